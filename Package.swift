@@ -1,0 +1,87 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+func module(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .target(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
+}
+
+let package = Package(
+    name: "otaferry",
+    products: [
+        .executable(name: "otaferry", targets: ["otaferry"]),
+        .executable(name: "otaferry-cloud", targets: ["otaferry-cloud"]),
+        .library(name: "CloudSimulator", targets: ["CloudSimulator"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+        .package(url: "https://github.com/swhitty/FlyingFox", from: "0.27.0"),
+    ],
+    targets: [
+        // The C libraries of the distribution; exactly one Swift module imports each.
+        .systemLibrary(name: "CMosquitto", pkgConfig: "libmosquitto", providers: [.apt(["libmosquitto-dev"])]),
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "CExpat", pkgConfig: "expat", providers: [.apt(["libexpat1-dev"])]),
+
+        // Agent → (Spool, Broker, AliyunOTA) → FerryCore; the three in the middle do not know each other.
+        module("FerryCore", []),
+        module("Spool", ["FerryCore", "CSQLite"]),
+        module("Broker", ["FerryCore", "CMosquitto", logging]),
+        module("AliyunOTA", ["FerryCore", "CCurl", "CExpat", crypto, logging]),
+        module(
+            "Agent",
+            [
+                "FerryCore", "Spool", "Broker", "AliyunOTA", crypto, logging,
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "TOMLKit", package: "TOMLKit"),
+            ]
+        ),
+        .executableTarget(
+            name: "otaferry",
+            dependencies: ["Agent", "Broker", "FerryCore", crypto, logging, argumentParser],
+            swiftSettings: strict
+        ),
+
+        // The simulated cloud shares no code with the agent's cloud side, so that one checks the other.
+        module("CloudSimulator", [crypto, .product(name: "FlyingFox", package: "FlyingFox")]),
+        .executableTarget(
+            name: "otaferry-cloud",
+            dependencies: ["CloudSimulator", argumentParser],
+            swiftSettings: strict
+        ),
+
+        .target(
+            name: "TestSupport",
+            dependencies: ["CloudSimulator", "FerryCore"],
+            path: "Tests/TestSupport",
+            swiftSettings: strict
+        ),
+        tests("FerryCoreTests", ["FerryCore", "TestSupport", crypto]),
+        tests("SpoolTests", ["Spool", "FerryCore", "TestSupport"]),
+        tests("BrokerTests", ["Broker", "FerryCore", "TestSupport"]),
+        tests("AliyunOTATests", ["AliyunOTA", "FerryCore", "TestSupport"]),
+        tests("AgentTests", ["Agent", "FerryCore", "TestSupport"]),
+        tests("CloudSimulatorTests", ["CloudSimulator", "TestSupport", crypto]),
+        tests("SystemTests", ["CloudSimulator", "FerryCore", "TestSupport", "otaferry", "otaferry-cloud", crypto]),
+    ],
+    swiftLanguageModes: [.v6]
+)

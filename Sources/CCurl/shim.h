@@ -1,0 +1,44 @@
+#ifndef OTAFERRY_CCURL_SHIM_H
+#define OTAFERRY_CCURL_SHIM_H
+#include <curl/curl.h>
+
+/* curl_easy_setopt and curl_easy_getinfo take a variable argument, which Swift cannot pass:
+   one wrapper for each kind of argument. */
+static inline CURLcode otaferry_curl_set_long(CURL *handle, CURLoption option, long value) {
+    return curl_easy_setopt(handle, option, value);
+}
+static inline CURLcode otaferry_curl_set_offset(CURL *handle, CURLoption option, curl_off_t value) {
+    return curl_easy_setopt(handle, option, value);
+}
+static inline CURLcode otaferry_curl_set_string(CURL *handle, CURLoption option, const char *value) {
+    return curl_easy_setopt(handle, option, value);
+}
+static inline CURLcode otaferry_curl_set_pointer(CURL *handle, CURLoption option, const void *value) {
+    return curl_easy_setopt(handle, option, value);
+}
+typedef size_t (*otaferry_curl_transfer)(char *bytes, size_t size, size_t count, void *context);
+static inline CURLcode otaferry_curl_set_transfer(CURL *handle, CURLoption option, otaferry_curl_transfer value) {
+    return curl_easy_setopt(handle, option, value);
+}
+typedef int (*otaferry_curl_progress)(void *context, curl_off_t download_total, curl_off_t download_now,
+                                      curl_off_t upload_total, curl_off_t upload_now);
+static inline CURLcode otaferry_curl_set_progress(CURL *handle, otaferry_curl_progress value) {
+    return curl_easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, value);
+}
+static inline CURLcode otaferry_curl_get_long(CURL *handle, CURLINFO info, long *value) {
+    return curl_easy_getinfo(handle, info, value);
+}
+static inline CURLcode otaferry_curl_get_offset(CURL *handle, CURLINFO info, curl_off_t *value) {
+    return curl_easy_getinfo(handle, info, value);
+}
+static inline CURLcode otaferry_curl_get_pointer(CURL *handle, CURLINFO info, void **value) {
+    return curl_easy_getinfo(handle, info, (char **)value);
+}
+
+/* Macros that are casts or expressions. */
+static const size_t otaferry_curl_readfunc_pause = CURL_READFUNC_PAUSE;
+static const size_t otaferry_curl_readfunc_abort = CURL_READFUNC_ABORT;
+
+/* The result of a finished transfer sits in a union. */
+static inline CURLcode otaferry_curl_message_result(const CURLMsg *message) { return message->data.result; }
+#endif
