@@ -37,6 +37,7 @@ let package = Package(
     ],
     targets: [
         // The C libraries of the distribution; exactly one Swift module imports each.
+        .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "CMosquitto", pkgConfig: "libmosquitto", providers: [.apt(["libmosquitto-dev"])]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
@@ -44,13 +45,15 @@ let package = Package(
 
         // Agent → (Spool, Broker, AliyunOTA) → FerryCore; the three in the middle do not know each other.
         module("FerryCore", []),
-        module("Spool", ["FerryCore", "CSQLite"]),
-        module("Broker", ["FerryCore", "CMosquitto", logging]),
-        module("AliyunOTA", ["FerryCore", "CCurl", "CExpat", crypto, logging]),
+        // Threads serves the three: each C library gets one thread of its own.
+        module("Threads", ["CLinux"]),
+        module("Spool", ["FerryCore", "Threads", "CSQLite"]),
+        module("Broker", ["FerryCore", "Threads", "CMosquitto", logging]),
+        module("AliyunOTA", ["FerryCore", "Threads", "CCurl", "CExpat", crypto, logging]),
         module(
             "Agent",
             [
-                "FerryCore", "Spool", "Broker", "AliyunOTA", crypto, logging,
+                "FerryCore", "Threads", "Spool", "Broker", "AliyunOTA", crypto, logging,
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "TOMLKit", package: "TOMLKit"),
             ]
