@@ -1,0 +1,62 @@
+package import FerryCore
+
+/// What happens to a connection; told on the connection's own thread, in order.
+package enum LinkEvent: Sendable {
+    /// The broker let us in and granted every subscription.
+    case connected(Welcome)
+    /// The broker would not let us in, or would not grant a subscription. The connection tries again by itself.
+    case refused(LinkError)
+    /// The connection is gone or could not be made. It tries again by itself.
+    case lost(LinkError)
+    /// The broker acknowledged the message with this receipt. `reasonCode` is MQTT 5's: 0 done, 16 nobody subscribed,
+    /// 128 or more refused.
+    case acknowledged(receipt: Int64, reasonCode: Int32)
+    /// Messages were refused because the queue was full, and there is room again.
+    case hasRoomAgain
+}
+
+/// What CONNACK said.
+package struct Welcome: Sendable, Equatable {
+    /// Whether the broker still had our session.
+    package var sessionIsPresent = false
+    /// The broker's Maximum Packet Size, if it has one.
+    package var maximumPacket: ByteCount?
+    /// 5, or 4 for MQTT 3.1.1.
+    package var protocolVersion: Int32 = 5
+}
+
+/// Why a connection failed.
+package struct LinkError: Error, Sendable, Equatable, CustomStringConvertible {
+    package enum Code: Sendable, Equatable {
+        case unreachable
+        case tls
+        case notAuthorized
+        case refused
+        case subscriptionRefused
+        case lost
+        case silent
+        case library
+    }
+
+    package var code: Code
+    /// A sentence for a person.
+    package var text: String
+    /// libmosquitto's code or MQTT's reason code.
+    package var number: Int32
+
+    package init(_ code: Code, _ text: String, number: Int32 = 0) {
+        self.code = code
+        self.text = text
+        self.number = number
+    }
+
+    package var description: String { text }
+
+    /// Whether the broker answered and said no: a person has to change something.
+    package var isRefusal: Bool {
+        switch code {
+        case .notAuthorized, .refused, .subscriptionRefused: true
+        case .unreachable, .tls, .lost, .silent, .library: false
+        }
+    }
+}

@@ -1,0 +1,262 @@
+import FerryCore
+import Glibc
+import Threads
+
+/// The life of a connection on its own thread: attempt after attempt, and within one the loop of
+/// poll, read, hand over, write.
+struct LinkLoop: Sendable {
+    let settings: LinkSettings
+    let queue: OutboundQueue
+    let wake: WakeSignal
+    /// The farewell once a stop was asked for, else nil.
+    let stopRequest: @Sendable () -> [OutboundMessage]?
+    let receive: BrokerLink.Receive
+    let observe: BrokerLink.Observe
+
+    /// CONNACK and the SUBACKs have to come within this time.
+    private static let handshakeLimit = Duration.seconds(10)
+    /// So long the farewell may wait for its acknowledgements.
+    private static let farewellLimit = Duration.milliseconds(1_500)
+
+    /// Runs until a stop is asked for.
+    func run() {
+        var backoff = settings.backoff
+        var generator = SystemRandomNumberGenerator()
+        var version: Int32 = 5
+        while stopRequest() == nil {
+            let started = ContinuousClock.now
+            let failure = attempt(protocolVersion: version)
+            queue.close()
+            guard let failure else { return }
+            if failure.isVersionRefusal && version == 5 {
+                version = 4
+                continue
+            }
+            observe(failure.error.isRefusal ? .refused(failure.error) : .lost(failure.error))
+            if ContinuousClock.now - started >= settings.soundAfter { backoff.reset() }
+            pause(backoff.next(using: &generator))
+        }
+    }
+
+    private struct Failure {
+        var error: LinkError
+        var isVersionRefusal = false
+    }
+
+    /// Waits, or less when a stop is asked for.
+    private func pause(_ duration: Duration) {
+        let end = ContinuousClock.now + duration
+        while stopRequest() == nil, ContinuousClock.now < end {
+            var descriptor = pollfd(fd: wake.descriptor, events: Int16(POLLIN), revents: 0)
+            let left = max(1, (end - ContinuousClock.now).milliseconds)
+            if poll(&descriptor, 1, Int32(clamping: left)) > 0 { wake.clear() }
+        }
+    }
+
+    /// One connection from CONNECT to its end; nil when it ended because a stop was asked for.
+    private func attempt(protocolVersion: Int32) -> Failure? {
+        do {
+            let client = try MosquittoClient(settings: settings, protocolVersion: protocolVersion)
+            try client.connect()
+            var conversation = Conversation(
+                client: client,
+                handshakeEnd: .now + Self.handshakeLimit
+            )
+            while true {
+                if let farewell = stopRequest() {
+                    leave(&conversation, farewell)
+                    return nil
+                }
+                try turn(&conversation)
+            }
+        } catch {
+            // MQTT 5: 0x84 unsupported protocol version; MQTT 3.1.1: 1 unacceptable protocol version.
+            let isVersion = error.code == .refused && (error.number == 0x84 || error.number == 1)
+            return Failure(error: error, isVersionRefusal: isVersion)
+        }
+    }
+
+    /// What one attempt knows.
+    private struct Conversation {
+        let client: MosquittoClient
+        /// Until when CONNACK and SUBACKs have to be there.
+        let handshakeEnd: ContinuousClock.Instant
+        var welcome: Welcome?
+        var pendingSubscriptions: [Int32: String] = [:]
+        var isReady = false
+        var lastHeard = ContinuousClock.now
+        /// Message id to receipt of what is not acknowledged yet; no receipt: nobody wants to know.
+        var unacknowledged: [Int32: Int64?] = [:]
+    }
+
+    /// One turn of the loop: wait, read a batch, hand it over, publish, write.
+    private func turn(_ conversation: inout Conversation) throws(LinkError) {
+        let client = conversation.client
+        let isReadable = try waitForWork(client)
+        if isReadable {
+            conversation.lastHeard = .now
+            try readBatch(client)
+        }
+        try handleNotes(&conversation)
+        let batch = client.takeInbox()
+        if !batch.isEmpty, receive(batch) == .failed {
+            // Dropping the client drops the acknowledgements it has queued; the broker delivers the batch again.
+            throw LinkError(.lost, "The batch could not be stored; the broker will deliver it again")
+        }
+        if conversation.isReady { try publishQueued(&conversation) }
+        if client.wantsWrite { try check(client.write()) }
+        try check(client.keepAlive())
+        try checkTimes(conversation)
+    }
+
+    private func waitForWork(_ client: MosquittoClient) throws(LinkError) -> Bool {
+        let socket = client.socket
+        guard socket >= 0 else { throw LinkError(.lost, "The connection to the broker is closed") }
+        var descriptors = [
+            pollfd(fd: socket, events: Int16(POLLIN | (client.wantsWrite ? POLLOUT : 0)), revents: 0),
+            pollfd(fd: wake.descriptor, events: Int16(POLLIN), revents: 0),
+        ]
+        // A second at most, so that keep-alive and deadlines are looked at.
+        let count = poll(&descriptors, 2, 1_000)
+        guard count > 0 else { return false }
+        if descriptors[1].revents != 0 { wake.clear() }
+        return descriptors[0].revents & Int16(POLLIN | POLLHUP | POLLERR) != 0
+    }
+
+    /// Reads packets while there are any, up to the limit of a batch.
+    private func readBatch(_ client: MosquittoClient) throws(LinkError) {
+        let limit = settings.batchLimit
+        while true {
+            let result = client.read()
+            if result != 0 {
+                // What was read before the failure is not acknowledged, so the broker delivers it again.
+                if let refusal = refusal(in: client.notes) { throw refusal }
+                throw LinkError(
+                    .lost,
+                    "The connection to the broker broke: \(MosquittoClient.text(of: result))",
+                    number: result
+                )
+            }
+            guard client.inbox.count < limit.messages, client.inboxBytes < Int(limit.bytes.rawValue) else { return }
+            var descriptor = pollfd(fd: client.socket, events: Int16(POLLIN), revents: 0)
+            guard poll(&descriptor, 1, 0) > 0, descriptor.revents & Int16(POLLIN) != 0 else { return }
+        }
+    }
+
+    private func refusal(in notes: [MosquittoClient.Note]) -> LinkError? {
+        for case .connected(let result, _) in notes where result != 0 { return refusal(result) }
+        return nil
+    }
+
+    private func refusal(_ result: Int32) -> LinkError {
+        // MQTT 5: 0x86 bad user name or password, 0x87 not authorized; MQTT 3.1.1: 4 and 5.
+        let isCredentials = [0x86, 0x87, 4, 5].contains(result)
+        let text = MosquittoReason.text(of: result)
+        return LinkError(
+            isCredentials ? .notAuthorized : .refused,
+            "The broker refused the connection of \(settings.clientID): \(text)",
+            number: result
+        )
+    }
+
+    private func handleNotes(_ conversation: inout Conversation) throws(LinkError) {
+        for note in conversation.client.takeNotes() {
+            switch note {
+            case .connected(let result, let welcome):
+                guard result == 0 else { throw refusal(result) }
+                conversation.welcome = welcome
+                for subscription in settings.subscriptions {
+                    let messageID = try conversation.client.subscribe(subscription)
+                    conversation.pendingSubscriptions[messageID] = subscription.filter
+                }
+            case .subscribed(let messageID, let granted):
+                let filter = conversation.pendingSubscriptions.removeValue(forKey: messageID)
+                if let filter, granted.contains(where: { $0 >= 0x80 }) {
+                    throw LinkError(
+                        .subscriptionRefused,
+                        "The broker does not let \(settings.clientID) subscribe to \(filter)",
+                        number: granted.first ?? 0
+                    )
+                }
+            case .acknowledged(let messageID, let reasonCode):
+                if let receipt = conversation.unacknowledged.removeValue(forKey: messageID) ?? nil {
+                    observe(.acknowledged(receipt: receipt, reasonCode: reasonCode))
+                }
+            }
+        }
+        if let welcome = conversation.welcome, !conversation.isReady, conversation.pendingSubscriptions.isEmpty {
+            conversation.isReady = true
+            queue.open()
+            observe(.connected(welcome))
+        }
+    }
+
+    private func publishQueued(_ conversation: inout Conversation) throws(LinkError) {
+        while conversation.unacknowledged.count < settings.sendMaximum, let message = queue.takeFirst() {
+            do {
+                let messageID = try conversation.client.publish(message)
+                if message.quality == .atLeastOnce {
+                    conversation.unacknowledged.updateValue(message.receipt, forKey: messageID)
+                }
+            } catch {
+                // Too large for the broker, or a bad topic: this message can never go. The rest can.
+                if let receipt = message.receipt {
+                    observe(.acknowledged(receipt: receipt, reasonCode: 0x95))
+                }
+            }
+        }
+        if queue.takeOverflow() { observe(.hasRoomAgain) }
+    }
+
+    private func checkTimes(_ conversation: Conversation) throws(LinkError) {
+        let now = ContinuousClock.now
+        if !conversation.isReady && now > conversation.handshakeEnd {
+            throw LinkError(.silent, "The broker did not answer CONNECT and SUBSCRIBE in \(Self.handshakeLimit)")
+        }
+        // PINGREQ goes out after one keep-alive of silence; half of one is time enough for its answer.
+        let silence = now - conversation.lastHeard
+        if silence > settings.keepAlive + settings.keepAlive / 2 {
+            throw LinkError(.silent, "The broker has been silent for \(Int(silence.seconds)) s")
+        }
+    }
+
+    private func check(_ result: Int32) throws(LinkError) {
+        guard result != 0 else { return }
+        throw LinkError(
+            .lost,
+            "The connection to the broker broke: \(MosquittoClient.text(of: result))",
+            number: result
+        )
+    }
+
+    /// Publishes what waits and the farewell, waits for the acknowledgements, disconnects.
+    private func leave(_ conversation: inout Conversation, _ farewell: [OutboundMessage]) {
+        let end = ContinuousClock.now + Self.farewellLimit
+        do {
+            guard conversation.isReady else { return }
+            try publishQueued(&conversation)
+            for message in farewell {
+                let messageID = try conversation.client.publish(message)
+                if message.quality == .atLeastOnce {
+                    conversation.unacknowledged.updateValue(message.receipt, forKey: messageID)
+                }
+            }
+            while !conversation.unacknowledged.isEmpty || !queue.isEmpty, ContinuousClock.now < end {
+                try check(conversation.client.write())
+                if try waitForWork(conversation.client) {
+                    let result = conversation.client.read()
+                    try check(result)
+                }
+                try handleNotes(&conversation)
+                // What comes in meanwhile would be acknowledged by the next write.
+                let batch = conversation.client.takeInbox()
+                if !batch.isEmpty, receive(batch) == .failed { return }
+                try publishQueued(&conversation)
+            }
+            conversation.client.disconnect()
+            try check(conversation.client.write())
+        } catch {
+            // The connection broke while leaving: the will says the rest.
+        }
+    }
+}

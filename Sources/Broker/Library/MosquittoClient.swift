@@ -1,0 +1,252 @@
+import CMosquitto
+import FerryCore
+import Glibc
+
+/// One MQTT client of libmosquitto, for one connection; used on one thread only.
+///
+/// `mosquitto_threaded_set` makes the library queue what it wants to send instead of writing it at once, so that
+/// acknowledgements leave only with `write()`.
+final class MosquittoClient {
+    /// What callbacks noted since the last look.
+    enum Note {
+        case connected(resultCode: Int32, Welcome)
+        case subscribed(messageID: Int32, granted: [Int32])
+        case acknowledged(messageID: Int32, reasonCode: Int32)
+    }
+
+    let protocolVersion: Int32
+    private(set) var inbox: [InboundMessage] = []
+    private(set) var inboxBytes = 0
+    private(set) var notes: [Note] = []
+
+    private let handle: OpaquePointer
+    private let settings: LinkSettings
+
+    /// `mosquitto_lib_init` has to come before everything else; a second call is harmless.
+    private static let libraryResult: Int32 = mosquitto_lib_init()
+
+    init(settings: LinkSettings, protocolVersion: Int32) throws(LinkError) {
+        guard Self.libraryResult == MOSQ_ERR_SUCCESS.number,
+            let handle = mosquitto_new(settings.clientID, settings.session == .clean, nil)
+        else { throw LinkError(.library, "libmosquitto could not make a client: \(String(cString: strerror(errno)))") }
+        self.handle = handle
+        self.settings = settings
+        self.protocolVersion = protocolVersion
+
+        mosquitto_user_data_set(handle, Unmanaged.passUnretained(self).toOpaque())
+        mosquitto_threaded_set(handle, true)
+        setCallbacks()
+        try setOptions()
+        try setCredentials()
+        try setWill()
+    }
+
+    deinit { mosquitto_destroy(handle) }
+
+    // MARK: - Settings
+
+    private func setOptions() throws(LinkError) {
+        let options: [(option: mosq_opt_t, value: Int32)] = [
+            (MOSQ_OPT_PROTOCOL_VERSION, protocolVersion),
+            // Bounds what may come in before it is acknowledged, and so the memory.
+            (MOSQ_OPT_RECEIVE_MAXIMUM, Int32(settings.receiveMaximum)),
+            (MOSQ_OPT_SEND_MAXIMUM, Int32(settings.sendMaximum)),
+            // An acknowledgement must not wait for Nagle's timer.
+            (MOSQ_OPT_TCP_NODELAY, 1),
+        ]
+        for (option, value) in options {
+            try check(mosquitto_int_option(handle, option, value), "set an option")
+        }
+        guard case .tls = settings.address.transport else { return }
+        let result = mosquitto_tls_set(
+            handle,
+            settings.address.caFile,
+            settings.address.caFile == nil ? "/etc/ssl/certs" : nil,
+            settings.address.certificateFile,
+            settings.address.keyFile,
+            nil
+        )
+        try check(result, "load the TLS certificates", code: .tls)
+        // 1: SSL_VERIFY_PEER. TLS 1.2 is the oldest version that is accepted.
+        try check(mosquitto_tls_opts_set(handle, 1, "tlsv1.2", nil), "set up TLS", code: .tls)
+    }
+
+    private func setCredentials() throws(LinkError) {
+        guard let username = settings.address.username else { return }
+        try check(mosquitto_username_pw_set(handle, username, settings.address.password), "set the user name")
+    }
+
+    private func setWill() throws(LinkError) {
+        guard let will = settings.will else { return }
+        let result = mosquitto_will_set(
+            handle,
+            will.topic,
+            Int32(will.payload.count),
+            will.payload,
+            will.quality.rawValue,
+            will.isRetained
+        )
+        try check(result, "set the will")
+    }
+
+    private func setCallbacks() {
+        mosquitto_connect_v5_callback_set(handle) { _, context, result, flags, properties in
+            MosquittoClient.from(context)?.noteConnected(result: result, flags: flags, properties: properties)
+        }
+        mosquitto_message_v5_callback_set(handle) { _, context, message, properties in
+            guard let message else { return }
+            MosquittoClient.from(context)?.noteMessage(message.pointee, properties: properties)
+        }
+        mosquitto_subscribe_v5_callback_set(handle) { _, context, messageID, count, granted, _ in
+            let codes = granted.map { Array(UnsafeBufferPointer(start: $0, count: Int(count))) } ?? []
+            MosquittoClient.from(context)?.notes.append(.subscribed(messageID: messageID, granted: codes))
+        }
+        mosquitto_publish_v5_callback_set(handle) { _, context, messageID, reason, _ in
+            MosquittoClient.from(context)?.notes.append(.acknowledged(messageID: messageID, reasonCode: reason))
+        }
+    }
+
+    private static func from(_ context: UnsafeMutableRawPointer?) -> MosquittoClient? {
+        context.map { Unmanaged<MosquittoClient>.fromOpaque($0).takeUnretainedValue() }
+    }
+
+    // MARK: - What comes in
+
+    private func noteConnected(result: Int32, flags: Int32, properties: OpaquePointer?) {
+        var welcome = Welcome()
+        welcome.sessionIsPresent = flags & 1 == 1
+        welcome.protocolVersion = protocolVersion
+        var limit: UInt32 = 0
+        if mosquitto_property_read_int32(properties, Int32(MQTT_PROP_MAXIMUM_PACKET_SIZE.rawValue), &limit, false)
+            != nil
+        {
+            welcome.maximumPacket = ByteCount(Int(limit))
+        }
+        notes.append(.connected(resultCode: result, welcome))
+    }
+
+    private func noteMessage(_ message: mosquitto_message, properties: OpaquePointer?) {
+        let payload: [UInt8]
+        if let bytes = message.payload, message.payloadlen > 0 {
+            payload = Array(UnsafeRawBufferPointer(start: bytes, count: Int(message.payloadlen)))
+        } else {
+            payload = []
+        }
+        inboxBytes += payload.count
+        inbox.append(
+            InboundMessage(
+                topic: message.topic.map { String(cString: $0) } ?? "",
+                payload: payload,
+                isRetained: message.retain,
+                properties: PropertyList.read(properties)
+            )
+        )
+    }
+
+    /// The messages that came in since the last call.
+    func takeInbox() -> [InboundMessage] {
+        inboxBytes = 0
+        defer { inbox = [] }
+        return inbox
+    }
+
+    /// What callbacks noted since the last call.
+    func takeNotes() -> [Note] {
+        defer { notes = [] }
+        return notes
+    }
+
+    // MARK: - Calls
+
+    /// Resolves the name, connects and sends CONNECT; blocks for as long as the system's TCP connect takes.
+    func connect() throws(LinkError) {
+        let host: String
+        let port: Int
+        switch settings.address.transport {
+        case .tcp(let name, let number), .tls(let name, let number): (host, port) = (name, number)
+        // libmosquitto takes port 0 with a path as a Unix socket.
+        case .unixSocket(let path): (host, port) = (path, 0)
+        }
+        var list = PropertyList()
+        if protocolVersion == 5 {
+            if case .persistent(let expiry) = settings.session {
+                list.add(MQTT_PROP_SESSION_EXPIRY_INTERVAL, UInt32(clamping: expiry.components.seconds))
+            }
+            if let limit = settings.maximumPacket {
+                list.add(MQTT_PROP_MAXIMUM_PACKET_SIZE, UInt32(clamping: limit.rawValue))
+            }
+        }
+        let keepAlive = Int32(max(5, settings.keepAlive.components.seconds))
+        errno = 0
+        let result = list.withPointer { mosquitto_connect_bind_v5(handle, host, Int32(port), keepAlive, nil, $0) }
+        guard result != MOSQ_ERR_SUCCESS.number else { return }
+        let detail = result == MOSQ_ERR_ERRNO.number ? String(cString: strerror(errno)) : Self.text(of: result)
+        let isTLS = result == MOSQ_ERR_TLS.number || result == MOSQ_ERR_TLS_HANDSHAKE.number
+        throw LinkError(isTLS ? .tls : .unreachable, "Could not connect to \(host):\(port): \(detail)", number: result)
+    }
+
+    var socket: Int32 { mosquitto_socket(handle) }
+    var wantsWrite: Bool { mosquitto_want_write(handle) }
+
+    /// Reads what the socket holds of one packet, and runs the callbacks.
+    func read() -> Int32 { mosquitto_loop_read(handle, 1) }
+
+    /// Writes what is queued, acknowledgements first queued first, until the socket is full.
+    func write() -> Int32 { mosquitto_loop_write(handle, 1) }
+
+    /// Sends PINGREQ when it is due.
+    func keepAlive() -> Int32 { mosquitto_loop_misc(handle) }
+
+    /// Asks for a subscription; answers with its message id.
+    func subscribe(_ subscription: Subscription) throws(LinkError) -> Int32 {
+        var messageID: Int32 = 0
+        // MQTT 5 subscription options: 0x08 Retain As Published, 0x20 do not send retained messages.
+        let options: Int32 = protocolVersion == 5 ? (subscription.retained == .send ? 0x08 : 0x28) : 0
+        let result = mosquitto_subscribe_v5(handle, &messageID, subscription.filter, 1, options, nil)
+        try check(result, "subscribe to \(subscription.filter)")
+        return messageID
+    }
+
+    /// Hands a message to the library; answers with its message id.
+    func publish(_ message: OutboundMessage) throws(LinkError) -> Int32 {
+        var messageID: Int32 = 0
+        var list = PropertyList()
+        if protocolVersion == 5 {
+            if let data = message.correlationData { list.add(MQTT_PROP_CORRELATION_DATA, data) }
+            if let topic = message.responseTopic { list.add(MQTT_PROP_RESPONSE_TOPIC, topic) }
+            for property in message.userProperties { list.add(property) }
+        }
+        let result = list.withPointer { properties in
+            mosquitto_publish_v5(
+                handle,
+                &messageID,
+                message.topic,
+                Int32(message.payload.count),
+                message.payload,
+                message.quality.rawValue,
+                message.isRetained,
+                properties
+            )
+        }
+        try check(result, "publish on \(message.topic)")
+        return messageID
+    }
+
+    /// Queues DISCONNECT.
+    func disconnect() { mosquitto_disconnect_v5(handle, 0, nil) }
+
+    private func check(_ result: Int32, _ operation: String, code: LinkError.Code = .library) throws(LinkError) {
+        guard result != MOSQ_ERR_SUCCESS.number else { return }
+        throw LinkError(code, "Could not \(operation): \(Self.text(of: result))", number: result)
+    }
+
+    /// libmosquitto's words for a code of its own; for `MOSQ_ERR_ERRNO` the system's.
+    static func text(of result: Int32) -> String {
+        if result == MOSQ_ERR_ERRNO.number { return String(cString: strerror(errno)) }
+        return mosquitto_strerror(result).map { String(cString: $0) } ?? "error \(result)"
+    }
+}
+
+extension mosq_err_t {
+    var number: Int32 { Int32(rawValue) }
+}
