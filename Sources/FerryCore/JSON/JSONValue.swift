@@ -1,4 +1,4 @@
-package import FoundationEssentials
+internal import FoundationEssentials
 
 /// Any JSON document, for messages whose unknown members must survive and whose absent members must be told from nulls.
 package enum JSONValue: Sendable, Hashable {

@@ -1,0 +1,80 @@
+/// Decides whether a firmware may come in, before a byte of it is accepted.
+package struct Admission: Sendable {
+    /// Which products there are.
+    package var catalog: ProductCatalog
+    /// So many transfers may be in `receiving`, of all senders together.
+    package var openTransfersMax: Int
+
+    package init(catalog: ProductCatalog, openTransfersMax: Int) {
+        self.catalog = catalog
+        self.openTransfersMax = openTransfersMax
+    }
+
+    /// What the decision rests on besides the request.
+    package struct Facts: Sendable {
+        /// Transfers in `receiving`, without this one.
+        package var openTransfers: Int
+        /// Bytes that the spool can still take, without what is kept for this one.
+        package var room: Int64
+        /// The SHA-256 of the same version registered before, if there is one.
+        package var registeredVersion: Digest?
+
+        package init(openTransfers: Int, room: Int64, registeredVersion: Digest?) {
+            self.openTransfers = openTransfers
+            self.room = room
+            self.registeredVersion = registeredVersion
+        }
+    }
+
+    /// A refusal by name.
+    package typealias Refusal = FirmwareMetadata.Problem
+
+    /// The first thing that speaks against it; nil when it may come in.
+    package func refusal(of request: TransferRequest, facts: Facts) -> Refusal? {
+        if let size = request.size, size > CloudLimits.fileBytes { return Self.tooLarge(size) }
+        if let size = request.size, size == 0 { return Refusal("The file is empty; the cloud takes no empty firmware") }
+        guard FileName.suffix(of: request.name) != nil else {
+            let list = FileName.suffixes.joined(separator: ", ")
+            return Refusal("The suffix of \(request.name.escaped) is not one of \(list)", code: .badSuffix)
+        }
+        if let product = request.firmware.product, catalog.entry(for: product) == nil {
+            return Refusal("The product \(product) is not configured on this gateway", code: .unknownProduct)
+        }
+        if let registered = facts.registeredVersion, let checksum = request.checksum, registered != checksum {
+            return Refusal(
+                "This version is registered with other bytes (SHA-256 \(registered))",
+                code: .versionExists
+            )
+        }
+        if facts.openTransfers >= openTransfersMax {
+            return Refusal("\(facts.openTransfers) transfers are open, which is the limit", code: .tooManyTransfers)
+        }
+        if let size = request.size, size > facts.room {
+            return Refusal(
+                "The file has \(ByteCount(rawValue: size)), the spool has room for \(ByteCount(rawValue: facts.room))",
+                code: .noRoom
+            )
+        }
+        return nil
+    }
+
+    /// The refusal of a file over the cloud's limit.
+    package static func tooLarge(_ size: Int64) -> Refusal {
+        Refusal("The file has \(size) bytes, the cloud takes \(CloudLimits.fileBytes)", code: .tooLarge)
+    }
+}
+
+extension String {
+    /// Untrusted text for a message: cut to 80 characters, control characters escaped.
+    package var escaped: String {
+        var result = ""
+        for scalar in unicodeScalars.prefix(80) {
+            if scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value) {
+                result += "\\u{" + String(scalar.value, radix: 16) + "}"
+            } else {
+                result.unicodeScalars.append(scalar)
+            }
+        }
+        return unicodeScalars.count > 80 ? result + "…" : result
+    }
+}

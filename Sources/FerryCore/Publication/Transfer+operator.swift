@@ -1,0 +1,87 @@
+/// Why an operator's wish cannot be granted.
+package struct OperatorRefusal: Error, Sendable, Equatable {
+    /// A word of the public list.
+    package var code: String
+    package var text: String
+    package var hint: String
+
+    package init(code: String, text: String, hint: String = "") {
+        self.code = code
+        self.text = text
+        self.hint = hint
+    }
+}
+
+extension Transfer {
+    /// Ends the transfer. Its bytes are no longer needed.
+    package mutating func cancelled(at now: WallTime) throws(OperatorRefusal) {
+        guard !state.isFinal else {
+            throw OperatorRefusal(code: "final", text: "The transfer is \(state.rawValue); nothing is left to cancel")
+        }
+        let text: String
+        if state == .registering && publication.isOutcomeUnknown {
+            text = "Cancelled while the registration was under way: the cloud may have the firmware all the same"
+        } else {
+            text = "Cancelled by an operator"
+        }
+        received = ByteRanges()
+        publication.nextAttempt = nil
+        enter(.cancelled, because: Reason(.cancelledByOperator, .permanent, text), at: now)
+    }
+
+    /// The cloud turned out to have registered the firmware of a transfer that was cancelled meanwhile.
+    package mutating func registeredAfterCancel(id: String, requestID: String?) {
+        precondition(state == .cancelled, "Only for a transfer that was cancelled")
+        publication.firmwareID = id
+        publication.requestID = requestID
+        publication.isOutcomeUnknown = false
+        reason?.text = "Cancelled while the registration was under way: the cloud has the firmware all the same"
+        reason?.hint = "Delete it in the cloud's console if it is not wanted"
+    }
+
+    /// Now, not at `nextAttempt`.
+    package mutating func retried(at now: WallTime, catalog: ProductCatalog) throws(OperatorRefusal) {
+        switch state {
+        case .stored, .registering: break
+        case .held, .failed:
+            guard digests != nil, hasBytes else {
+                throw OperatorRefusal(
+                    code: "no-bytes",
+                    text: "The bytes of this transfer are not in the spool",
+                    hint: "Send the file again"
+                )
+            }
+            guard CloudFirmware(firmware, catalog: catalog) != nil else {
+                throw OperatorRefusal(
+                    code: ReasonCode.needsMetadata.rawValue,
+                    text: "Product and version are not known",
+                    hint: "Supply them with the command describe"
+                )
+            }
+            enter(publication.firmwareURL == nil ? .stored : .registering, because: nil, at: now)
+        case .receiving:
+            throw OperatorRefusal(
+                code: "receiving",
+                text: "Bytes are still missing",
+                hint: "Only the sender can go on; get shows what is missing"
+            )
+        case .ticketing, .uploading:
+            throw OperatorRefusal(code: "publishing", text: "An attempt is under way")
+        case .registered, .cancelled, .expired:
+            throw OperatorRefusal(code: "final", text: "The transfer is \(state.rawValue)")
+        }
+        publication.failures = 0
+        publication.nextAttempt = nil
+    }
+
+    /// Publication of this transfer rests until `resumed`.
+    package mutating func paused() throws(OperatorRefusal) {
+        guard !state.isFinal else {
+            throw OperatorRefusal(code: "final", text: "The transfer is \(state.rawValue)")
+        }
+        isPaused = true
+    }
+
+    /// Publication of this transfer goes on.
+    package mutating func resumed() { isPaused = false }
+}

@@ -1,0 +1,205 @@
+/// Why a step of the publication failed, and what to do about it.
+package struct PublicationFailure: Error, Sendable {
+    package enum Remedy: Sendable, Equatable {
+        /// The same step again, not before `floor` has passed.
+        case retry(floor: Duration)
+        /// From the ticket again.
+        case newTicket
+        /// The outcome of register is unknown, or somebody has the name: ask the cloud.
+        case lookUp
+        /// A person has to change something; looked at again after the longest delay.
+        case hold
+        /// Nothing helps.
+        case fail
+    }
+
+    package var reason: Reason
+    package var remedy: Remedy
+    package var requestID: String?
+
+    package init(reason: Reason, remedy: Remedy, requestID: String? = nil) {
+        self.reason = reason
+        self.remedy = remedy
+        self.requestID = requestID
+    }
+}
+
+/// Delays and limits of the publication.
+package struct PublicationPolicy: Sendable {
+    /// Delays between attempts.
+    package var backoff = Backoff(minimum: .seconds(2), maximum: .seconds(900))
+    /// After so many failures in a row a transfer is `failed`; 0: never.
+    package var attemptsMax = 0
+    /// A file has to be registered within this time of its upload (the cloud keeps it for 60 minutes).
+    package var registerWindow = Duration.seconds(55 * 60)
+
+    package init() {}
+}
+
+/// The publication of a transfer as a state machine. Each event below names its transition:
+///
+/// | from | event | to |
+/// |---|---|---|
+/// | stored | attemptBegan | ticketing |
+/// | held | attemptBegan | ticketing |
+/// | ticketing | ticketReceived | uploading |
+/// | uploading | uploadFinished | registering |
+/// | registering | firmwareRegistered | registered |
+/// | ticketing, uploading | attemptFailed (retry, new ticket) | stored |
+/// | registering | attemptFailed (retry, look up) | registering |
+/// | registering | attemptFailed (new ticket), registerWindowEnded | stored |
+/// | ticketing, uploading, registering | attemptFailed (hold) | held |
+/// | ticketing, uploading, registering | attemptFailed (fail) | failed |
+/// | ticketing, uploading | restarted, attemptAbandoned | stored |
+/// | registering | restarted | registering, outcome unknown |
+/// | any that is not final | cancelled | cancelled |
+/// | failed with its bytes, held, stored | retried | stored |
+/// | registering | retried | registering |
+extension Transfer {
+    /// What an attempt has to begin with.
+    package enum AttemptAction: Sendable, Equatable {
+        case requestTicket
+        case register(firmwareURL: String)
+        case lookUp(firmwareURL: String)
+    }
+
+    /// Whether the publisher may take it when its time has come.
+    package var isPublishable: Bool {
+        guard !isPaused else { return false }
+        switch state {
+        case .stored, .registering: return true
+        // Goes on by itself when the cause is gone: looked at again at `nextAttempt`.
+        case .held: return reason?.code != .needsMetadata && publication.nextAttempt != nil
+        default: return false
+        }
+    }
+
+    /// An attempt begins. The change has to be committed before the first call.
+    package mutating func attemptBegan(at now: WallTime) -> AttemptAction {
+        publication.attempt += 1
+        publication.nextAttempt = nil
+        switch state {
+        case .stored, .held:
+            enter(.ticketing, because: nil, at: now)
+            return .requestTicket
+        case .registering:
+            guard let url = publication.firmwareURL else {
+                preconditionFailure("A transfer that is registering has a FirmwareUrl")
+            }
+            let isUnknown = publication.isOutcomeUnknown
+            // The intent is committed with this change, before the call.
+            publication.isOutcomeUnknown = true
+            return isUnknown ? .lookUp(firmwareURL: url) : .register(firmwareURL: url)
+        default:
+            preconditionFailure("Cannot publish a transfer in \(state)")
+        }
+    }
+
+    /// The ticket is there.
+    package mutating func ticketReceived(at now: WallTime) {
+        precondition(state == .ticketing, "A ticket belongs to a transfer in ticketing, not \(state)")
+        enter(.uploading, because: nil, at: now)
+    }
+
+    /// OSS has confirmed the bytes. The intent to register is part of the same change.
+    package mutating func uploadFinished(firmwareURL: String, serverTime: WallTime, at now: WallTime) {
+        precondition(state == .uploading, "An upload belongs to a transfer in uploading, not \(state)")
+        enter(.registering, because: nil, at: now)
+        publication.firmwareURL = firmwareURL
+        publication.uploadedAt = serverTime
+        publication.isOutcomeUnknown = true
+    }
+
+    /// The cloud has the firmware.
+    package mutating func firmwareRegistered(id: String, requestID: String?, at now: WallTime) {
+        precondition(state == .registering, "A registration belongs to a transfer in registering, not \(state)")
+        enter(.registered, because: nil, at: now)
+        publication.firmwareID = id
+        publication.requestID = requestID
+        publication.isOutcomeUnknown = false
+        publication.failures = 0
+        publication.nextAttempt = nil
+        received = ByteRanges()
+    }
+
+    /// The time between upload and registration is over; the cloud has removed the file.
+    package mutating func registerWindowEnded(at now: WallTime) {
+        precondition(state == .registering, "Only a transfer in registering has a window")
+        backToStored(
+            Reason(
+                .registerWindowOver,
+                .retry,
+                "The upload is too old to be registered; it is uploaded again"
+            ),
+            at: now
+        )
+    }
+
+    /// An attempt failed. Says nothing about when to look again; `publication.nextAttempt` does.
+    package mutating func attemptFailed(
+        _ failure: PublicationFailure,
+        policy: PublicationPolicy,
+        at now: WallTime,
+        using generator: inout some RandomNumberGenerator
+    ) {
+        precondition(state.isPublishing, "An attempt belongs to a transfer that is being published, not \(state)")
+        publication.requestID = failure.requestID ?? publication.requestID
+        publication.failures += 1
+        let isTooOften = policy.attemptsMax > 0 && publication.failures >= policy.attemptsMax
+        var delay = policy.backoff.delay(after: publication.failures, using: &generator)
+        switch failure.remedy {
+        case .fail:
+            enter(.failed, because: failure.reason, at: now)
+            return
+        case _ where isTooOften:
+            var reason = failure.reason
+            reason.kind = .permanent
+            reason.hint = "Tried \(publication.failures) times; retry begins anew. \(reason.hint)"
+            enter(.failed, because: reason, at: now)
+            return
+        case .hold:
+            enter(.held, because: failure.reason, at: now)
+            delay = policy.backoff.delay(after: .max, using: &generator)
+        case .newTicket:
+            backToStored(failure.reason, at: now)
+        case .retry(let floor):
+            delay = max(delay, floor)
+            if state == .registering {
+                reason = failure.reason
+                publication.isOutcomeUnknown = false
+            } else {
+                backToStored(failure.reason, at: now)
+            }
+        case .lookUp:
+            precondition(state == .registering, "Only a registration has an unknown outcome")
+            reason = failure.reason
+            publication.isOutcomeUnknown = true
+        }
+        publication.nextAttempt = now + delay
+    }
+
+    /// The program was stopped or killed in the middle. For every transfer that was being published, at the start.
+    package mutating func restarted(at now: WallTime) {
+        switch state {
+        case .ticketing, .uploading: backToStored(reason, at: now)
+        case .registering: publication.isOutcomeUnknown = true
+        default: break
+        }
+    }
+
+    /// An attempt was stopped by us: paused, or the program ends.
+    package mutating func attemptAbandoned(at now: WallTime) {
+        switch state {
+        case .ticketing, .uploading: backToStored(reason, at: now)
+        // Whether a register call got through is asked at the next attempt.
+        default: break
+        }
+    }
+
+    private mutating func backToStored(_ reason: Reason?, at now: WallTime) {
+        enter(.stored, because: reason, at: now)
+        publication.firmwareURL = nil
+        publication.uploadedAt = nil
+        publication.isOutcomeUnknown = false
+    }
+}

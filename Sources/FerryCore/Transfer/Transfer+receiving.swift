@@ -1,0 +1,71 @@
+extension Transfer {
+    /// What `received` and `fin` add up to.
+    package enum Completeness: Sendable, Equatable {
+        /// `fin` has not come.
+        case open
+        /// `fin` came, bytes are missing.
+        case incomplete
+        /// All bytes are durable; the digest has to be compared.
+        case unverified
+    }
+
+    /// Where a transfer in `receiving` stands.
+    package var completeness: Completeness {
+        guard end != nil else { return .open }
+        return isComplete ? .unverified : .incomplete
+    }
+
+    /// The digests of all bytes as the spool gave them back are known: the file is stored, or it is not the one that was
+    /// announced and waits for `abort`.
+    ///
+    /// `catalog` tells whether the metadata suffices.
+    package mutating func verified(_ digests: FileDigests, catalog: ProductCatalog, at now: WallTime) {
+        precondition(state == .receiving && isComplete, "Cannot verify a transfer in \(state)")
+        if let expected = expectedSHA256, expected != digests.sha256 {
+            reason = Reason(
+                .checksumMismatch,
+                .operator,
+                "The stored bytes have the SHA-256 \(digests.sha256), announced was \(expected)",
+                hint: "Send abort, then the file again"
+            )
+            return
+        }
+        self.digests = digests
+        if CloudFirmware(firmware, catalog: catalog) == nil {
+            enter(.held, because: Self.metadataReason, at: now)
+        } else {
+            enter(.stored, because: nil, at: now)
+        }
+    }
+
+    /// Whether the digest was compared and differs.
+    package var hasWrongChecksum: Bool { state == .receiving && reason?.code == .checksumMismatch }
+
+    static let metadataReason = Reason(
+        .needsMetadata,
+        .operator,
+        "Product and version of this firmware are not known",
+        hint: "Supply them with the command describe"
+    )
+
+    /// Ends a transfer by its time: no byte for too long, or `expire_at` has come. Only for one in `receiving`.
+    package mutating func expire(because text: String, at now: WallTime) {
+        precondition(state == .receiving, "Only a transfer that is receiving expires")
+        received = ByteRanges()
+        enter(.expired, because: Reason(.expired, .permanent, text, hint: "Send the file again"), at: now)
+    }
+
+    /// A one-shot delivery that is refused leaves a final state, so that its sender can see why.
+    package mutating func refuse(because reason: Reason, at now: WallTime) {
+        precondition(state == .receiving, "Only a transfer that is receiving can be refused")
+        received = ByteRanges()
+        enter(.failed, because: reason, at: now)
+    }
+
+    /// Goes to another state.
+    mutating func enter(_ next: TransferState, because reason: Reason?, at now: WallTime) {
+        state = next
+        since = now
+        self.reason = reason
+    }
+}
