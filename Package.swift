@@ -79,7 +79,7 @@ let package = Package(
             swiftSettings: strict
         ),
         tests("FerryCoreTests", ["FerryCore", "TestSupport", crypto]),
-        tests("SpoolTests", ["Spool", "FerryCore", "TestSupport"]),
+        tests("SpoolTests", ["Spool", "FerryCore", "TestSupport", crypto]),
         tests("BrokerTests", ["Broker", "FerryCore", "TestSupport"]),
         tests("AliyunOTATests", ["AliyunOTA", "FerryCore", "TestSupport"]),
         tests("AgentTests", ["Agent", "FerryCore", "TestSupport"]),

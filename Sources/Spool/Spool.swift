@@ -1,1 +1,140 @@
-// to be written
+package import FerryCore
+import Glibc
+import Threads
+
+/// The durable buffer: one SQLite file, one connection on one thread.
+///
+/// Everything is read and written in `transact`; what its body changes becomes durable together or not at all, in the
+/// order of the calls. Closures given to `Ledger.afterCommit` run on the spool's thread right after the commit, so what
+/// they say outside is said in the order of the commits.
+package actor Spool {
+    private let executor: ThreadExecutor
+    private let ledger: Ledger
+    private let lock: SpoolLock
+
+    package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    /// Where the spool is and how much it may hold.
+    package struct Settings: Sendable {
+        package var path: String
+        /// Bytes of firmware kept at most.
+        package var quota: ByteCount
+        /// Bytes of the file system that are never used.
+        package var reserve: ByteCount
+
+        package init(path: String, quota: ByteCount = .gibibytes(4), reserve: ByteCount = .mebibytes(64)) {
+            self.path = path
+            self.quota = quota
+            self.reserve = reserve
+        }
+    }
+
+    /// Opens the spool, makes it when there is none, and brings it to this program's version. Blocks for the time of a few
+    /// reads and, after an unclean stop, of a roll-back.
+    package init(settings: Settings) throws(SpoolError) {
+        guard let executor = ThreadExecutor(name: "spool") else {
+            throw SpoolError(
+                .unusable,
+                operation: "start the spool's thread",
+                underlying: "the system has no room for another thread"
+            )
+        }
+        self.executor = executor
+        do {
+            let opened = try executor.run { () -> Result<Opened, SpoolError> in
+                Result { () throws(SpoolError) in try Opened(settings) }
+            }.get()
+            ledger = opened.ledger
+            lock = opened.lock
+        } catch {
+            executor.end()
+            throw error
+        }
+    }
+
+    // @unchecked because the parts are made on the spool's thread and only used there afterwards.
+    private struct Opened: @unchecked Sendable {
+        let ledger: Ledger
+        let lock: SpoolLock
+
+        init(_ settings: Settings) throws(SpoolError) {
+            try SpoolFolder.prepare(for: settings.path)
+            lock = try SpoolLock(path: settings.path + ".lock")
+            let database = try Database(path: settings.path)
+            try Schema.prepare(database)
+            ledger = try Ledger(database: database, settings: settings)
+        }
+    }
+
+    /// Runs `body` in a transaction and commits it. When it throws, nothing has changed.
+    @discardableResult
+    package func transact<Result: Sendable>(
+        _ body: @Sendable (Ledger) throws(SpoolError) -> Result
+    ) throws(SpoolError) -> Result {
+        try ledger.transact(body)
+    }
+
+    /// Reads without a transaction of its own.
+    package func read<Result: Sendable>(
+        _ body: @Sendable (Ledger) throws(SpoolError) -> Result
+    ) throws(SpoolError) -> Result {
+        try body(ledger)
+    }
+
+    /// `transact` for threads of ours, which wait for it; never for tasks.
+    package nonisolated func transactWaiting<Value: Sendable>(
+        _ body: @escaping @Sendable (Ledger) throws(SpoolError) -> Value
+    ) throws(SpoolError) -> Value {
+        try executor.run { () -> Result<Value, SpoolError> in
+            self.assumeIsolated { spool in
+                Result { () throws(SpoolError) in try spool.ledger.transact(body) }
+            }
+        }.get()
+    }
+
+    /// Closes the file and ends the thread. Nothing may be called afterwards.
+    package nonisolated func close() {
+        executor.run { self.assumeIsolated { $0.ledger.close() } }
+        executor.end()
+    }
+}
+
+/// The folder and the rights of the spool's files.
+enum SpoolFolder {
+    /// Makes the folder (0700) and the file (0600) where they are missing; SQLite gives the journal the file's rights.
+    static func prepare(for path: String) throws(SpoolError) {
+        let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+        if !folder.isEmpty { try makeFolder(folder) }
+        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else {
+            let code: SpoolError.Code = errno == ENOSPC ? .full : .unusable
+            throw SpoolError(
+                code,
+                operation: "open the spool \(path)",
+                underlying: String(cString: strerror(errno)),
+                hint: "spool.path must name a file that this user may write"
+            )
+        }
+        // The umask may have taken bits away, never added some; an older file may have more.
+        fchmod(descriptor, 0o600)
+        Glibc.close(descriptor)
+    }
+
+    private static func makeFolder(_ folder: String) throws(SpoolError) {
+        var made = ""
+        for level in folder.split(separator: "/", omittingEmptySubsequences: false) {
+            made += made.isEmpty && level.isEmpty ? "/" : (made.hasSuffix("/") || made.isEmpty ? "" : "/") + level
+            if mkdir(made, 0o700) != 0 && errno != EEXIST {
+                let cause = errno
+                // A parent that may not be written but is there is fine.
+                if access(made, X_OK) == 0 { continue }
+                throw SpoolError(
+                    .unusable,
+                    operation: "make the folder \(made)",
+                    underlying: String(cString: strerror(cause)),
+                    hint: "spool.path must lie in a folder that this user may write"
+                )
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+package import FerryCore
+
+/// Something that happened to a transfer: its history, and what is still to be said on MQTT.
+package struct TransferEvent: Sendable, Equatable {
+    /// The order of all events.
+    package var number: Int64
+    package var address: TransferAddress
+    package var seq: Int64
+    package var at: WallTime
+    package var kind: Kind
+    package var state: TransferState
+    package var reason: Reason?
+
+    /// The raw values are stored and published.
+    package enum Kind: String, Sendable {
+        case state
+        case gap
+        case retry
+    }
+
+    /// The payload of `event/<sender>/<id>`.
+    package var json: JSONValue {
+        [
+            "seq": .integer(seq), "event": .string(kind.rawValue), "state": .string(state.rawValue),
+            "at": .string(at.iso8601), "reason": reason?.json ?? .null,
+        ]
+    }
+}
+
+extension Ledger {
+    /// Adds an event to the transfer's history and to the outbox.
+    package func note(_ kind: TransferEvent.Kind, of transfer: Transfer, at now: WallTime) throws(SpoolError) {
+        counters.event += 1
+        try statements.insertEvent(
+            number: counters.event,
+            key: transfer.key,
+            TransferEvent(
+                number: counters.event,
+                address: transfer.address,
+                seq: transfer.seq,
+                at: now,
+                kind: kind,
+                state: transfer.state,
+                reason: transfer.reason
+            )
+        )
+    }
+
+    /// The history of a transfer, oldest first, at most the last `limit` of it.
+    package func events(of transfer: Transfer, limit: Int) throws(SpoolError) -> [TransferEvent] {
+        try statements.events(of: transfer, limit: limit)
+    }
+
+    /// Events after a number, oldest first.
+    package func events(after number: Int64, limit: Int) throws(SpoolError) -> [TransferEvent] {
+        try statements.events(after: number, limit: limit)
+    }
+
+    /// The answer that a command with this request got before; nil when it got none.
+    package func answer(to request: String) throws(SpoolError) -> String? { try statements.answer(to: request) }
+
+    /// Keeps the answer to a command with the change that the command made.
+    package func keepAnswer(_ payload: String, to request: String, at now: WallTime) throws(SpoolError) {
+        try statements.insertAnswer(payload, to: request, at: now)
+    }
+
+    /// Forgets answers older than the moment.
+    package func forgetAnswers(before moment: WallTime) throws(SpoolError) {
+        try statements.deleteAnswers(before: moment)
+    }
+
+    /// A setting that has to survive: `paused`, limits that an operator keeps.
+    package func setting(_ name: String) throws(SpoolError) -> String? { try statements.setting(name) }
+
+    /// Keeps a setting; nil removes it.
+    package func setSetting(_ name: String, _ value: String?) throws(SpoolError) {
+        try statements.setSetting(name, value)
+    }
+}

@@ -1,0 +1,87 @@
+package import FerryCore
+import Glibc
+
+/// How much the spool holds and can take.
+package struct SpoolUsage: Sendable, Equatable {
+    /// Bytes of firmware in the spool.
+    package var used: Int64
+    /// Bytes that are promised to transfers under way and have not come.
+    package var promised: Int64
+    /// What new firmware may still take: of the quota and of the file system without the reserve.
+    package var free: Int64
+    package var quota: Int64
+}
+
+/// Which transfers a list is to hold.
+package struct TransferFilter: Sendable {
+    package var state: TransferState?
+    package var sender: Name?
+    package var product: Name?
+    /// Only transfers with a greater key.
+    package var after: Int64 = 0
+    package var limit = 50
+
+    package init() {}
+}
+
+extension Ledger {
+    /// How full the spool is.
+    package var usage: SpoolUsage {
+        let promised = openTransfers.reduce(0) { $0 + $1.reservedBytes - $1.received.count }
+        let left = settings.quota.rawValue - counters.usedBytes - promised
+        return SpoolUsage(
+            used: counters.usedBytes,
+            promised: promised,
+            free: max(0, min(left, fileSystemRoom - promised)),
+            quota: settings.quota.rawValue
+        )
+    }
+
+    /// Bytes that the file can still grow by, without the reserve, with the pages in it that are free.
+    private var fileSystemRoom: Int64 {
+        var status = statvfs()
+        guard statvfs(database.path, &status) == 0 else { return .max }
+        let free = Int64(clamping: UInt64(status.f_bavail) * UInt64(status.f_frsize))
+        // A failure to ask counts as no free pages.
+        let reusable = (try? database.number("PRAGMA freelist_count")) ?? 0
+        return free - settings.reserve.rawValue + reusable * 4_096
+    }
+
+    /// How many transfers are in each state.
+    package func counts() throws(SpoolError) -> [TransferState: Int] { try statements.countsByState() }
+
+    /// A page of transfers in the order of their keys.
+    package func transfers(_ filter: TransferFilter) throws(SpoolError) -> [Transfer] {
+        let rows = try statements.page(filter)
+        return rows.map { openTransfer(key: $0.key) ?? $0 }
+    }
+
+    /// Transfers with this id, of whatever sender; for people who leave the sender out.
+    package func transfers(withID id: Name) throws(SpoolError) -> [Transfer] {
+        let rows = try statements.transfers(withID: id)
+        return rows.map { openTransfer(key: $0.key) ?? $0 }
+    }
+
+    func finalTransfer(at address: TransferAddress) throws(SpoolError) -> Transfer? {
+        guard let transfer = try statements.transfer(at: address), transfer.state.isFinal else { return nil }
+        return transfer
+    }
+
+    /// The SHA-256 of what was registered as this version of this product, module, kind and source version.
+    package func registeredVersion(_ firmware: FirmwareMetadata) throws(SpoolError) -> Digest? {
+        guard let product = firmware.product, let version = firmware.version else { return nil }
+        for transfer in try statements.registered(product: product, version: version) {
+            let other = transfer.firmware
+            let isSame =
+                other.module == firmware.module && other.kind == firmware.kind
+                && other.sourceVersion == firmware.sourceVersion
+            if isSame, let digests = transfer.digests { return digests.sha256 }
+        }
+        return nil
+    }
+
+    /// Final transfers whose state began before the moment, at most `limit`.
+    package func finalTransfers(before moment: WallTime, limit: Int) throws(SpoolError) -> [Transfer] {
+        try statements.finalTransfers(before: moment, limit: limit)
+    }
+}

@@ -1,0 +1,157 @@
+package import FerryCore
+
+/// Bytes of one transfer that follow each other and are not a row yet.
+struct PendingRow {
+    var offset: Int64
+    var bytes: [UInt8]
+    var end: Int64 { offset + Int64(bytes.count) }
+}
+
+extension Ledger {
+    /// Rows are at most this large: small rows cost a multiple of their size on flash, larger ones memory.
+    package static let rowBytes = 1 << 20
+    /// A transfer has at most so many separate ranges of bytes, so that what is kept of it in memory is bounded.
+    package static let rangesMax = 4_096
+
+    /// What became of a segment.
+    package enum Stored: Sendable, Equatable {
+        /// So many bytes are new; 0: all were there, and the same.
+        case bytes(Int64)
+        /// Some bytes are there already and differ; nothing was stored.
+        case conflict
+        /// The transfer has too many holes; nothing was stored.
+        case tooManyRanges
+    }
+
+    /// Stores the bytes of a segment that are not there yet. `transfer` is changed and noted, not saved: after a restart
+    /// the rows tell the same.
+    package func store(
+        _ bytes: [UInt8],
+        at offset: Int64,
+        of transfer: inout Transfer,
+        now: WallTime
+    ) throws(SpoolError) -> Stored {
+        let range = offset..<(offset + Int64(bytes.count))
+        precondition(
+            range.upperBound <= CloudLimits.fileBytes,
+            "A segment beyond the largest file is refused before it is stored"
+        )
+        for part in transfer.received.overlap(with: range) {
+            let slice = bytes[Int(part.lowerBound - offset)..<Int(part.upperBound - offset)]
+            guard try isStored(slice, at: part.lowerBound, key: transfer.key) else { return .conflict }
+        }
+        let missing = transfer.received.missing(in: range)
+        guard !missing.isEmpty else { return .bytes(0) }
+        guard transfer.received.ranges.count + missing.count <= Self.rangesMax else { return .tooManyRanges }
+        transfer.seq = nextSeq()
+        transfer.lastByte = now
+        var count: Int64 = 0
+        for part in missing {
+            let slice = bytes[Int(part.lowerBound - offset)..<Int(part.upperBound - offset)]
+            try append(slice, at: part.lowerBound, transfer: transfer)
+            transfer.received.insert(part)
+            count += part.upperBound - part.lowerBound
+        }
+        counters.usedBytes += count
+        touch(transfer)
+        return .bytes(count)
+    }
+
+    /// Adds bytes to the row that is being gathered, or begins another.
+    private func append(_ slice: ArraySlice<UInt8>, at offset: Int64, transfer: Transfer) throws(SpoolError) {
+        var rest = slice
+        var position = offset
+        while !rest.isEmpty {
+            if let pending = pendingRows[transfer.key],
+                pending.end != position || pending.bytes.count >= Self.rowBytes
+            {
+                try flushRow(of: transfer.key, pending, seq: transfer.seq, at: transfer.lastByte)
+            }
+            var pending = pendingRows.removeValue(forKey: transfer.key) ?? PendingRow(offset: position, bytes: [])
+            let part = rest.prefix(Self.rowBytes - pending.bytes.count)
+            if pending.bytes.isEmpty { pending.bytes.reserveCapacity(min(Self.rowBytes, rest.count)) }
+            pending.bytes.append(contentsOf: part)
+            pendingRows[transfer.key] = pending
+            rest = rest.dropFirst(part.count)
+            position += Int64(part.count)
+        }
+    }
+
+    /// Writes what was gathered. Part of every commit.
+    func flushRows() throws(SpoolError) {
+        for (key, pending) in pendingRows {
+            guard let transfer = openTransfer(key: key) else { continue }
+            try flushRow(of: key, pending, seq: transfer.seq, at: transfer.lastByte)
+        }
+        pendingRows = [:]
+    }
+
+    private func flushRow(of key: Int64, _ row: PendingRow, seq: Int64, at now: WallTime) throws(SpoolError) {
+        try statements.insertSegment(
+            position: SegmentPosition.position(key: key, offset: row.offset),
+            seq: seq,
+            at: now,
+            bytes: row.bytes
+        )
+        pendingRows[key] = nil
+    }
+
+    /// Whether exactly these bytes are stored there.
+    private func isStored(_ slice: ArraySlice<UInt8>, at offset: Int64, key: Int64) throws(SpoolError) -> Bool {
+        if let pending = pendingRows[key] {
+            // Rare: a segment repeated within one batch. Written rows are simpler to compare with.
+            let transfer = openTransfer(key: key)
+            try flushRow(of: key, pending, seq: transfer?.seq ?? 0, at: transfer?.lastByte ?? .now())
+        }
+        var position = offset
+        var rest = slice
+        while !rest.isEmpty {
+            let stored = try readChunk(key: key, from: position, atMost: rest.count)
+            guard !stored.isEmpty, rest.prefix(stored.count).elementsEqual(stored) else { return false }
+            rest = rest.dropFirst(stored.count)
+            position += Int64(stored.count)
+        }
+        return true
+    }
+
+    /// Reads bytes of a file from the row that holds the first of them, and from rows that follow it without a hole, up to
+    /// `limit` bytes; fewer where a row ends. Each row's checksum is compared.
+    ///
+    /// - Returns: empty where the byte at `offset` is not stored.
+    /// - Throws: `damaged` when a row is not what was written.
+    package func readChunk(key: Int64, from offset: Int64, atMost limit: Int) throws(SpoolError) -> [UInt8] {
+        var result: [UInt8] = []
+        var position = offset
+        while result.count < limit {
+            let added = try statements.appendSegment(
+                holding: SegmentPosition.position(key: key, offset: position),
+                key: key,
+                to: &result,
+                limit: limit
+            )
+            guard added > 0 else { break }
+            position += Int64(added)
+        }
+        return result
+    }
+
+    func loadReceived(of transfer: inout Transfer) throws(SpoolError) {
+        let rows = try statements.segmentRanges(of: transfer.key)
+        for row in rows.ranges { transfer.received.insert(row) }
+        transfer.seq = max(transfer.seq, rows.seq)
+        transfer.lastByte = max(transfer.lastByte, rows.at)
+    }
+
+    /// Deletes rows of transfers that no longer need them, a step at a time so that nobody waits long.
+    ///
+    /// - Returns: whether rows are left.
+    package func reclaimStep() throws(SpoolError) -> Bool {
+        guard let key = counters.doomed.first else { return false }
+        let deleted = try statements.deleteSegments(of: key, limit: Self.reclaimRows)
+        counters.usedBytes -= deleted.bytes
+        if deleted.rows < Self.reclaimRows { counters.doomed.removeFirst() }
+        return !counters.doomed.isEmpty
+    }
+
+    private static var reclaimRows: Int { 64 }
+}

@@ -1,0 +1,204 @@
+package import FerryCore
+
+/// What the spool holds, as the body of a transaction sees and changes it. It never leaves the spool's thread.
+///
+/// Transfers that are not final are kept in memory as well; a transaction that fails leaves them as they were.
+package final class Ledger {
+    let database: Database
+    let settings: Spool.Settings
+    let statements: Statements
+
+    /// Transfers that are not final, as committed.
+    private var committed: [Int64: Transfer] = [:]
+    private var keys: [TransferAddress: Int64] = [:]
+    /// Changes of the running transaction; nil: no longer among those that are not final.
+    private var changed: [Int64: Transfer?] = [:]
+    private var afterwards: [() -> Void] = []
+    /// Bytes that wait for their neighbours before they become a row.
+    var pendingRows: [Int64: PendingRow] = [:]
+
+    var counters = Counters()
+    private var countersBefore = Counters()
+    private var isInTransaction = false
+
+    /// Numbers that every transaction may move on, and that fall back with it.
+    struct Counters {
+        /// The last `seq` that was given.
+        var seq: Int64 = 0
+        /// The last key that was given.
+        var key: Int64 = 0
+        /// The last event's number.
+        var event: Int64 = 0
+        /// Bytes in segment rows, those that wait to be deleted too.
+        var usedBytes: Int64 = 0
+        /// Transfers whose rows are to be deleted, in order.
+        var doomed: [Int64] = []
+    }
+
+    init(database: Database, settings: Spool.Settings) throws(SpoolError) {
+        self.database = database
+        self.settings = settings
+        statements = try Statements(database)
+        try load()
+    }
+
+    /// Runs the body in one transaction.
+    func transact<Result>(_ body: (Ledger) throws(SpoolError) -> Result) throws(SpoolError) -> Result {
+        precondition(!isInTransaction, "Transactions do not nest")
+        isInTransaction = true
+        defer { isInTransaction = false }
+        countersBefore = counters
+        let result: Result
+        do {
+            try statements.begin.run()
+            result = try body(self)
+            try flushRows()
+            try statements.commit.run()
+        } catch {
+            rollBack()
+            throw error
+        }
+        for (key, transfer) in changed { settle(key, transfer) }
+        changed = [:]
+        let actions = afterwards
+        afterwards = []
+        for action in actions { action() }
+        return result
+    }
+
+    private func rollBack() {
+        // SQLite may have rolled back by itself (full disk, I/O error); then this fails, and that is fine.
+        try? statements.rollback.run()
+        counters = countersBefore
+        changed = [:]
+        afterwards = []
+        pendingRows = [:]
+    }
+
+    private func settle(_ key: Int64, _ transfer: Transfer?) {
+        if let transfer {
+            committed[key] = transfer
+            keys[transfer.address] = key
+        } else if let former = committed.removeValue(forKey: key) {
+            keys[former.address] = nil
+        }
+    }
+
+    /// Runs on the spool's thread right after the commit; not at all when the transaction fails.
+    package func afterCommit(_ action: @escaping () -> Void) { afterwards.append(action) }
+
+    func close() {
+        // What the last statements hold is let go with the object.
+        committed = [:]
+        keys = [:]
+    }
+
+    // MARK: - Transfers
+
+    /// The transfer of an address, whatever its state.
+    package func transfer(at address: TransferAddress) throws(SpoolError) -> Transfer? {
+        if let open = openTransfer(at: address) { return open }
+        return try finalTransfer(at: address)
+    }
+
+    private func openTransfer(at address: TransferAddress) -> Transfer? {
+        for case let transfer? in changed.values where transfer.address == address { return transfer }
+        guard let key = keys[address], changed[key] == nil else { return nil }
+        return committed[key]
+    }
+
+    /// The transfer of a key that is not final.
+    package func openTransfer(key: Int64) -> Transfer? {
+        if let change = changed[key] { return change }
+        return committed[key]
+    }
+
+    /// Every transfer that is not final, in the order of keys.
+    package var openTransfers: [Transfer] {
+        var all = committed
+        for (key, transfer) in changed { all[key] = transfer }
+        return all.values.sorted { $0.key < $1.key }
+    }
+
+    /// Begins a transfer; nothing is written before `save`.
+    package func begin(_ address: TransferAddress, door: Transfer.Door, at now: WallTime) -> Transfer {
+        counters.key += 1
+        return Transfer(key: counters.key, address: address, door: door, seq: 0, at: now)
+    }
+
+    /// Gives the transfer its next `seq` and writes its row. The rows of its bytes are marked for deletion when it has
+    /// none any more.
+    ///
+    /// - Returns: the transfer as it will be committed.
+    @discardableResult
+    package func save(_ transfer: Transfer) throws(SpoolError) -> Transfer {
+        var transfer = transfer
+        transfer.seq = nextSeq()
+        try statements.saveTransfer(transfer)
+        if !transfer.hasBytes && transfer.state != .receiving { doom(transfer.key) }
+        changed.updateValue(transfer.state.isFinal ? nil : transfer, forKey: transfer.key)
+        return transfer
+    }
+
+    /// Notes that bytes were stored; the row is not written, for the rows of the bytes carry what changed.
+    func touch(_ transfer: Transfer) { changed.updateValue(transfer, forKey: transfer.key) }
+
+    /// Forgets the transfer, its events and its bytes.
+    package func remove(_ transfer: Transfer) throws(SpoolError) {
+        pendingRows[transfer.key] = nil
+        try statements.removeTransfer(transfer.key)
+        // `seq` must not go back when the highest row is gone.
+        try setSetting("seq", String(counters.seq))
+        doom(transfer.key)
+        changed.updateValue(nil, forKey: transfer.key)
+    }
+
+    private func doom(_ key: Int64) {
+        guard !counters.doomed.contains(key) else { return }
+        counters.doomed.append(key)
+    }
+
+    func nextSeq() -> Int64 {
+        counters.seq += 1
+        return counters.seq
+    }
+
+    // MARK: - Loading
+
+    private func load() throws(SpoolError) {
+        counters.key = max(
+            try database.number("SELECT max(key) FROM transfer"),
+            try database.number("SELECT max(position) FROM segment") >> SegmentPosition.offsetBits
+        )
+        counters.event = try database.number("SELECT max(number) FROM event")
+        counters.seq = max(
+            try database.number("SELECT max(seq) FROM transfer"),
+            try setting("seq").flatMap { Int64($0) } ?? 0
+        )
+        for var transfer in try statements.loadOpenTransfers() {
+            if transfer.state == .receiving {
+                try loadReceived(of: &transfer)
+                counters.seq = max(counters.seq, transfer.seq)
+            }
+            counters.usedBytes += transfer.received.count
+            settle(transfer.key, transfer)
+        }
+        counters.usedBytes += try database.number(
+            "SELECT sum(bytes) FROM transfer WHERE state IN ('registered', 'failed', 'cancelled', 'expired')"
+        )
+        try loadDoomed()
+    }
+
+    /// Rows that belong to no transfer that still needs them: left by a stop between a commit and the clean-up.
+    private func loadDoomed() throws(SpoolError) {
+        var key: Int64 = 0
+        while let next = try statements.firstSegmentKey(atOrAfter: key) {
+            let stored = try statements.storedBytes(of: next)
+            if committed[next] == nil && stored == 0 {
+                counters.doomed.append(next)
+                counters.usedBytes += try statements.sumOfBytes(of: next)
+            }
+            key = next + 1
+        }
+    }
+}

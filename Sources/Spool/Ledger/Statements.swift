@@ -1,0 +1,346 @@
+import FerryCore
+
+/// Every statement of the spool, prepared once.
+final class Statements {
+    private let database: Database
+    let begin: Statement
+    let commit: Statement
+    let rollback: Statement
+
+    private let upsertTransfer: Statement
+    private let deleteTransfer: Statement
+    private let deleteEvents: Statement
+    private let insertSegment: Statement
+    private let segmentAtOrBefore: Statement
+    private let segmentRanges: Statement
+    private let segmentSizes: Statement
+    private let deleteSegment: Statement
+    private let insertEventStatement: Statement
+    private let insertAnswerStatement: Statement
+
+    init(_ database: Database) throws(SpoolError) {
+        self.database = database
+        begin = try Statement(database, "BEGIN IMMEDIATE")
+        commit = try Statement(database, "COMMIT")
+        rollback = try Statement(database, "ROLLBACK")
+        upsertTransfer = try Statement(database, TransferRow.upsert)
+        deleteTransfer = try Statement(database, "DELETE FROM transfer WHERE key = ?1")
+        deleteEvents = try Statement(database, "DELETE FROM event WHERE transfer = ?1")
+        insertSegment = try Statement(
+            database,
+            "INSERT INTO segment (position, seq, at, crc64, bytes) VALUES (?1, ?2, ?3, ?4, ?5)"
+        )
+        segmentAtOrBefore = try Statement(
+            database,
+            "SELECT position, crc64, bytes FROM segment WHERE position <= ?1 AND position >= ?2"
+                + " ORDER BY position DESC LIMIT 1"
+        )
+        segmentRanges = try Statement(
+            database,
+            "SELECT position, length(bytes), seq, at FROM segment WHERE position >= ?1 AND position < ?2"
+        )
+        segmentSizes = try Statement(
+            database,
+            "SELECT position, length(bytes) FROM segment WHERE position >= ?1 AND position < ?2 LIMIT ?3"
+        )
+        deleteSegment = try Statement(database, "DELETE FROM segment WHERE position = ?1")
+        insertEventStatement = try Statement(
+            database,
+            "INSERT INTO event (number, transfer, seq, at, event, state, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+        )
+        insertAnswerStatement = try Statement(
+            database,
+            "INSERT OR REPLACE INTO answer (request, at, payload) VALUES (?1, ?2, ?3)"
+        )
+    }
+
+    // MARK: - Transfers
+
+    func saveTransfer(_ transfer: Transfer) throws(SpoolError) {
+        try TransferRow.bind(transfer, to: upsertTransfer)
+        try upsertTransfer.run()
+    }
+
+    func removeTransfer(_ key: Int64) throws(SpoolError) {
+        try deleteTransfer.bind(1, key)
+        try deleteTransfer.run()
+        try deleteEvents.bind(1, key)
+        try deleteEvents.run()
+    }
+
+    func loadOpenTransfers() throws(SpoolError) -> [Transfer] {
+        let states = TransferState.allCases.filter { !$0.isFinal }.map { "'\($0.rawValue)'" }
+        return try rows("WHERE state IN (\(states.joined(separator: ", "))) ORDER BY key")
+    }
+
+    func transfer(at address: TransferAddress) throws(SpoolError) -> Transfer? {
+        try rows("WHERE sender = ?1 AND id = ?2") { (statement) throws(SpoolError) in
+            try statement.bind(1, address.sender.text)
+            try statement.bind(2, address.id.text)
+        }.first
+    }
+
+    func transfers(withID id: Name) throws(SpoolError) -> [Transfer] {
+        try rows("WHERE id = ?1 ORDER BY key LIMIT 50") { (statement) throws(SpoolError) in
+            try statement.bind(1, id.text)
+        }
+    }
+
+    func registered(product: Name, version: Name) throws(SpoolError) -> [Transfer] {
+        try rows("WHERE state = 'registered' AND product = ?1 AND version = ?2") { (statement) throws(SpoolError) in
+            try statement.bind(1, product.text)
+            try statement.bind(2, version.text)
+        }
+    }
+
+    func finalTransfers(before moment: WallTime, limit: Int) throws(SpoolError) -> [Transfer] {
+        let states = TransferState.allCases.filter(\.isFinal).map { "'\($0.rawValue)'" }.joined(separator: ", ")
+        return try rows("WHERE state IN (\(states)) AND since < ?1 LIMIT ?2") { (statement) throws(SpoolError) in
+            try statement.bind(1, moment.milliseconds)
+            try statement.bind(2, Int64(limit))
+        }
+    }
+
+    func page(_ filter: TransferFilter) throws(SpoolError) -> [Transfer] {
+        var conditions = "WHERE key > ?1"
+        if filter.state != nil { conditions += " AND state = ?2" }
+        if filter.sender != nil { conditions += " AND sender = ?3" }
+        if filter.product != nil { conditions += " AND product = ?4" }
+        return try rows(conditions + " ORDER BY key LIMIT ?5") { (statement) throws(SpoolError) in
+            try statement.bind(1, filter.after)
+            if let state = filter.state { try statement.bind(2, state.rawValue) }
+            if let sender = filter.sender { try statement.bind(3, sender.text) }
+            if let product = filter.product { try statement.bind(4, product.text) }
+            try statement.bind(5, Int64(filter.limit))
+        }
+    }
+
+    func countsByState() throws(SpoolError) -> [TransferState: Int] {
+        let statement = try Statement(database, "SELECT state, count(*) FROM transfer GROUP BY state")
+        var counts: [TransferState: Int] = [:]
+        while try statement.step() {
+            // A word that this version does not know is shown as held, see TransferRow.
+            let state = statement.text(0).flatMap(TransferState.init(rawValue:)) ?? .held
+            counts[state, default: 0] += Int(statement.integer(1))
+        }
+        return counts
+    }
+
+    private func rows(
+        _ clause: String,
+        _ bind: (Statement) throws(SpoolError) -> Void = { (_) throws(SpoolError) in }
+    ) throws(SpoolError) -> [Transfer] {
+        let statement = try Statement(database, "SELECT \(TransferRow.columns) FROM transfer " + clause)
+        try bind(statement)
+        var transfers: [Transfer] = []
+        while try statement.step() { transfers.append(try TransferRow.read(statement)) }
+        return transfers
+    }
+
+    // MARK: - Segments
+
+    func insertSegment(position: Int64, seq: Int64, at now: WallTime, bytes: [UInt8]) throws(SpoolError) {
+        try insertSegment.bind(1, position)
+        try insertSegment.bind(2, seq)
+        try insertSegment.bind(3, now.milliseconds)
+        let statement = insertSegment
+        let result = bytes.withUnsafeBytes { buffer in
+            Result { () throws(SpoolError) in
+                try statement.bind(4, SegmentChecksum.value(position: position, bytes: buffer))
+                try statement.run(borrowing: buffer, at: 5)
+            }
+        }
+        try result.get()
+    }
+
+    /// Appends bytes from the row that holds `position` on to `result` until it has `limit` bytes.
+    func appendSegment(
+        holding position: Int64,
+        key: Int64,
+        to result: inout [UInt8],
+        limit: Int
+    ) throws(SpoolError) -> Int {
+        let statement = segmentAtOrBefore
+        try statement.bind(1, position)
+        try statement.bind(2, SegmentPosition.range(of: key).lowerBound)
+        defer { statement.reset() }
+        guard try statement.step() else { return 0 }
+        let start = statement.integer(0)
+        let checksum = statement.integer(1)
+        let room = limit - result.count
+        var isSound = true
+        let added = statement.withBlob(2) { bytes -> Int in
+            let skip = Int(position - start)
+            guard skip < bytes.count else { return 0 }
+            isSound = SegmentChecksum.value(position: start, bytes: bytes) == checksum
+            guard isSound else { return 0 }
+            let part = bytes[skip..<min(bytes.count, skip + room)]
+            result.append(contentsOf: part)
+            return part.count
+        }
+        guard isSound else {
+            throw SpoolError(
+                .damaged,
+                operation: "read the bytes at \(SegmentPosition.offset(of: start)) of transfer \(key)",
+                underlying: "they are not the bytes that were written"
+            )
+        }
+        return added
+    }
+
+    func segmentRanges(of key: Int64) throws(SpoolError) -> (ranges: [Range<Int64>], seq: Int64, at: WallTime) {
+        let positions = SegmentPosition.range(of: key)
+        try segmentRanges.bind(1, positions.lowerBound)
+        try segmentRanges.bind(2, positions.upperBound)
+        defer { segmentRanges.reset() }
+        var ranges: [Range<Int64>] = []
+        var seq: Int64 = 0
+        var at: Int64 = 0
+        while try segmentRanges.step() {
+            let offset = SegmentPosition.offset(of: segmentRanges.integer(0))
+            ranges.append(offset..<(offset + segmentRanges.integer(1)))
+            seq = max(seq, segmentRanges.integer(2))
+            at = max(at, segmentRanges.integer(3))
+        }
+        return (ranges, seq, WallTime(milliseconds: at))
+    }
+
+    func firstSegmentKey(atOrAfter key: Int64) throws(SpoolError) -> Int64? {
+        let position = SegmentPosition.range(of: key).lowerBound
+        let statement = try Statement(database, "SELECT min(position) FROM segment WHERE position >= ?1")
+        try statement.bind(1, position)
+        guard try statement.step(), let found = statement.optionalInteger(0) else { return nil }
+        return SegmentPosition.key(of: found)
+    }
+
+    func sumOfBytes(of key: Int64) throws(SpoolError) -> Int64 {
+        try segmentRanges(of: key).ranges.reduce(0) { $0 + Int64($1.count) }
+    }
+
+    /// The bytes that the row of a transfer says are kept for it.
+    func storedBytes(of key: Int64) throws(SpoolError) -> Int64 {
+        let statement = try Statement(database, "SELECT bytes FROM transfer WHERE key = ?1")
+        try statement.bind(1, key)
+        return try statement.step() ? statement.integer(0) : 0
+    }
+
+    func deleteSegments(of key: Int64, limit: Int) throws(SpoolError) -> (rows: Int, bytes: Int64) {
+        let positions = SegmentPosition.range(of: key)
+        try segmentSizes.bind(1, positions.lowerBound)
+        try segmentSizes.bind(2, positions.upperBound)
+        try segmentSizes.bind(3, Int64(limit))
+        var found: [(position: Int64, size: Int64)] = []
+        while try segmentSizes.step() { found.append((segmentSizes.integer(0), segmentSizes.integer(1))) }
+        segmentSizes.reset()
+        for row in found {
+            try deleteSegment.bind(1, row.position)
+            try deleteSegment.run()
+        }
+        return (found.count, found.reduce(0) { $0 + $1.size })
+    }
+
+    // MARK: - Events, answers, settings
+
+    func insertEvent(number: Int64, key: Int64, _ event: TransferEvent) throws(SpoolError) {
+        try insertEventStatement.bind(1, number)
+        try insertEventStatement.bind(2, key)
+        try insertEventStatement.bind(3, event.seq)
+        try insertEventStatement.bind(4, event.at.milliseconds)
+        try insertEventStatement.bind(5, event.kind.rawValue)
+        try insertEventStatement.bind(6, event.state.rawValue)
+        try insertEventStatement.bind(7, event.reason?.json.text)
+        try insertEventStatement.run()
+    }
+
+    func events(of transfer: Transfer, limit: Int) throws(SpoolError) -> [TransferEvent] {
+        let statement = try Statement(
+            database,
+            "SELECT number, seq, at, event, state, reason, ?3, ?4 FROM event WHERE transfer = ?1"
+                + " ORDER BY number DESC LIMIT ?2"
+        )
+        try statement.bind(1, transfer.key)
+        try statement.bind(2, Int64(limit))
+        try statement.bind(3, transfer.address.sender.text)
+        try statement.bind(4, transfer.address.id.text)
+        return try events(statement).reversed()
+    }
+
+    func events(after number: Int64, limit: Int) throws(SpoolError) -> [TransferEvent] {
+        let statement = try Statement(
+            database,
+            "SELECT e.number, e.seq, e.at, e.event, e.state, e.reason, t.sender, t.id FROM event e"
+                + " JOIN transfer t ON t.key = e.transfer WHERE e.number > ?1 ORDER BY e.number LIMIT ?2"
+        )
+        try statement.bind(1, number)
+        try statement.bind(2, Int64(limit))
+        return try events(statement)
+    }
+
+    private func events(_ statement: Statement) throws(SpoolError) -> [TransferEvent] {
+        var events: [TransferEvent] = []
+        while try statement.step() {
+            guard let kind = statement.text(3).flatMap(TransferEvent.Kind.init(rawValue:)),
+                let sender = statement.text(6).flatMap({ Name($0) }), let id = statement.text(7).flatMap({ Name($0) })
+            else { continue }
+            events.append(
+                TransferEvent(
+                    number: statement.integer(0),
+                    address: TransferAddress(sender: sender, id: id),
+                    seq: statement.integer(1),
+                    at: WallTime(milliseconds: statement.integer(2)),
+                    kind: kind,
+                    state: statement.text(4).flatMap(TransferState.init(rawValue:)) ?? .held,
+                    reason: statement.text(5).flatMap { try? JSONValue(parsing: $0) }.flatMap { Reason(json: $0) }
+                )
+            )
+        }
+        return events
+    }
+
+    func answer(to request: String) throws(SpoolError) -> String? {
+        let statement = try Statement(database, "SELECT payload FROM answer WHERE request = ?1")
+        try statement.bind(1, request)
+        return try statement.step() ? statement.text(0) : nil
+    }
+
+    func insertAnswer(_ payload: String, to request: String, at now: WallTime) throws(SpoolError) {
+        try insertAnswerStatement.bind(1, request)
+        try insertAnswerStatement.bind(2, now.milliseconds)
+        try insertAnswerStatement.bind(3, payload)
+        try insertAnswerStatement.run()
+    }
+
+    func deleteAnswers(before moment: WallTime) throws(SpoolError) {
+        let statement = try Statement(database, "DELETE FROM answer WHERE at < ?1")
+        try statement.bind(1, moment.milliseconds)
+        try statement.run()
+    }
+
+    func setting(_ name: String) throws(SpoolError) -> String? {
+        let statement = try Statement(database, "SELECT value FROM setting WHERE name = ?1")
+        try statement.bind(1, name)
+        return try statement.step() ? statement.text(0) : nil
+    }
+
+    func setSetting(_ name: String, _ value: String?) throws(SpoolError) {
+        let statement = try Statement(
+            database,
+            value == nil
+                ? "DELETE FROM setting WHERE name = ?1"
+                : "INSERT OR REPLACE INTO setting (name, value) VALUES (?1, ?2)"
+        )
+        try statement.bind(1, name)
+        if let value { try statement.bind(2, value) }
+        try statement.run()
+    }
+}
+
+/// The checksum of a segment row: over its position too, so that a row that turns up in the wrong place is noticed.
+enum SegmentChecksum {
+    static func value(position: Int64, bytes: UnsafeRawBufferPointer) -> Int64 {
+        var checksum = CRC64()
+        withUnsafeBytes(of: position.littleEndian) { checksum.update($0) }
+        checksum.update(bytes)
+        return Int64(bitPattern: checksum.value)
+    }
+}
