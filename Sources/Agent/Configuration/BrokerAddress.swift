@@ -18,7 +18,9 @@ package enum BrokerAddress: Sendable, Hashable, CustomStringConvertible {
         let forms = Expectation("mqtt://host:1883, mqtts://host:8883 or mqtt+unix:///run/mosquitto.sock")
         guard let parts = URLParts(parsing: text) else { throw forms }
         guard parts.userInfo == nil else {
-            throw Expectation("a URL without user name and password; they go into broker.username and broker.password-file")
+            throw Expectation(
+                "a URL without user name and password; they go into broker.username and broker.password-file"
+            )
         }
         switch parts.scheme {
         case "mqtt+unix":

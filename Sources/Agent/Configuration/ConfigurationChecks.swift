@@ -11,7 +11,9 @@ enum ConfigurationChecks {
         let retry = configuration.retry
         guard retry.max < retry.min else { return [] }
         if configuration.origins["retry.max"] != nil {
-            return [mistake("retry.max", configuration, "at least retry.min, which is \"\(retry.min.configurationText)\"")]
+            return [
+                mistake("retry.max", configuration, "at least retry.min, which is \"\(retry.min.configurationText)\"")
+            ]
         }
         return [mistake("retry.min", configuration, "at most retry.max, which is \"\(retry.max.configurationText)\"")]
     }

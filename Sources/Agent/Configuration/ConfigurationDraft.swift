@@ -129,7 +129,8 @@ struct ConfigurationDraft: Sendable {
         configuration.products.append(product)
     }
 
-    private mutating func apply(_ key: ConfigurationKey<Configuration>, _ raw: RawValue, at origin: ConfigurationOrigin) {
+    private mutating func apply(_ key: ConfigurationKey<Configuration>, _ raw: RawValue, at origin: ConfigurationOrigin)
+    {
         do throws(Expectation) {
             try key.apply(raw, &configuration)
             configuration.origins[key.path] = origin

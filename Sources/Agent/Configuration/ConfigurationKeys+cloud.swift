@@ -13,7 +13,8 @@ extension ConfigurationKeys {
 
     static let cloud = [
         key(
-            "cloud.region", \.cloud.region,
+            "cloud.region",
+            \.cloud.region,
             .token("region", range: "lower-case letters, digits, hyphens", example: "cn-shanghai") { text in
                 (2...32).contains(text.utf8.count) && text.first != "-"
                     && text.allSatisfy { $0.isASCII && ($0.isLowercase || $0.isNumber || $0 == "-") }
@@ -23,9 +24,11 @@ extension ConfigurationKeys {
             """
         ),
         key(
-            "cloud.endpoint", \.cloud.endpoint,
+            "cloud.endpoint",
+            \.cloud.endpoint,
             ConfigurationShape<CloudEndpoint>.parsed(
-                "URL", range: "https://host/, http only to a loopback address",
+                "URL",
+                range: "https://host/, http only to a loopback address",
                 expected: "https://host/, or http only to a loopback address such as http://127.0.0.1:8080/",
                 CloudEndpoint.init(parsing:)
             ).orEmpty(),
@@ -36,8 +39,13 @@ extension ConfigurationKeys {
             """
         ),
         key(
-            "cloud.instance-id", \.cloud.instanceID,
-            ConfigurationShape<String>.token("instance", range: "letters, digits, hyphens, underscores", example: "iot-cn-0pp1n8t") {
+            "cloud.instance-id",
+            \.cloud.instanceID,
+            ConfigurationShape<String>.token(
+                "instance",
+                range: "letters, digits, hyphens, underscores",
+                example: "iot-cn-0pp1n8t"
+            ) {
                 text in
                 (1...64).contains(text.utf8.count)
                     && text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == "_") }
@@ -48,37 +56,48 @@ extension ConfigurationKeys {
             """
         ),
         key(
-            "cloud.signature", \.cloud.signature, .choice,
+            "cloud.signature",
+            \.cloud.signature,
+            .choice,
             """
             How calls are signed: `v1` is HMAC-SHA1 in the query, `v3` is ACS3-HMAC-SHA256 in a header.
             """
         ),
         key(
-            "cloud.format", \.cloud.format, .choice,
+            "cloud.format",
+            \.cloud.format,
+            .choice,
             """
             The format of the cloud's answers.
             `xml` needs signature `v1`.
             """
         ),
         key(
-            "cloud.upload-hosts", \.cloud.uploadHosts, .hosts,
+            "cloud.upload-hosts",
+            \.cloud.uploadHosts,
+            .hosts,
             """
             The hosts to which a ticket may send the bytes; any other is refused.
             The endpoint's own host is always allowed.
             """
         ),
         key(
-            "cloud.ca-file", \.cloud.caFile, ConfigurationShape<String>.path.orEmpty(),
+            "cloud.ca-file",
+            \.cloud.caFile,
+            ConfigurationShape<String>.path.orEmpty(),
             """
             Certificates, in PEM form, of the authorities that may have signed the cloud's certificates.
             Empty: the system's store.
             """
         ),
         key(
-            "cloud.proxy", \.cloud.proxy,
+            "cloud.proxy",
+            \.cloud.proxy,
             ConfigurationShape<ProxyAddress>.parsed(
-                "URL", range: "http://, https://, socks5://, socks5h://",
-                expected: "a proxy such as http://proxy:3128 or socks5h://127.0.0.1:1080", ProxyAddress.init(parsing:)
+                "URL",
+                range: "http://, https://, socks5://, socks5h://",
+                expected: "a proxy such as http://proxy:3128 or socks5h://127.0.0.1:1080",
+                ProxyAddress.init(parsing:)
             ).orEmpty(),
             """
             The proxy for all calls and uploads.
@@ -87,8 +106,13 @@ extension ConfigurationKeys {
             """
         ),
         key(
-            "cloud.interface", \.cloud.interface,
-            ConfigurationShape<String>.token("interface", range: "a network interface or a source address", example: "wwan0") { text in
+            "cloud.interface",
+            \.cloud.interface,
+            ConfigurationShape<String>.token(
+                "interface",
+                range: "a network interface or a source address",
+                example: "wwan0"
+            ) { text in
                 (1...64).contains(text.utf8.count)
                     && text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || ".:-_@".contains($0)) }
             }.orEmpty(),
@@ -101,21 +125,28 @@ extension ConfigurationKeys {
 
     static let credentials = [
         key(
-            "cloud.credentials.source", \.cloud.credentials.source, .choice,
+            "cloud.credentials.source",
+            \.cloud.credentials.source,
+            .choice,
             """
             Where the access key comes from.
-            `file` reads `cloud.credentials.file`; `chain` looks where the official SDKs look, in their order; `ecs-role` asks the metadata service of an ECS instance.
+            `file` reads `cloud.credentials.file`.
+            `chain` looks where the official SDKs look, in their order.
+            `ecs-role` asks the metadata service of an ECS instance.
             """
         ),
         key(
-            "cloud.credentials.file", \.cloud.credentials.file, .path,
+            "cloud.credentials.file",
+            \.cloud.credentials.file,
+            .path,
             """
             The INI file with the access key, in the form that the official SDKs read.
             Where no source sets it and the service manager passes a credential `aliyun`, that one is read.
             """
         ),
         key(
-            "cloud.credentials.profile", \.cloud.credentials.profile,
+            "cloud.credentials.profile",
+            \.cloud.credentials.profile,
             .token("profile", range: "1 to 64 characters without brackets", example: "default") { text in
                 (1...64).contains(text.utf8.count)
                     && text.allSatisfy { $0.isASCII && $0 != "[" && $0 != "]" && ("!"..."~").contains($0) }
@@ -128,9 +159,13 @@ extension ConfigurationKeys {
 
     static let upload = [
         key(
-            "upload.rate-limit", \.upload.rateLimit,
+            "upload.rate-limit",
+            \.upload.rateLimit,
             ConfigurationShape<UploadRate>.parsed(
-                "rate", range: "1KiB/s or more", expected: "a rate such as \"512KiB/s\"", UploadRate.init(parsing:)
+                "rate",
+                range: "1KiB/s or more",
+                expected: "a rate such as \"512KiB/s\"",
+                UploadRate.init(parsing:)
             ).orEmpty(),
             """
             How many bytes a second one upload may send.
@@ -138,9 +173,12 @@ extension ConfigurationKeys {
             """
         ),
         key(
-            "upload.window", \.upload.window,
+            "upload.window",
+            \.upload.window,
             ConfigurationShape<UploadWindow>.parsed(
-                "window", range: "HH:MM-HH:MM with different ends", expected: "a window such as \"22:00-06:00\"",
+                "window",
+                range: "HH:MM-HH:MM with different ends",
+                expected: "a window such as \"22:00-06:00\"",
                 UploadWindow.init(parsing:)
             ).orEmpty(),
             """
@@ -150,19 +188,24 @@ extension ConfigurationKeys {
             """
         ),
         key(
-            "upload.stall-timeout", \.upload.stallTimeout, .duration(.seconds(1) ... .seconds(3_600), example: "60s"),
+            "upload.stall-timeout",
+            \.upload.stallTimeout,
+            .duration(.seconds(1) ... .seconds(3_600), example: "60s"),
             """
             An attempt that gets no byte accepted for this long ends and is repeated later.
             """
         ),
         key(
-            "upload.concurrent", \.upload.concurrent, .integer(1...4),
+            "upload.concurrent",
+            \.upload.concurrent,
+            .integer(1...4),
             """
             How many uploads run at the same time.
             """
         ),
         key(
-            "upload.register-window", \.upload.registerWindow,
+            "upload.register-window",
+            \.upload.registerWindow,
             .duration(.seconds(1) ... .seconds(59 * 60), example: "55m"),
             """
             How long after its upload a firmware may be registered; later it is uploaded anew.
@@ -173,26 +216,34 @@ extension ConfigurationKeys {
 
     static let pacing = [
         key(
-            "retry.min", \.retry.min, .duration(.milliseconds(100) ... .seconds(3_600), example: "2s"),
+            "retry.min",
+            \.retry.min,
+            .duration(.milliseconds(100) ... .seconds(3_600), example: "2s"),
             """
             The first pause after a failure; the pauses grow from here, with jitter.
             """
         ),
         key(
-            "retry.max", \.retry.max, .duration(.milliseconds(100)..., example: "15m").range("`retry.min` or more"),
+            "retry.max",
+            \.retry.max,
+            .duration(.milliseconds(100)..., example: "15m").range("`retry.min` or more"),
             """
             The longest pause between two attempts.
             """
         ),
         key(
-            "retry.attempts-max", \.retry.attemptsMax, ConfigurationShape<Int>.integer(1...1_000_000).orZero(),
+            "retry.attempts-max",
+            \.retry.attemptsMax,
+            ConfigurationShape<Int>.integer(1...1_000_000).orZero(),
             """
             After so many attempts a transfer ends as `failed`.
             0: it is tried without end.
             """
         ),
         key(
-            "quota.calls-per-second", \.quota.callsPerSecond, .number(above: 0, upTo: 10),
+            "quota.calls-per-second",
+            \.quota.callsPerSecond,
+            .number(above: 0, upTo: 10),
             """
             How many calls a second this gateway makes at most, all kinds together.
             The account has 10 for all its gateways.
@@ -202,16 +253,21 @@ extension ConfigurationKeys {
 
     static let log = [
         key(
-            "log.level", \.log.level, .choice,
+            "log.level",
+            \.log.level,
+            .choice,
             """
             The least level that is logged.
             `info` has one line per transfer and state.
             """
         ),
         key(
-            "log.format", \.log.format, .choice,
+            "log.format",
+            \.log.format,
+            .choice,
             """
-            How lines look on standard error: `journal` for the system's journal, `text` for terminals, `json` for collectors.
+            How lines look on standard error.
+            `journal` is for the system's journal, `text` for terminals, `json` for collectors.
             `auto` is `journal` under systemd, else `text`.
             """
         ),

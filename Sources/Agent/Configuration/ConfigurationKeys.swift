@@ -21,7 +21,10 @@ package enum ConfigurationKeys {
 
     private static let gateway = [
         key(
-            "gateway", \.gateway, .name("gw1"), default: "the host name",
+            "gateway",
+            \.gateway,
+            .name("gw1"),
+            default: "the host name",
             """
             The name of this gateway in every topic: `otaferry/v1/<gateway>/…`.
             Two agents on one broker need two names.
@@ -32,9 +35,11 @@ package enum ConfigurationKeys {
 
     private static let broker = [
         key(
-            "broker.url", \.broker.url,
+            "broker.url",
+            \.broker.url,
             .parsed(
-                "URL", range: "mqtt://host:1883, mqtts://host:8883, mqtt+unix:///path",
+                "URL",
+                range: "mqtt://host:1883, mqtts://host:8883, mqtt+unix:///path",
                 expected: "mqtt://host:1883, mqtts://host:8883 or mqtt+unix:///run/mosquitto.sock",
                 BrokerAddress.init(parsing:)
             ),
@@ -45,7 +50,8 @@ package enum ConfigurationKeys {
             """
         ),
         key(
-            "broker.username", \.broker.username,
+            "broker.username",
+            \.broker.username,
             .token("user name", range: "up to 256 bytes, or empty", example: "otaferry") { $0.utf8.count <= 256 },
             """
             The name under which the agent logs in to the broker.
@@ -53,34 +59,44 @@ package enum ConfigurationKeys {
             """
         ),
         key(
-            "broker.password-file", \.broker.passwordFile, ConfigurationShape<String>.path.orEmpty(),
+            "broker.password-file",
+            \.broker.passwordFile,
+            ConfigurationShape<String>.path.orEmpty(),
             """
             A file that holds the broker's password on its first line.
             Empty: the service manager's credential `mqtt-password` if there is one, else no password is sent.
             """
         ),
         key(
-            "broker.ca-file", \.broker.caFile, ConfigurationShape<String>.path.orEmpty(),
+            "broker.ca-file",
+            \.broker.caFile,
+            ConfigurationShape<String>.path.orEmpty(),
             """
             Certificates, in PEM form, of the authorities that may have signed the broker's certificate.
             Empty: the system's store.
             """
         ),
         key(
-            "broker.cert-file", \.broker.certFile, ConfigurationShape<String>.path.orEmpty(),
+            "broker.cert-file",
+            \.broker.certFile,
+            ConfigurationShape<String>.path.orEmpty(),
             """
             The agent's own certificate in PEM form, for brokers that ask for one.
             It needs `broker.key-file`.
             """
         ),
         key(
-            "broker.key-file", \.broker.keyFile, ConfigurationShape<String>.path.orEmpty(),
+            "broker.key-file",
+            \.broker.keyFile,
+            ConfigurationShape<String>.path.orEmpty(),
             """
             The private key of `broker.cert-file` in PEM form, without a pass phrase.
             """
         ),
         key(
-            "broker.file-transfer", \.broker.isFileTransferEnabled, .boolean,
+            "broker.file-transfer",
+            \.broker.isFileTransferEnabled,
+            .boolean,
             """
             Whether the agent also takes files under `$file/…` and `$file-async/…`, as clients written for EMQX send them.
             Turn it off on EMQX itself, which keeps these topics for its own use.
@@ -90,27 +106,35 @@ package enum ConfigurationKeys {
 
     private static let spool = [
         key(
-            "spool.path", \.spool.path, .path,
+            "spool.path",
+            \.spool.path,
+            .path,
             """
             The SQLite file that holds the firmware until it is in the cloud.
             Its directory must be on a local disk and writable for the agent.
             """
         ),
         key(
-            "spool.quota", \.spool.quota, .size(.mebibytes(1)..., example: "4GiB"),
+            "spool.quota",
+            \.spool.quota,
+            .size(.mebibytes(1)..., example: "4GiB"),
             """
             How many bytes of firmware are kept at most.
             What does not fit is refused until there is room.
             """
         ),
         key(
-            "spool.reserve", \.spool.reserve, .size(.zero..., example: "64MiB").range("0B or more"),
+            "spool.reserve",
+            \.spool.reserve,
+            .size(.zero..., example: "64MiB").range("0B or more"),
             """
             How many bytes of the file system stay free whatever the quota allows.
             """
         ),
         key(
-            "spool.keep-final", \.spool.keepFinal, .duration(.zero ... .days(365), example: "7d").range("0s to 365d"),
+            "spool.keep-final",
+            \.spool.keepFinal,
+            .duration(.zero ... .days(365), example: "7d").range("0s to 365d"),
             """
             How long a transfer that has ended stays in the list; its bytes go at once.
             """
@@ -119,7 +143,8 @@ package enum ConfigurationKeys {
 
     private static let intake = [
         key(
-            "intake.one-shot-max", \.intake.oneShotMax,
+            "intake.one-shot-max",
+            \.intake.oneShotMax,
             .size(.kibibytes(1) ... .megabytes(256), upperText: "256MB", example: "16MiB"),
             """
             The largest firmware that may come in one message.
@@ -128,40 +153,50 @@ package enum ConfigurationKeys {
             """
         ),
         key(
-            "intake.orphan-max", \.intake.orphanMax,
+            "intake.orphan-max",
+            \.intake.orphanMax,
             .size(.zero ... .megabytes(256), upperText: "256MB", example: "8MiB").range("0B to 256MB"),
             """
             How many bytes of one transfer are kept while its `init` has not come yet.
             """
         ),
         key(
-            "intake.segments-ttl", \.intake.segmentsTTL, .duration(.seconds(300) ... .days(30), example: "24h"),
+            "intake.segments-ttl",
+            \.intake.segmentsTTL,
+            .duration(.seconds(300) ... .days(30), example: "24h"),
             """
             A transfer that gets no byte for this long before it is complete ends as `expired`.
             """
         ),
         key(
-            "intake.credit", \.intake.credit,
+            "intake.credit",
+            \.intake.credit,
             .size(.kibibytes(256) ... .mebibytes(64), upperText: "64MiB", example: "8MiB"),
             """
             How many bytes a sender may have on the way before it waits for an `ack`.
             """
         ),
         key(
-            "intake.open-transfers-max", \.intake.openTransfersMax, .integer(1...1_024),
+            "intake.open-transfers-max",
+            \.intake.openTransfersMax,
+            .integer(1...1_024),
             """
             How many transfers may be incomplete at the same time; further ones are refused.
             """
         ),
         key(
-            "intake.any-product-key", \.intake.isAnyProductKeyAllowed, .boolean,
+            "intake.any-product-key",
+            \.intake.isAnyProductKeyAllowed,
+            .boolean,
             """
             Whether senders may name a product key that no `[[product]]` lists.
             False: only listed products are taken.
             """
         ),
         key(
-            "intake.allowed-signers", \.intake.allowedSigners, ConfigurationShape<String>.path.orEmpty(),
+            "intake.allowed-signers",
+            \.intake.allowedSigners,
+            ConfigurationShape<String>.path.orEmpty(),
             """
             A file in the format of OpenSSH's `allowed_signers`.
             Set: firmware without a valid signature of one of them is refused.

@@ -17,7 +17,8 @@ extension ConfigurationShape where Value == String {
 
     static var path: Self {
         let expected = "an absolute path such as \"/etc/otaferry/file\""
-        return .text("path", range: "an absolute path", expected: expected, literal: { $0 }) { text throws(Expectation) in
+        return .text("path", range: "an absolute path", expected: expected, literal: { $0 }) {
+            text throws(Expectation) in
             guard text.hasPrefix("/"), text.utf8.count < 4_096, !text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F })
             else { throw Expectation(expected) }
             return text

@@ -67,7 +67,8 @@ extension ConfigurationShape where Value == Duration {
     }
 
     private static func duration(_ lower: Duration, _ upper: Duration?, example: String) -> Self {
-        let range = upper.map { "\(lower.configurationText) to \($0.configurationText)" }
+        let range =
+            upper.map { "\(lower.configurationText) to \($0.configurationText)" }
             ?? "\(lower.configurationText) or more"
         return .text(
             "duration",

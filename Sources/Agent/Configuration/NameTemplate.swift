@@ -39,7 +39,9 @@ package struct NameTemplate: Sendable, Hashable, CustomStringConvertible {
         description = text
     }
 
-    private static let expectation = Expectation("a name whose placeholders are among {product}, {version} and {module}")
+    private static let expectation = Expectation(
+        "a name whose placeholders are among {product}, {version} and {module}"
+    )
 
     /// The name of one firmware, before the characters that the cloud refuses are replaced.
     package func filled(product: String, version: String, module: String) -> String {

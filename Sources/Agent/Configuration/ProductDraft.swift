@@ -29,20 +29,26 @@ extension ConfigurationKeys {
     /// The keys of one `[[product]]`.
     package static let product: [ConfigurationKey<ProductDraft>] = [
         key(
-            "product.alias", \.alias, ConfigurationShape<Name>.name("pumpctl").required(), default: "none; it must be set",
+            "product.alias",
+            \.alias,
+            ConfigurationShape<Name>.name("pumpctl").required(),
+            default: "none; it must be set",
             """
             What senders call the product; no two products share it.
             """
         ),
         key(
-            "product.product-key", \.productKey, ConfigurationShape<ProductKey>.productKey.required(),
+            "product.product-key",
+            \.productKey,
+            ConfigurationShape<ProductKey>.productKey.required(),
             default: "none; it must be set",
             """
             The product's key in the cloud, as the console shows it.
             """
         ),
         key(
-            "product.module", \.module,
+            "product.module",
+            \.module,
             .token("module", range: "1 to 64 letters, digits, dots, underscores, hyphens", example: "default") {
                 Name($0) != nil
             },
@@ -51,9 +57,12 @@ extension ConfigurationKeys {
             """
         ),
         key(
-            "product.name", \.name,
+            "product.name",
+            \.name,
             .parsed(
-                "template", range: "text with {product}, {version}, {module}", expected: "a name such as \"{product}-{version}\"",
+                "template",
+                range: "text with {product}, {version}, {module}",
+                expected: "a name such as \"{product}-{version}\"",
                 NameTemplate.init(parsing:)
             ),
             """
@@ -62,10 +71,13 @@ extension ConfigurationKeys {
             """
         ),
         key(
-            "product.rule", \.rule,
+            "product.rule",
+            \.rule,
             ConfigurationShape<VersionRule>.parsed(
-                "regular expression", range: "with a group (?<version>…)",
-                expected: "a regular expression with a group (?<version>…)", VersionRule.init(parsing:)
+                "regular expression",
+                range: "with a group (?<version>…)",
+                expected: "a regular expression with a group (?<version>…)",
+                VersionRule.init(parsing:)
             ).orEmpty(),
             """
             How the version is found in the file name where the sender does not give it.
@@ -102,7 +114,8 @@ extension ConfigurationShape {
 extension ConfigurationShape where Value == ProductKey {
     fileprivate static var productKey: Self {
         let expected = "a product key of 8 to 32 letters and digits, such as \"a1AbCdEfGhI\""
-        return .parsed("product key", range: "8 to 32 letters and digits", expected: expected) { text throws(Expectation) in
+        return .parsed("product key", range: "8 to 32 letters and digits", expected: expected) {
+            text throws(Expectation) in
             guard let key = ProductKey(text) else { throw Expectation(expected) }
             return key
         }

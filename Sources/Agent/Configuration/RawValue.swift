@@ -21,7 +21,8 @@ enum RawValue: Sendable, Hashable {
     /// As TOML writes it, for messages; untrusted, so cut and escaped.
     var shown: String {
         switch self {
-        case .text(let text): ConfigurationText.quoted(ConfigurationText.shortened(ConfigurationText.withoutUserInfo(text)))
+        case .text(let text):
+            ConfigurationText.quoted(ConfigurationText.shortened(ConfigurationText.withoutUserInfo(text)))
         case .integer(let value): "\(value)"
         case .number(let value): "\(value)"
         case .boolean(let value): "\(value)"
@@ -56,12 +57,12 @@ package enum ConfigurationText {
         return result + "\""
     }
 
-    /// The text of `http://user:secret@host` without what stands between `//` and `@`.
+    /// The text of `http://user:secret@host` with stars for what stands between `//` and `@`.
     package static func withoutUserInfo(_ text: String) -> String {
         guard let at = text.lastIndex(of: "@"), let slashes = firstIndex(of: "://", in: text), slashes < at else {
             return text
         }
-        return text[..<slashes] + "://…" + text[at...]
+        return text[..<slashes] + "://***" + text[at...]
     }
 
     /// A key without control characters, cut.
@@ -69,7 +70,11 @@ package enum ConfigurationText {
 
     /// A library's message as one line.
     static func singleLine(_ text: String) -> String {
-        String(text.map { $0.isNewline ? " " : $0 }.filter { !$0.unicodeScalars.contains { $0.properties.generalCategory == .control } })
+        String(
+            text.map { $0.isNewline ? " " : $0 }.filter {
+                !$0.unicodeScalars.contains { $0.properties.generalCategory == .control }
+            }
+        )
     }
 
     /// At most 80 characters.

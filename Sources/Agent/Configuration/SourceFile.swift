@@ -17,7 +17,7 @@ struct SourceFile: Sendable {
             values = Self.members(of: try TOMLTable(string: text))
         } catch let error as TOMLParseError {
             let begin = error.source.begin
-            throw SyntaxError(line: begin.line, column: begin.column, text: error.description)
+            throw SyntaxError(line: begin.line, column: begin.column, text: Self.explained(error.description))
         } catch {
             throw SyntaxError(line: 1, column: 1, text: "\(error)")
         }
@@ -26,6 +26,12 @@ struct SourceFile: Sendable {
 
     /// The line of a key, or of the table it is in; nil where neither could be found.
     func line(of path: String, product: Int? = nil) -> Int? { lines.line(of: path, product: product) }
+
+    /// The library's words; where they describe the end of a line within quotes, what that means.
+    private static func explained(_ text: String) -> String {
+        text.contains("unescaped control characters")
+            ? "a quote is not closed, or a string has a control character" : text
+    }
 
     private static func members(of table: TOMLTable) -> [String: RawValue] {
         var result: [String: RawValue] = [:]

@@ -11,13 +11,13 @@ struct SourceLines: Sendable {
             number += 1
             let start = line.drop { $0 == " " || $0 == "\t" }
             if start.first == "[" {
-                let isList = start.hasPrefix("[[")
                 table = Self.path(start.drop { $0 == "[" }.prefix { $0 != "]" })
-                if isList {
+                note(table, number)
+                if table == "product" && start.hasPrefix("[[") {
                     products += 1
                     table += "#\(products)"
+                    note(table, number)
                 }
-                note(table, number)
             } else if let equals = start.firstIndex(of: "="), start.first != "#" {
                 let key = Self.path(start[..<equals])
                 note(table.isEmpty ? key : "\(table).\(key)", number)

@@ -45,7 +45,9 @@ struct URLParts: Sendable, Hashable {
             guard isHostName(host) else { return nil }
         }
         guard let portText else { return (host.lowercased(), nil) }
-        guard !host.isEmpty, portText.utf8.allSatisfy(isDigit), let port = UInt16(portText), port > 0 else { return nil }
+        guard !host.isEmpty, portText.utf8.allSatisfy(isDigit), let port = UInt16(portText), port > 0 else {
+            return nil
+        }
         return (host.lowercased(), port)
     }
 

@@ -22,7 +22,8 @@ struct LogLine: Sendable {
         let name = level.rawValue + String(repeating: " ", count: 8 - level.rawValue.utf8.count)
         return switch color {
         case .none: "\(time) \(name) \(Self.escaped(message))\(pairs)"
-        case .ansi: "\u{1B}[2m\(time)\u{1B}[0m \(tint)\(name)\u{1B}[0m \(Self.escaped(message))\u{1B}[2m\(pairs)\u{1B}[0m"
+        case .ansi:
+            "\u{1B}[2m\(time)\u{1B}[0m \(tint)\(name)\u{1B}[0m \(Self.escaped(message))\u{1B}[2m\(pairs)\u{1B}[0m"
         }
     }
 
