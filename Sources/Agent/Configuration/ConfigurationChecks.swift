@@ -1,0 +1,68 @@
+import FerryCore
+
+/// The checks that concern several keys, or files beside the configuration.
+enum ConfigurationChecks {
+    /// All mistakes of values that are right by themselves.
+    static func mistakes(in configuration: Configuration) -> [ConfigurationMistake] {
+        retries(configuration) + signature(configuration) + brokerFiles(configuration) + readability(configuration)
+    }
+
+    private static func retries(_ configuration: Configuration) -> [ConfigurationMistake] {
+        let retry = configuration.retry
+        guard retry.max < retry.min else { return [] }
+        if configuration.origins["retry.max"] != nil {
+            return [
+                mistake("retry.max", configuration, "at least retry.min, which is \"\(retry.min.configurationText)\"")
+            ]
+        }
+        return [mistake("retry.min", configuration, "at most retry.max, which is \"\(retry.max.configurationText)\"")]
+    }
+
+    private static func signature(_ configuration: Configuration) -> [ConfigurationMistake] {
+        guard configuration.cloud.signature == .v3, configuration.cloud.format == .xml else { return [] }
+        return [mistake("cloud.format", configuration, "\"json\" with cloud.signature = \"v3\", which names no format")]
+    }
+
+    private static func brokerFiles(_ configuration: Configuration) -> [ConfigurationMistake] {
+        switch (configuration.broker.certFile, configuration.broker.keyFile) {
+        case (.some, nil): [mistake("broker.cert-file", configuration, "broker.key-file beside it")]
+        case (nil, .some): [mistake("broker.key-file", configuration, "broker.cert-file beside it")]
+        default: []
+        }
+    }
+
+    private static func readability(_ configuration: Configuration) -> [ConfigurationMistake] {
+        let files = [
+            ("broker.password-file", configuration.broker.passwordFile),
+            ("broker.ca-file", configuration.broker.caFile),
+            ("broker.cert-file", configuration.broker.certFile),
+            ("broker.key-file", configuration.broker.keyFile),
+            ("intake.allowed-signers", configuration.intake.allowedSigners),
+            ("cloud.ca-file", configuration.cloud.caFile),
+        ]
+        var mistakes: [ConfigurationMistake] = []
+        for case (let path, let file?) in files {
+            do throws(FileText.Failure) {
+                try FileText.checkReadable(file)
+            } catch {
+                mistakes.append(mistake(path, configuration, "a file that can be read: \(error.text)"))
+            }
+        }
+        return mistakes
+    }
+
+    private static func mistake(
+        _ path: String,
+        _ configuration: Configuration,
+        _ expected: String
+    ) -> ConfigurationMistake {
+        let origin = configuration.origins[path]
+        return ConfigurationMistake(
+            source: origin?.source ?? .file(ConfigurationLoader.defaultPath),
+            line: origin?.line,
+            key: path,
+            value: origin?.value ?? ConfigurationKeys.byPath[path]?.literal(configuration),
+            problem: .expected(expected)
+        )
+    }
+}

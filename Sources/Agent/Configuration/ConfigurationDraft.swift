@@ -1,0 +1,243 @@
+import FerryCore
+
+/// A configuration while its sources are read: the values so far and every mistake.
+struct ConfigurationDraft: Sendable {
+    private(set) var configuration = Configuration()
+    private(set) var mistakes: [ConfigurationMistake] = []
+    /// Where each product was said, for the message about the second of its name.
+    private var productOrigins: [Name: ConfigurationOrigin] = [:]
+
+    init(serviceCredentials: ServiceCredentials) { configuration.serviceCredentials = serviceCredentials }
+
+    /// The configuration, after the checks that concern several keys.
+    func finished() throws(ConfigurationError) -> Configuration {
+        let all = mistakes + ConfigurationChecks.mistakes(in: configuration)
+        guard all.isEmpty else { throw ConfigurationError(mistakes: all) }
+        return configuration
+    }
+
+    mutating func reject(unreadable path: String, _ text: String) {
+        mistakes.append(ConfigurationMistake(source: .file(path), problem: .unreadable(text)))
+    }
+
+    /// Reads one file over what is there.
+    mutating func read(_ text: String, of path: String) {
+        let file: SourceFile
+        do throws(SourceFile.SyntaxError) {
+            file = try SourceFile(parsing: text)
+        } catch {
+            mistakes.append(
+                ConfigurationMistake(
+                    source: .file(path),
+                    line: error.line,
+                    column: error.column,
+                    problem: .unreadable("not valid TOML: \(ConfigurationText.singleLine(error.text))")
+                )
+            )
+            return
+        }
+        let before = mistakes.count
+        read(file.values, under: "", in: file, of: .file(path))
+        // The library sorts keys by name; people read from the top.
+        let found = mistakes[before...].enumerated().sorted {
+            ($0.element.line ?? .max, $0.offset) < ($1.element.line ?? .max, $1.offset)
+        }
+        mistakes.replaceSubrange(before..., with: found.map(\.element))
+    }
+
+    private mutating func read(
+        _ members: [String: RawValue],
+        under table: String,
+        in file: SourceFile,
+        of source: ConfigurationSource
+    ) {
+        for (name, raw) in members.sorted(by: { $0.key < $1.key }) {
+            let path = table.isEmpty ? name : "\(table).\(name)"
+            let origin = ConfigurationOrigin(source: source, line: file.line(of: path), value: raw.shown)
+            if path == "product" {
+                readProducts(raw, in: file, at: origin)
+            } else if let key = ConfigurationKeys.byPath[path] {
+                apply(key, raw, at: origin)
+            } else if ConfigurationKeys.tables.contains(path) {
+                if case .table(let inner) = raw {
+                    read(inner, under: path, in: file, of: source)
+                } else {
+                    reject(path, at: origin, "a table [\(path)]")
+                }
+            } else {
+                rejectUnknown(path, raw, at: origin)
+            }
+        }
+    }
+
+    private mutating func readProducts(_ raw: RawValue, in file: SourceFile, at origin: ConfigurationOrigin) {
+        guard case .list(let items) = raw else {
+            reject("product", at: origin, "tables [[product]], in two pairs of brackets")
+            return
+        }
+        for (index, item) in items.enumerated() {
+            var origin = origin
+            origin.line = file.line(of: "product", product: index)
+            guard case .table(let members) = item else {
+                reject("product", at: origin, "tables [[product]], in two pairs of brackets")
+                continue
+            }
+            readProduct(members, at: origin) { file.line(of: $0, product: index) }
+        }
+    }
+
+    private mutating func readProduct(
+        _ members: [String: RawValue],
+        at origin: ConfigurationOrigin,
+        line: (String) -> Int?
+    ) {
+        var draft = ProductDraft()
+        for (name, raw) in members.sorted(by: { $0.key < $1.key }) {
+            let path = "product.\(name)"
+            let place = ConfigurationOrigin(source: origin.source, line: line(path), value: raw.shown)
+            guard let key = ConfigurationKeys.product.first(where: { $0.path == path }) else {
+                rejectUnknown(path, raw, at: place)
+                continue
+            }
+            do throws(Expectation) {
+                try key.apply(raw, &draft)
+            } catch {
+                reject(path, at: place, error.text)
+            }
+        }
+        for name in ["alias", "product-key"] where members[name] == nil {
+            mistakes.append(
+                ConfigurationMistake(
+                    source: origin.source,
+                    line: origin.line,
+                    key: "product.\(name)",
+                    problem: .expected("a value: a product needs its \(name)")
+                )
+            )
+        }
+        guard let product = draft.product else { return }
+        if let first = productOrigins[product.alias] {
+            let place = ConfigurationOrigin(
+                source: origin.source,
+                line: line("product.alias"),
+                value: ConfigurationText.quoted(product.alias.text)
+            )
+            reject("product.alias", at: place, "an alias that no other product has; the one in \(first) has it too")
+            return
+        }
+        productOrigins[product.alias] = origin
+        configuration.products.append(product)
+    }
+
+    private mutating func apply(_ key: ConfigurationKey<Configuration>, _ raw: RawValue, at origin: ConfigurationOrigin)
+    {
+        do throws(Expectation) {
+            try key.apply(raw, &configuration)
+            configuration.origins[key.path] = origin
+        } catch {
+            reject(key.path, at: origin, error.text)
+        }
+    }
+
+    private mutating func reject(_ path: String, at origin: ConfigurationOrigin, _ expected: String) {
+        mistakes.append(
+            ConfigurationMistake(
+                source: origin.source,
+                line: origin.line,
+                key: path,
+                value: origin.value,
+                problem: .expected(expected)
+            )
+        )
+    }
+
+    private mutating func rejectUnknown(_ path: String, _ raw: RawValue, at origin: ConfigurationOrigin) {
+        let problem: ConfigurationMistake.Problem
+        if raw.isTable {
+            problem = .unknownTable(
+                nearest: NearestKey.find(path, among: ConfigurationKeys.tables.sorted() + ["product"])
+            )
+        } else {
+            let isProduct = path.hasPrefix("product.")
+            let keys = isProduct ? ConfigurationKeys.product.map(\.path) : ConfigurationKeys.all.map(\.path)
+            problem = .unknownKey(nearest: NearestKey.find(path, among: keys))
+        }
+        mistakes.append(
+            ConfigurationMistake(
+                source: origin.source,
+                line: origin.line,
+                key: ConfigurationText.printable(path),
+                value: origin.value,
+                problem: problem
+            )
+        )
+    }
+}
+
+extension ConfigurationDraft {
+    /// Takes one `key=value` of the command line.
+    mutating func set(_ setting: String) {
+        guard let equals = setting.firstIndex(of: "="), equals > setting.startIndex else {
+            let value = ConfigurationText.quoted(ConfigurationText.shortened(setting))
+            mistakes.append(
+                ConfigurationMistake(
+                    source: .commandLine,
+                    value: value,
+                    problem: .expected("key=value, such as --set retry.max=15m")
+                )
+            )
+            return
+        }
+        let path = setting[..<equals].trimmingBlanks()
+        let text = String(setting[setting.index(after: equals)...])
+        guard let key = ConfigurationKeys.byPath[path] else {
+            let origin = ConfigurationOrigin(source: .commandLine, value: RawValue.text(text).shown)
+            if path == "product" || path.hasPrefix("product.") {
+                reject(path, at: origin, "a key outside of [[product]]; products are listed in files only")
+            } else {
+                rejectUnknown(path, .text(text), at: origin)
+            }
+            return
+        }
+        let raw: RawValue
+        switch key.form {
+        case .text: raw = .text(text)
+        case .integer, .number, .boolean, .list: raw = Self.tomlValue(text) ?? .text(text)
+        }
+        apply(key, raw, at: ConfigurationOrigin(source: .commandLine, value: raw.shown))
+    }
+
+    /// The single TOML value that a text is; nil for any other text.
+    private static func tomlValue(_ text: String) -> RawValue? {
+        guard !text.contains(where: \.isNewline), let file = try? SourceFile(parsing: "value = \(text)"),
+            file.values.count == 1
+        else { return nil }
+        return file.values["value"]
+    }
+}
+
+extension Substring {
+    fileprivate func trimmingBlanks() -> String {
+        var text = self
+        while text.last == " " { text.removeLast() }
+        return String(text.drop { $0 == " " })
+    }
+}
+
+extension ConfigurationKeys {
+    /// The keys by their paths.
+    static let byPath = Dictionary(all.map { ($0.path, $0) }) { first, _ in first }
+
+    /// The tables that hold keys, with those around them.
+    static let tables: Set<String> = {
+        var tables: Set<String> = []
+        for key in all {
+            var table = key.table
+            while !table.isEmpty {
+                tables.insert(table)
+                table = table.lastIndex(of: ".").map { String(table[..<$0]) } ?? ""
+            }
+        }
+        return tables
+    }()
+}

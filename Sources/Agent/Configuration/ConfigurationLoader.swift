@@ -1,0 +1,54 @@
+import FerryCore
+
+/// Reads the sources of the configuration, each over those before it: defaults, the file, `otaferry.d/*.toml` beside it
+/// in byte order of their names, `--set`.
+package struct ConfigurationLoader: Sendable {
+    /// Read where no file is named; it may be absent.
+    package static let defaultPath = "/etc/otaferry/otaferry.toml"
+
+    /// The directory of drop-in files, beside the file.
+    private static let dropInDirectory = "otaferry.d"
+
+    private let path: String?
+    private let settings: [String]
+    private let environment: [String: String]
+
+    /// A named file must exist. `settings` are `key=value` as `--set` takes them. The environment tells the credentials
+    /// directory of the service manager.
+    package init(path: String? = nil, settings: [String] = [], environment: [String: String]) {
+        self.path = path
+        self.settings = settings
+        self.environment = environment
+    }
+
+    /// The checked configuration, or all mistakes of all sources at once.
+    package func load() throws(ConfigurationError) -> Configuration {
+        var draft = ConfigurationDraft(serviceCredentials: ServiceCredentials(environment: environment))
+        let file = path ?? Self.defaultPath
+        read(file, mustExist: path != nil, into: &draft)
+        let directory = Self.directory(of: file) + Self.dropInDirectory
+        do {
+            for name in try FileText.names(in: directory, suffix: ".toml") {
+                read("\(directory)/\(name)", mustExist: true, into: &draft)
+            }
+        } catch {
+            draft.reject(unreadable: directory, "the directory cannot be read: \(error.text)")
+        }
+        for setting in settings { draft.set(setting) }
+        return try draft.finished()
+    }
+
+    private func read(_ path: String, mustExist: Bool, into draft: inout ConfigurationDraft) {
+        do throws(FileText.Failure) {
+            draft.read(try FileText.read(path), of: path)
+        } catch {
+            if error.isAbsent && !mustExist { return }
+            draft.reject(unreadable: path, "the file cannot be read: \(error.text)")
+        }
+    }
+
+    /// Up to and with the last slash.
+    private static func directory(of path: String) -> String {
+        path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""
+    }
+}

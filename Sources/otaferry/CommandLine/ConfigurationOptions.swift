@@ -1,0 +1,49 @@
+import Agent
+import ArgumentParser
+import FoundationEssentials
+
+/// The options of commands that read the whole configuration.
+struct ConfigurationOptions: ParsableArguments {
+    @Option(
+        name: .customLong("config"),
+        help: ArgumentHelp(
+            "Configuration file.",
+            discussion: "Files in otaferry.d beside it are read after it.",
+            valueName: "file"
+        ),
+        completion: .file(extensions: ["toml"])
+    )
+    var path: String?
+
+    @Option(
+        name: .customLong("set"),
+        parsing: .singleValue,
+        help: ArgumentHelp("Set one key, over all files: --set retry.max=15m. Repeatable.", valueName: "key=value")
+    )
+    var settings: [String] = []
+
+    /// The checked configuration, or all mistakes at once.
+    func load() throws(ConfigurationError) -> Configuration {
+        try ConfigurationLoader(
+            path: path,
+            settings: settings,
+            environment: ProcessInfo.processInfo.environment
+        ).load()
+    }
+
+    /// The checked configuration; where it has mistakes they are written to standard error and the program ends with 78.
+    func loadOrExit() throws -> Configuration {
+        do throws(ConfigurationError) {
+            return try load()
+        } catch {
+            Self.report(error)
+            throw ProgramExit.configuration.code
+        }
+    }
+
+    /// One line a mistake, and how many there are.
+    static func report(_ error: ConfigurationError) {
+        let count = error.mistakes.count
+        Console.complain("\(error)\n\(count) \(count == 1 ? "mistake" : "mistakes") in the configuration")
+    }
+}

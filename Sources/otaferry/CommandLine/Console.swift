@@ -1,0 +1,10 @@
+import Agent
+
+/// Where commands speak: results to standard output, all else to standard error.
+enum Console {
+    /// A result.
+    static func say(_ text: String) { print(text) }
+
+    /// A message for the person at the terminal.
+    static func complain(_ text: String) { StandardErrorLog.writeToStandardError(Array((text + "\n").utf8)) }
+}

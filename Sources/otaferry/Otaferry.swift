@@ -1,0 +1,17 @@
+import Agent
+import ArgumentParser
+
+/// The program: each subcommand stands in its own file in `Commands`.
+@main
+struct Otaferry: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "otaferry",
+        abstract: "Carries firmware from the local MQTT broker to Alibaba Cloud IoT OTA.",
+        discussion: """
+            Exit codes: 0 done, 1 failed, 2 errors found, 64 usage, 69 broker or agent not reachable, 75 not yet, \
+            77 not allowed, 78 configuration.
+            """,
+        version: AgentVersion.text,
+        subcommands: [Check.self]
+    )
+}
