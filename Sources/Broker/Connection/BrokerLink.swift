@@ -25,7 +25,7 @@ package final class BrokerLink: Sendable {
     private let queue: OutboundQueue
     private let wake: WakeSignal
     private let stopping = Mutex(StopState())
-    private let settings: LinkSettings
+    private let settings: BrokerLinkSettings
     private let receive: Receive
     private let observe: Observe
 
@@ -39,7 +39,7 @@ package final class BrokerLink: Sendable {
 
     /// - Throws: `LinkError` of code `library` when the process has no descriptor left.
     package init(
-        settings: LinkSettings,
+        settings: BrokerLinkSettings,
         receive: @escaping Receive,
         observe: @escaping Observe
     ) throws(LinkError) {

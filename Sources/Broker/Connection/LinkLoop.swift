@@ -5,7 +5,7 @@ import Threads
 /// The life of a connection on its own thread: attempt after attempt, and within one the loop of
 /// poll, read, hand over, write.
 struct LinkLoop: Sendable {
-    let settings: LinkSettings
+    let settings: BrokerLinkSettings
     let queue: OutboundQueue
     let wake: WakeSignal
     /// The farewell once a stop was asked for, else nil.

@@ -20,12 +20,12 @@ final class MosquittoClient {
     private(set) var notes: [Note] = []
 
     private let handle: OpaquePointer
-    private let settings: LinkSettings
+    private let settings: BrokerLinkSettings
 
     /// `mosquitto_lib_init` has to come before everything else; a second call is harmless.
     private static let libraryResult: Int32 = mosquitto_lib_init()
 
-    init(settings: LinkSettings, protocolVersion: Int32) throws(LinkError) {
+    init(settings: BrokerLinkSettings, protocolVersion: Int32) throws(LinkError) {
         guard Self.libraryResult == MOSQ_ERR_SUCCESS.number,
             let handle = mosquitto_new(settings.clientID, settings.session == .clean, nil)
         else { throw LinkError(.library, "libmosquitto could not make a client: \(String(cString: strerror(errno)))") }

@@ -1,7 +1,7 @@
 package import FerryCore
 
 /// Where the broker is and how to be let in.
-package struct BrokerAddress: Sendable {
+package struct BrokerAccess: Sendable {
     /// How the bytes travel.
     package enum Transport: Sendable, Equatable {
         case tcp(host: String, port: Int)
@@ -21,10 +21,10 @@ package struct BrokerAddress: Sendable {
 }
 
 /// How one connection behaves.
-package struct LinkSettings: Sendable {
+package struct BrokerLinkSettings: Sendable {
     /// For logs and the thread's name: `data`, `control`.
     package var name: String
-    package var address: BrokerAddress
+    package var address: BrokerAccess
     package var clientID: String
     package var session: Session
     /// A PINGREQ goes out after this much silence; 5 seconds or more.
@@ -54,7 +54,7 @@ package struct LinkSettings: Sendable {
         case persistent(expiry: Duration)
     }
 
-    package init(name: String, address: BrokerAddress, clientID: String, session: Session) {
+    package init(name: String, address: BrokerAccess, clientID: String, session: Session) {
         self.name = name
         self.address = address
         self.clientID = clientID
