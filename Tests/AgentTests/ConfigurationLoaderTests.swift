@@ -112,6 +112,8 @@ struct ConfigurationLoaderTests {
         #expect(configuration.upload.concurrent == 2)
         #expect(configuration.broker.username == "a=b")
         #expect(configuration.origins["retry.max"]?.description == "\(directory.path)/otaferry.d/a.toml:2")
+        let names = ["otaferry.toml", "otaferry.d/B.toml", "otaferry.d/a.toml"]
+        #expect(configuration.files == names.map { "\(directory.path)/\($0)" })
         #expect(configuration.origins["retry.min"]?.description == "--set")
     }
 
@@ -175,6 +177,7 @@ struct ConfigurationLoaderTests {
         #expect(!first.effectiveText.contains("secret"))
         #expect(first.effectiveText.contains("max = \"7m\"  # "))
         #expect(first.effectiveText.contains("otaferry.toml:6\n"))
+        #expect(first.effectiveText.contains("[[product]]  # "))
         #expect(first.effectiveText.contains("\nmin = \"2s\"\n"))
         let second = try load(first.effectiveText)
         #expect(second.broker == first.broker)

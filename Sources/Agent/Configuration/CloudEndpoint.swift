@@ -45,5 +45,6 @@ package struct CloudEndpoint: Sendable, Hashable, CustomStringConvertible {
         url = "https://\(host)/"
     }
 
+    /// The URL.
     package var description: String { url }
 }

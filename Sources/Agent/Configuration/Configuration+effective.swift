@@ -1,26 +1,32 @@
 package import FerryCore
 
 extension Configuration {
-    /// The values in effect as a TOML file, without secrets; a comment tells where each that a source set came from.
+    /// The values in effect as a TOML file, without secrets; comments tell which files were read, and where each value
+    /// that a source set came from.
     package var effectiveText: String {
-        var lines: [String] = []
+        var lines = files.map { "# read: \(ConfigurationText.singleLine($0))" }
+        if files.isEmpty { lines = ["# no file read: \(ConfigurationLoader.defaultPath) does not exist"] }
+        lines.append("")
         var table = ""
         for key in ConfigurationKeys.all {
             if key.table != table {
                 table = key.table
                 lines += ["", "[\(table)]"]
             }
-            let comment = origins[key.path].map { "  # \($0)" } ?? ""
-            lines.append("\(key.name) = \(key.literal(self))\(ConfigurationText.singleLine(comment))")
+            lines.append("\(key.name) = \(key.literal(self))\(comment(key.path))")
         }
         for product in products {
-            lines += ["", "[[product]]"]
+            lines += ["", "[[product]]\(comment("product.\(product.alias)"))"]
             lines += ConfigurationKeys.product.map { "\($0.name) = \($0.literal(ProductDraft(product)))" }
         }
         return lines.joined(separator: "\n") + "\n"
     }
 
-    /// The same for programs: `values` by path, `products`, `origins` by path.
+    private func comment(_ path: String) -> String {
+        origins[path].map { "  # \(ConfigurationText.singleLine("\($0)"))" } ?? ""
+    }
+
+    /// The same for programs: `files`, `values` by path, `products`, `origins` by path.
     package var effectiveJSON: JSONValue {
         var values: [String: JSONValue] = [:]
         for key in ConfigurationKeys.all { values[key.path] = Self.json(key.literal(self)) }
@@ -30,7 +36,7 @@ extension Configuration {
             return JSONValue.object(members)
         }
         return [
-            "values": .object(values), "products": .array(listed),
+            "files": .array(files.map(JSONValue.string)), "values": .object(values), "products": .array(listed),
             "origins": .object(origins.mapValues { .string($0.description) }),
         ]
     }

@@ -7,6 +7,7 @@ package struct ServiceCredentials: Sendable, Hashable {
     /// The cloud's credentials.
     package var aliyun: String?
 
+    /// The paths that exist.
     package init(mqttPassword: String? = nil, aliyun: String? = nil) {
         self.mqttPassword = mqttPassword
         self.aliyun = aliyun

@@ -4,8 +4,6 @@ import FerryCore
 struct ConfigurationDraft: Sendable {
     private(set) var configuration = Configuration()
     private(set) var mistakes: [ConfigurationMistake] = []
-    /// Where each product was said, for the message about the second of its name.
-    private var productOrigins: [Name: ConfigurationOrigin] = [:]
 
     init(serviceCredentials: ServiceCredentials) { configuration.serviceCredentials = serviceCredentials }
 
@@ -22,6 +20,7 @@ struct ConfigurationDraft: Sendable {
 
     /// Reads one file over what is there.
     mutating func read(_ text: String, of path: String) {
+        configuration.files.append(path)
         let file: SourceFile
         do throws(SourceFile.SyntaxError) {
             file = try SourceFile(parsing: text)
@@ -116,7 +115,7 @@ struct ConfigurationDraft: Sendable {
             )
         }
         guard let product = draft.product else { return }
-        if let first = productOrigins[product.alias] {
+        if let first = configuration.origins["product.\(product.alias)"] {
             let place = ConfigurationOrigin(
                 source: origin.source,
                 line: line("product.alias"),
@@ -125,7 +124,7 @@ struct ConfigurationDraft: Sendable {
             reject("product.alias", at: place, "an alias that no other product has; the one in \(first) has it too")
             return
         }
-        productOrigins[product.alias] = origin
+        configuration.origins["product.\(product.alias)"] = origin
         configuration.products.append(product)
     }
 

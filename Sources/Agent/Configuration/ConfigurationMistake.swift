@@ -6,6 +6,7 @@ package enum ConfigurationSource: Sendable, Hashable, CustomStringConvertible {
     /// `--set` on the command line.
     case commandLine
 
+    /// The path, or `--set`.
     package var description: String {
         switch self {
         case .file(let path): path
@@ -16,12 +17,14 @@ package enum ConfigurationSource: Sendable, Hashable, CustomStringConvertible {
 
 /// Where a value was said.
 package struct ConfigurationOrigin: Sendable, Hashable, CustomStringConvertible {
+    /// Who said it.
     package var source: ConfigurationSource
     /// The line of a file, where it could be found.
     package var line: Int?
     /// The value as written.
     var value: String
 
+    /// `/etc/otaferry/otaferry.toml:12`
     package var description: String { line.map { "\(source):\($0)" } ?? "\(source)" }
 }
 
@@ -39,13 +42,17 @@ package struct ConfigurationMistake: Error, Sendable, Hashable, CustomStringConv
         case unreadable(String)
     }
 
+    /// Where it is.
     package var source: ConfigurationSource
+    /// The line of a file, where it could be found.
     package var line: Int?
+    /// The column, for text that is not TOML.
     package var column: Int?
     /// The full path of the key, `retry.max`; nil where the whole source is meant.
     package var key: String?
     /// The value as TOML writes it, cut and without secrets.
     package var value: String?
+    /// What is wrong.
     package var problem: Problem
 
     /// The problem as a clause.

@@ -8,6 +8,7 @@ package struct HostPattern: Sendable, Hashable, CustomStringConvertible {
 
     private init(trusted text: String) { self.text = text }
 
+    /// Reads a host name or address, or `*.` and a name with a dot in it.
     package init(parsing text: String) throws(Expectation) {
         let name = text.hasPrefix("*.") ? text.dropFirst(2) : text[...]
         guard URLParts.isHostName(name), !text.hasPrefix("*.") || name.contains(".") else {
@@ -24,5 +25,6 @@ package struct HostPattern: Sendable, Hashable, CustomStringConvertible {
         return host.count > suffix.count && host.hasSuffix(suffix)
     }
 
+    /// The pattern.
     package var description: String { text }
 }

@@ -8,6 +8,7 @@ package struct NameTemplate: Sendable, Hashable, CustomStringConvertible {
     }
 
     private let pieces: [Piece]
+    /// The template as written.
     package let description: String
 
     /// `{product}-{version}`

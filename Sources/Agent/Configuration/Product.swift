@@ -13,6 +13,7 @@ package struct Product: Sendable, Hashable {
     /// How the version is found in a file name; nil: it is not.
     package var rule: VersionRule?
 
+    /// Takes checked values; the defaults are those of the file.
     package init(
         alias: Name,
         productKey: ProductKey,
@@ -33,6 +34,7 @@ package struct Product: Sendable, Hashable {
 
 /// The cloud's identifier of a product.
 package struct ProductKey: Sendable, Hashable, CustomStringConvertible {
+    /// The key itself.
     package let text: String
 
     /// Takes 8 to 32 letters and digits; nil for any other text.
@@ -43,5 +45,6 @@ package struct ProductKey: Sendable, Hashable, CustomStringConvertible {
         self.text = text
     }
 
+    /// The key itself.
     package var description: String { text }
 }

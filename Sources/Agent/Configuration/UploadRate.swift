@@ -18,5 +18,6 @@ package struct UploadRate: Sendable, Hashable, CustomStringConvertible {
         bytesPerSecond = count
     }
 
+    /// What `init(parsing:)` reads back.
     package var description: String { "\(bytesPerSecond.configurationText)/s" }
 }

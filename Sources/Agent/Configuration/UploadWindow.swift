@@ -32,6 +32,7 @@ package struct UploadWindow: Sendable, Hashable, CustomStringConvertible {
         start < end ? (start..<end).contains(minute) : minute >= start || minute < end
     }
 
+    /// What `init(parsing:)` reads back.
     package var description: String { "\(Self.clock(start))-\(Self.clock(end))" }
 
     private static func clock(_ minute: Int) -> String {

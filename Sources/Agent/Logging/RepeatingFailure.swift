@@ -32,6 +32,7 @@ package struct RepeatingFailure: Sendable {
     private let interval: Duration
     private var state = State.well
 
+    /// Begins well.
     package init(interval: Duration = Self.defaultInterval) { self.interval = interval }
 
     /// It failed (again).

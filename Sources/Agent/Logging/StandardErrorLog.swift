@@ -4,8 +4,11 @@ package import Logging
 
 /// Writes log events to standard error, each line with one write(2), so that lines of several threads never mix.
 package struct StandardErrorLog: LogHandler {
+    /// The least level that is written.
     package var logLevel: Logger.Level
+    /// What stands on every line of this logger.
     package var metadata: Logger.Metadata = [:]
+    /// What the task at hand adds.
     package var metadataProvider: Logger.MetadataProvider?
 
     private let style: LogStyle
@@ -25,11 +28,13 @@ package struct StandardErrorLog: LogHandler {
         self.now = now
     }
 
+    /// One value of `metadata`.
     package subscript(metadataKey key: String) -> Logger.Metadata.Value? {
         get { metadata[key] }
         set { metadata[key] = newValue }
     }
 
+    /// Writes the event; its own metadata wins over the provider's, and that over the logger's.
     package func log(event: LogEvent) {
         var values = metadata
         if let provided = metadataProvider?.get() { values.merge(provided) { _, new in new } }
