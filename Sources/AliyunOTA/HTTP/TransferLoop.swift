@@ -21,7 +21,7 @@ final class TransferLoop {
         self.multi = multi
         // Four idle connections: two endpoints, and uploads that run beside each other.
         otaferry_curl_multi_set_long(multi, CURLMOPT_MAXCONNECTS, 4)
-        queue.attach(multi)
+        queue.attach(TransferQueue.Waker(multi: multi))
     }
 
     deinit { curl_multi_cleanup(multi) }

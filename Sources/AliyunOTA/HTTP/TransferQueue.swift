@@ -14,9 +14,17 @@ final class TransferQueue: Sendable {
         case limitRate
     }
 
+    /// The multi handle, for waking its thread.
+    struct Waker: @unchecked Sendable {
+        // @unchecked because curl_multi_wakeup may be called from any thread; the queue's lock keeps the handle alive.
+        let multi: UnsafeMutableRawPointer
+
+        func wake() { curl_multi_wakeup(multi) }
+    }
+
     private struct State {
         var commands: [Command] = []
-        var multi: UnsafeMutableRawPointer?
+        var waker: Waker?
         var isClosed = false
         var rateLimit: ByteCount?
         var lastID: UInt64 = 0
@@ -45,8 +53,7 @@ final class TransferQueue: Sendable {
         state.withLock { state in
             guard !state.isClosed else { return false }
             state.commands.append(command)
-            // The one libcurl call allowed from another thread; under the lock, so that the handle still exists.
-            if let multi = state.multi { curl_multi_wakeup(multi) }
+            state.waker?.wake()
             return true
         }
     }
@@ -55,14 +62,14 @@ final class TransferQueue: Sendable {
     func close() {
         state.withLock { state in
             state.isClosed = true
-            if let multi = state.multi { curl_multi_wakeup(multi) }
+            state.waker?.wake()
         }
     }
 
     // For the thread.
 
-    func attach(_ multi: UnsafeMutableRawPointer) { state.withLock { $0.multi = multi } }
-    func detach() { state.withLock { $0.multi = nil } }
+    func attach(_ waker: Waker) { state.withLock { $0.waker = waker } }
+    func detach() { state.withLock { $0.waker = nil } }
 
     /// The commands since the last time, and whether to end.
     func take() -> (commands: [Command], isClosed: Bool) {
