@@ -63,7 +63,7 @@ struct UploadFormTests {
     @Test("Every policy vector is read: expiration, size range, conditions")
     func policies() throws {
         for list in ["v1_vectors", "v4_vectors"] {
-            for vector in try Vectors.list("oss_post_policy.json", list) {
+            for vector in try Vectors.list("oss_post_policy.json", list) where !vector.text("policy_json").isEmpty {
                 let policy = try #require(UploadPolicy(base64: vector.text("policy_base64")))
                 let json = try JSONValue(parsing: vector.text("policy_json"))
                 #expect(policy.expiration == WallTime(iso8601: json.text("expiration")))
@@ -73,13 +73,9 @@ struct UploadFormTests {
                 #expect(policy.size.upperBound == range?[2].integer ?? UploadPolicy.sizeLimit)
                 #expect(policy.conditions.count == rules.count - (range == nil ? 0 : 1))
                 guard list == "v1_vectors", let fields = vector["form_fields_before_file"]?.object else { continue }
-                let form = fields.map { (name: $0, value: $1.string ?? "") }
-                // The vectors that are for other fields than the ticket's six are not for this form.
-                if fields["key"] != nil, !vector.text("policy_json").contains("$x-oss") {
-                    #expect(policy.brokenCondition(fields: form) == nil || policy.conditions.contains {
-                        if case .oneOf = $0 { true } else { false }
-                    }, "\(vector.text("id"))")
-                }
+                let broken = policy.brokenCondition(fields: fields.map { (name: $0, value: $1.string ?? "") })
+                // Two vectors name another key than their form has; they are about the signature.
+                #expect((broken != nil) == vector.text("note").hasPrefix("non-ASCII key"), "\(vector.text("id"))")
             }
         }
     }

@@ -9,6 +9,12 @@ package struct UploadPolicy: Sendable, Equatable {
         case startsWith(field: String, prefix: String)
         case oneOf(field: String, values: [String])
         case noneOf(field: String, values: [String])
+
+        var field: String {
+            switch self {
+            case .equal(let field, _), .startsWith(let field, _), .oneOf(let field, _), .noneOf(let field, _): field
+            }
+        }
     }
 
     /// Documented for tickets whose policy names no size: 1000 MB, in the larger reading.
@@ -45,23 +51,22 @@ package struct UploadPolicy: Sendable, Equatable {
         self.conditions = conditions
     }
 
-    /// The first condition that a form breaks, as a sentence part; nil when all hold. Fields are named in any case;
-    /// conditions on what a form cannot hold, the bucket, are left to the server.
+    /// The first condition that a field of the form breaks, as a sentence part; nil when all hold. Fields are named in
+    /// any case. Conditions on what the form does not hold (the bucket, the content type) are left to the server.
     func brokenCondition(fields: [(name: String, value: String)]) -> String? {
-        func value(_ name: String) -> String? { fields.first { $0.name.lowercased() == name }?.value }
         for condition in conditions {
+            guard let value = fields.first(where: { $0.name.lowercased() == condition.field })?.value else { continue }
+            // Bytes: Swift's == would take canonically equal texts for the same.
+            func isValue(_ text: String) -> Bool { text.utf8.elementsEqual(value.utf8) }
             switch condition {
-            case .equal("bucket", _), .startsWith("bucket", _), .oneOf("bucket", _), .noneOf("bucket", _): continue
             case .equal(let field, let wanted):
-                // Bytes: Swift's == would take canonically equal texts for the same.
-                let isEqual = value(field)?.utf8.elementsEqual(wanted.utf8) ?? false
-                if !isEqual { return "\(field) is not what the policy says" }
+                if !isValue(wanted) { return "\(field) is not what the policy says" }
             case .startsWith(let field, let prefix):
-                if !(value(field) ?? "").utf8.starts(with: prefix.utf8) { return "\(field) begins with something else" }
+                if !value.utf8.starts(with: prefix.utf8) { return "\(field) begins with something else" }
             case .oneOf(let field, let values):
-                if !values.contains(value(field) ?? "") { return "\(field) is not one of those allowed" }
+                if !values.contains(where: isValue) { return "\(field) is not one of those allowed" }
             case .noneOf(let field, let values):
-                if values.contains(value(field) ?? "") { return "\(field) is one of those refused" }
+                if values.contains(where: isValue) { return "\(field) is one of those refused" }
             }
         }
         return nil
