@@ -7,8 +7,8 @@ struct MultipartParser {
     enum Event {
         /// A whole field.
         case field(name: String, value: String)
-        /// The headers of the file part.
-        case fileBegan(fileName: String?)
+        /// The headers of the file part; so many bytes of the body come before the file.
+        case fileBegan(fileName: String?, bytesBefore: Int)
         /// Bytes of the file, valid during the call only.
         case fileBytes(UnsafeRawBufferPointer)
         /// The file is whole.
@@ -34,7 +34,7 @@ struct MultipartParser {
     private var pending: [UInt8] = Array("\r\n".utf8)
     private var state = State.preamble
     private var fileSeen = false
-    private(set) var bytesBeforeFile = 0
+    private var bytesBeforeFile = 0
 
     /// Whether the closing delimiter has been read.
     var isFinished: Bool { state == .epilogue }
@@ -42,10 +42,13 @@ struct MultipartParser {
     /// Whether the headers of the file part have been read.
     var isInFile: Bool { fileSeen }
 
-    /// Bytes that have to follow the file at least.
-    var closingSize: Int { delimiter.count + 2 }
+    /// Bytes that have to follow the file: the closing delimiter and its line ends.
+    let closingSize: Int
 
-    init(boundary: String) { delimiter = Array("\r\n--\(boundary)".utf8) }
+    init(boundary: String) {
+        delimiter = Array("\r\n--\(boundary)".utf8)
+        closingSize = delimiter.count + 4
+    }
 
     /// Reads the boundary from `multipart/form-data; boundary=…`.
     static func boundary(contentType: String) -> String? {
@@ -170,7 +173,7 @@ struct MultipartParser {
             fileSeen = true
             bytesBeforeFile -= bytesAfter
             state = .file
-            try emit(.fileBegan(fileName: disposition["filename"]))
+            try emit(.fileBegan(fileName: disposition["filename"], bytesBefore: bytesBeforeFile))
         } else {
             state = .value(name: name)
         }

@@ -17,7 +17,9 @@ actor UploadSink {
     private let contentLength: Int64?
     private let contentMD5: String?
     private let isExpired: Bool
+    /// It calls back into this actor while it is being fed: nothing called then may look at it.
     private var parser: MultipartParser
+    private let closingSize: Int
     private var fields: [(name: String, value: String)] = []
     private var form: PostForm?
     private var partial: PartialObject?
@@ -30,6 +32,7 @@ actor UploadSink {
         self.contentMD5 = contentMD5
         self.isExpired = isExpired
         parser = MultipartParser(boundary: boundary)
+        closingSize = parser.closingSize
     }
 
     /// The fields read so far, by the names they were sent under.
@@ -78,11 +81,11 @@ actor UploadSink {
         switch event {
         case .field(let name, let value):
             fields.append((name, value))
-        case .fileBegan(let fileName):
+        case .fileBegan(let fileName, let bytesBefore):
             if isExpired { throw BucketRefusal.policyExpired }
             let form = try PostForm(fields: fields, fileName: fileName, bucket: bucket.name, now: bucket.clock.now)
             self.form = form
-            try refuseEarlyIfTooLarge(form)
+            try refuseEarlyIfTooLarge(form, bytesBefore)
             partial = try PartialObject(in: bucket)
         case .fileBytes(let bytes):
             guard let form, let partial else { return }
@@ -94,10 +97,9 @@ actor UploadSink {
     }
 
     /// A body whose announced length leaves no doubt is refused before its file has come.
-    private func refuseEarlyIfTooLarge(_ form: PostForm) throws(BucketRefusal) {
+    private func refuseEarlyIfTooLarge(_ form: PostForm, _ bytesBefore: Int) throws(BucketRefusal) {
         guard let contentLength else { return }
-        let closing = Int64(parser.closingSize + 2)
-        let atLeast = contentLength - Int64(parser.bytesBeforeFile) - closing
+        let atLeast = contentLength - Int64(bytesBefore + closingSize)
         if atLeast > form.policy.sizes.upperBound { throw .tooLarge }
     }
 }
