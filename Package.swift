@@ -65,7 +65,13 @@ let package = Package(
         ),
 
         // The simulated cloud shares no code with the agent's cloud side, so that one checks the other.
-        module("CloudSimulator", [crypto, .product(name: "FlyingFox", package: "FlyingFox")]),
+        module(
+            "CloudSimulator",
+            [
+                crypto, .product(name: "FlyingFox", package: "FlyingFox"),
+                .product(name: "FlyingSocks", package: "FlyingFox"),
+            ]
+        ),
         .executableTarget(
             name: "otaferry-cloud",
             dependencies: ["CloudSimulator", argumentParser],

@@ -1,0 +1,76 @@
+/// Something that goes wrong on purpose with one call.
+package enum Fault: Sendable {
+    /// Answers so, without doing the call.
+    case answer(ScriptedAnswer)
+    /// Does the call, then answers so instead.
+    case answerAfterwards(ScriptedAnswer)
+    /// Answers with an error of the gateway in the form asked for, without doing the call.
+    case refuse(status: Int, code: String, message: String)
+    /// Answers HTTP 200 with `Success` false, without doing the call.
+    case fail(code: String, message: String)
+    /// Does the call, then answers with an error of the gateway.
+    case refuseAfterwards(status: Int, code: String, message: String)
+    /// Waits at the gate before the call is done.
+    case hold(Gate)
+    /// Does the call, waits at the gate, then answers.
+    case holdAfterwards(Gate)
+    /// Waits before the call is done.
+    case delay(Duration)
+    /// Does the call, waits, then answers.
+    case delayAfterwards(Duration)
+    /// Closes the connection without doing the call.
+    case hangUp
+    /// Does the call, then closes the connection without an answer.
+    case hangUpAfterwards
+    /// Does the call, sends half of the answer, then closes the connection.
+    case cutAnswer
+    /// Reads the request's body no faster than so many bytes a second.
+    case slowUpload(bytesPerSecond: Int)
+    /// Reads so many bytes of the body, then waits at the gate.
+    case holdUpload(afterBytes: Int64, Gate)
+    /// Reads so many bytes of the body, then closes the connection.
+    case hangUpUpload(afterBytes: Int64)
+    /// Refuses an upload as if the ticket were over.
+    case policyExpired
+    /// Stores the object and reports a CRC that does not fit.
+    case wrongChecksum
+    /// Stores the object and reports no CRC.
+    case noChecksum
+
+    /// HTTP 400 `Throttling.User`, as the gateway says it; `retryAfter` becomes `x-acs-retry-after`.
+    package static func throttling(retryAfter: Duration? = nil) -> Fault {
+        guard let retryAfter else {
+            return .refuse(status: 400, code: "Throttling.User", message: GatewayRefusal.throttled.message)
+        }
+        let milliseconds = retryAfter.components.seconds * 1_000
+            + retryAfter.components.attoseconds / 1_000_000_000_000_000
+        return .answer(
+            ScriptedAnswer(
+                status: 400,
+                body: #"{"RequestId":"00000000-0000-0000-0000-000000000000","HostId":"iot.simulated","#
+                    + #""Code":"Throttling.User","Message":"\#(GatewayRefusal.throttled.message)"}"#,
+                headers: ["Content-Type": "application/json", "x-acs-retry-after": "\(milliseconds)"]
+            )
+        )
+    }
+
+    /// HTTP 503 `ServiceUnavailable`.
+    package static let unavailable = Fault.refuse(
+        status: 503,
+        code: "ServiceUnavailable",
+        message: "The request has failed due to a temporary failure of the server."
+    )
+}
+
+/// An answer written by hand.
+package struct ScriptedAnswer: Sendable {
+    package var status: Int
+    package var body: String
+    package var headers: [String: String]
+
+    package init(status: Int, body: String = "", headers: [String: String] = [:]) {
+        self.status = status
+        self.body = body
+        self.headers = headers
+    }
+}

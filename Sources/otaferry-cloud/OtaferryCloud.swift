@@ -1,0 +1,109 @@
+import ArgumentParser
+import CloudSimulator
+import Foundation
+
+/// The simulated cloud as a program: for trying the agent without an account, and for scripts.
+@main
+struct OtaferryCloud: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "otaferry-cloud",
+        abstract: "Simulates the cloud calls that otaferry makes, and their failures.",
+        discussion: """
+            It answers GenerateOTAUploadURL, PostObject, CreateOTAFirmware, ListOTAFirmware, QueryOTAFirmware and \
+            DeleteOTAFirmware on the loopback interface, checks signatures and parameters, and keeps what it was \
+            given in a folder.
+
+            Faults, for --fault NAME[=VALUE][@CALL][xTIMES]:
+
+            \(faultTable)
+
+            CALL is a call's name or one of ticket, upload, register, list, query, delete. Without it a fault of \
+            uploads hits PostObject and any other CreateOTAFirmware. TIMES is 1 where it is left out; x0 means always.
+            Example: --fault lose-answer@register --fault throttle=2@ticketx3
+            """
+    )
+
+    @Option(help: "TCP port on 127.0.0.1; 0 takes a free one.")
+    var port: UInt16 = 8_080
+
+    @Option(help: "Folder for objects and the firmware list; they survive a restart. Default: a new temporary one.")
+    var folder: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "An access key that may call, ID:SECRET or ID:SECRET:TOKEN; may be repeated. Default: simulated-key:simulated-secret.",
+            valueName: "id:secret"
+        )
+    )
+    var accessKey: [String] = []
+
+    @Option(help: "A product key that exists; may be repeated. Default: any that is well-formed.")
+    var product: [String] = []
+
+    @Option(help: "The instance id that calls have to name. Default: none, and then none may be named.")
+    var instanceID: String?
+
+    @Option(help: "Seconds that a ticket may be used.")
+    var ticketLife: Double = 60
+
+    @Option(help: "The largest file, in bytes.")
+    var sizeMaximum: Int64 = 1_048_576_000
+
+    @Option(help: "Calls a second of the account, all actions together; 0: no limit.")
+    var callsPerSecond: Int = 10
+
+    @Option(help: "Seconds that the server's clock is ahead of the system's.")
+    var clockOffset: Double = 0
+
+    @Option(
+        name: .customLong("fault"),
+        help: ArgumentHelp("A fault to play; may be repeated.", valueName: "name[=value][@call][xtimes]")
+    )
+    var faults: [ScriptedFault] = []
+
+    @Option(help: "A file to write the port to when calls are taken.")
+    var portFile: String?
+
+    @Flag(help: "One JSON object a line, for programs.")
+    var json = false
+
+    func run() async throws {
+        let printer = Printer(json: json)
+        let cloud = try SimulatedCloud(configuration: cloudConfiguration()) { printer.call($0) }
+        for scripted in faults { cloud.setFault(scripted.call, scripted.fault, times: scripted.times) }
+        let signals = StopSignals()
+        try await cloud.start()
+        if let portFile, let port = cloud.port {
+            try Data("\(port)\n".utf8).write(to: URL(fileURLWithPath: portFile), options: .atomic)
+        }
+        printer.ready(cloud)
+        await signals.wait()
+        await cloud.stop()
+    }
+
+    private func cloudConfiguration() throws -> CloudConfiguration {
+        var result = CloudConfiguration(folder: folder ?? NSTemporaryDirectory() + "otaferry-cloud-" + UUID().uuidString)
+        result.port = port
+        if !accessKey.isEmpty {
+            result.accessKeys = try accessKey.map { text in
+                let parts = text.split(separator: ":", maxSplits: 2).map(String.init)
+                guard parts.count >= 2 else { throw ValidationError("--access-key \(text) is not ID:SECRET.") }
+                return .init(id: parts[0], secret: parts[1], securityToken: parts.count > 2 ? parts[2] : nil)
+            }
+        }
+        result.products = Set(product)
+        result.instanceID = instanceID
+        result.ticketLife = .seconds(ticketLife)
+        result.sizeMaximum = sizeMaximum
+        result.callsPerSecond = callsPerSecond > 0 ? callsPerSecond : nil
+        result.clockOffset = .seconds(clockOffset)
+        return result
+    }
+
+    private static var faultTable: String {
+        Fault.words.map { word, value, meaning in
+            let name = value.isEmpty ? word : value.hasPrefix("[") ? "\(word)[=\(value.dropFirst())" : "\(word)=\(value)"
+            return "  " + name.padding(toLength: max(name.count, 22), withPad: " ", startingAt: 0) + "  " + meaning
+        }.joined(separator: "\n")
+    }
+}

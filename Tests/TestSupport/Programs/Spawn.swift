@@ -1,0 +1,53 @@
+import Foundation
+
+/// A process that was started, with the reading ends of its outputs.
+struct SpawnedProcess: Sendable {
+    let processID: Int32
+    let output: Int32
+    let errors: Int32
+}
+
+/// Starts a process on the calling thread.
+func spawn(
+    _ words: [String],
+    _ environment: [String],
+    input: String
+) -> Result<SpawnedProcess, TestSupportError> {
+    var output: [Int32] = [-1, -1]
+    var errors: [Int32] = [-1, -1]
+    guard pipe(&output) == 0, pipe(&errors) == 0 else {
+        return .failure(TestSupportError("Could not make a pipe: errno \(errno)"))
+    }
+    // All programs are started by one thread: none is started between the pipe and this.
+    for descriptor in output + errors { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    posix_spawn_file_actions_addopen(&actions, 0, input, O_RDONLY, 0)
+    posix_spawn_file_actions_adddup2(&actions, output[1], 1)
+    posix_spawn_file_actions_adddup2(&actions, errors[1], 2)
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    // The test process may ignore signals that the program is tested with.
+    var all = sigset_t()
+    sigfillset(&all)
+    posix_spawnattr_setsigdefault(&attributes, &all)
+    var none = sigset_t()
+    sigemptyset(&none)
+    posix_spawnattr_setsigmask(&attributes, &none)
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK))
+    var argumentList: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
+    var environmentList: [UnsafeMutablePointer<CChar>?] = environment.map { strdup($0) } + [nil]
+    defer { (argumentList + environmentList).forEach { free($0) } }
+    var processID: pid_t = 0
+    let code = posix_spawn(&processID, words[0], &actions, &attributes, &argumentList, &environmentList)
+    close(output[1])
+    close(errors[1])
+    guard code == 0 else {
+        close(output[0])
+        close(errors[0])
+        return .failure(TestSupportError("Could not start \(words.joined(separator: " ")): errno \(code)"))
+    }
+    return .success(SpawnedProcess(processID: processID, output: output[0], errors: errors[0]))
+}
