@@ -55,6 +55,7 @@ let package = Package(
             [
                 "FerryCore", "Threads", "Spool", "Broker", "AliyunOTA", crypto, logging,
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "TOMLKit", package: "TOMLKit"),
             ]
         ),

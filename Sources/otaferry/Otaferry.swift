@@ -12,6 +12,6 @@ struct Otaferry: AsyncParsableCommand {
             77 not allowed, 78 configuration.
             """,
         version: AgentVersion.text,
-        subcommands: [Check.self]
+        subcommands: [Run.self, Check.self]
     )
 }

@@ -67,6 +67,16 @@ package struct Subscription: Sendable {
     package var filter: String
     /// Whether messages that the broker keeps are wanted at the start.
     package var retained: Retained
+    /// Whether the connection is of no use without it.
+    package var need: Need
+
+    /// What follows when the broker refuses it.
+    package enum Need: Sendable {
+        /// The connection is given up and tried again.
+        case required
+        /// The connection goes on without.
+        case optional
+    }
 
     /// MQTT 5's Retain Handling; with 3.1.1 the broker always sends what it keeps.
     package enum Retained: Sendable {
@@ -74,8 +84,9 @@ package struct Subscription: Sendable {
         case withhold
     }
 
-    package init(_ filter: String, retained: Retained) {
+    package init(_ filter: String, retained: Retained, need: Need = .required) {
         self.filter = filter
         self.retained = retained
+        self.need = need
     }
 }

@@ -82,7 +82,7 @@ struct LinkLoop: Sendable {
         /// Until when CONNACK and SUBACKs have to be there.
         let handshakeEnd: ContinuousClock.Instant
         var welcome: Welcome?
-        var pendingSubscriptions: [Int32: String] = [:]
+        var pendingSubscriptions: [Int32: Subscription] = [:]
         var isReady = false
         var lastHeard = ContinuousClock.now
         /// Message id to receipt of what is not acknowledged yet; no receipt: nobody wants to know.
@@ -167,14 +167,14 @@ struct LinkLoop: Sendable {
                 conversation.welcome = welcome
                 for subscription in settings.subscriptions {
                     let messageID = try conversation.client.subscribe(subscription)
-                    conversation.pendingSubscriptions[messageID] = subscription.filter
+                    conversation.pendingSubscriptions[messageID] = subscription
                 }
             case .subscribed(let messageID, let granted):
-                let filter = conversation.pendingSubscriptions.removeValue(forKey: messageID)
-                if let filter, granted.contains(where: { $0 >= 0x80 }) {
+                let subscription = conversation.pendingSubscriptions.removeValue(forKey: messageID)
+                if let subscription, subscription.need == .required, granted.contains(where: { $0 >= 0x80 }) {
                     throw LinkError(
                         .subscriptionRefused,
-                        "The broker does not let \(settings.clientID) subscribe to \(filter)",
+                        "The broker does not let \(settings.clientID) subscribe to \(subscription.filter)",
                         number: granted.first ?? 0
                     )
                 }

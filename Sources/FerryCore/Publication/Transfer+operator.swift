@@ -84,4 +84,45 @@ extension Transfer {
 
     /// Publication of this transfer goes on.
     package mutating func resumed() { isPaused = false }
+
+    /// Metadata is supplied or corrected, before publication.
+    package mutating func described(
+        as corrected: FirmwareMetadata,
+        catalog: ProductCatalog,
+        at now: WallTime
+    ) throws(OperatorRefusal) {
+        guard !state.isPublishing else {
+            throw OperatorRefusal(
+                code: "publishing",
+                text: "The firmware is being published",
+                hint: "Pause it first, then describe and resume it"
+            )
+        }
+        guard !state.isFinal || state == .failed else {
+            throw OperatorRefusal(code: "final", text: "The transfer is \(state.rawValue)")
+        }
+        if let product = corrected.product, catalog.entry(for: product) == nil {
+            throw OperatorRefusal(
+                code: ReasonCode.unknownProduct.rawValue,
+                text: "The product \(product) is not configured on this gateway",
+                hint: "Add it to the configuration, or name its product key"
+            )
+        }
+        firmware = corrected
+        guard state == .held, CloudFirmware(firmware, catalog: catalog) != nil else { return }
+        enter(publication.firmwareURL == nil ? .stored : .registering, because: nil, at: now)
+        publication.failures = 0
+        publication.nextAttempt = nil
+    }
+
+    /// Which of the stored ones goes first.
+    package mutating func prioritized(_ priority: Int) throws(OperatorRefusal) {
+        guard (-100...100).contains(priority) else {
+            throw OperatorRefusal(code: "bad-request", text: "priority must be a whole number from -100 to 100")
+        }
+        guard !state.isFinal else {
+            throw OperatorRefusal(code: "final", text: "The transfer is \(state.rawValue)")
+        }
+        firmware.priority = priority
+    }
 }

@@ -27,7 +27,28 @@ package struct TransferEvent: Sendable, Equatable {
     }
 }
 
+/// Who tells the events, and how far that has come.
+package struct OutboxWatch {
+    /// The number of the last event that was told for sure. It is kept with the next commit that has events, so after a
+    /// restart some events are told again, and none is left out.
+    package var position: () -> Int64
+    /// There are new events; on the spool's thread, after the commit and what it had to say.
+    package var committed: (Ledger) -> Void
+
+    package init(position: @escaping () -> Int64, committed: @escaping (Ledger) -> Void) {
+        self.position = position
+        self.committed = committed
+    }
+}
+
 extension Ledger {
+    static var outboxSetting: String { "events-told" }
+
+    /// How far the events had been told at the last commit that kept it.
+    package func outboxPosition() throws(SpoolError) -> Int64 {
+        try setting(Self.outboxSetting).flatMap { Int64($0) } ?? 0
+    }
+
     /// Adds an event to the transfer's history and to the outbox.
     package func note(_ kind: TransferEvent.Kind, of transfer: Transfer, at now: WallTime) throws(SpoolError) {
         counters.event += 1
@@ -62,6 +83,11 @@ extension Ledger {
     /// Keeps the answer to a command with the change that the command made.
     package func keepAnswer(_ payload: String, to request: String, at now: WallTime) throws(SpoolError) {
         try statements.insertAnswer(payload, to: request, at: now)
+    }
+
+    /// Whether there are answers older than the moment.
+    package func hasAnswers(before moment: WallTime) throws(SpoolError) -> Bool {
+        try database.number("SELECT exists(SELECT 1 FROM answer WHERE at < \(moment.milliseconds))") == 1
     }
 
     /// Forgets answers older than the moment.

@@ -142,6 +142,9 @@ extension Ledger {
         transfer.lastByte = max(transfer.lastByte, rows.at)
     }
 
+    /// Whether rows wait to be deleted.
+    package var hasReclaimable: Bool { !counters.doomed.isEmpty }
+
     /// Deletes rows of transfers that no longer need them, a step at a time so that nobody waits long.
     ///
     /// - Returns: whether rows are left.

@@ -20,6 +20,7 @@ package final class Ledger {
     var counters = Counters()
     private var countersBefore = Counters()
     private var isInTransaction = false
+    private var outbox: OutboxWatch?
 
     /// Numbers that every transaction may move on, and that fall back with it.
     struct Counters {
@@ -53,6 +54,9 @@ package final class Ledger {
             try statements.begin.run()
             result = try body(self)
             try flushRows()
+            if let outbox, counters.event != countersBefore.event {
+                try setSetting(Self.outboxSetting, String(outbox.position()))
+            }
             try statements.commit.run()
         } catch {
             rollBack()
@@ -63,6 +67,7 @@ package final class Ledger {
         let actions = afterwards
         afterwards = []
         for action in actions { action() }
+        if let outbox, counters.event != countersBefore.event { outbox.committed(self) }
         return result
     }
 
@@ -83,6 +88,9 @@ package final class Ledger {
             keys[former.address] = nil
         }
     }
+
+    /// From now on somebody tells the events.
+    package func watchOutbox(_ watch: OutboxWatch) { outbox = watch }
 
     /// Runs on the spool's thread right after the commit; not at all when the transaction fails.
     package func afterCommit(_ action: @escaping () -> Void) { afterwards.append(action) }

@@ -41,7 +41,7 @@ enum Schema {
             paused          INTEGER NOT NULL DEFAULT 0,
             UNIQUE (sender, id)
         );
-        CREATE INDEX transfer_by_state ON transfer (state, key);
+        CREATE INDEX transfer_by_state ON transfer (state, since);
         CREATE INDEX transfer_by_version ON transfer (product, version) WHERE state = 'registered';
         -- position = transfer's key * 2^30 + offset of the first byte in the file
         CREATE TABLE segment (

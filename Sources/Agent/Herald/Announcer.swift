@@ -1,0 +1,98 @@
+import FerryCore
+import Logging
+import Spool
+
+/// Says what is not said by a commit: the status, and after each new connection everything again.
+final class Announcer: Sendable {
+    private let spool: Spool
+    private let herald: Herald
+    private let rules: IntakeRules
+    private let logger: Logger
+    private let statusChanged: Signal
+    private let everything = Signal()
+    private let events = Signal()
+    private let openTransfers = Signal()
+
+    /// The status is said at most so often.
+    private static let statusInterval = Duration.seconds(1)
+    /// When the connection takes nothing more, so long until the next try.
+    private static let roomInterval = Duration.milliseconds(50)
+
+    init(spool: Spool, herald: Herald, rules: IntakeRules, statusChanged: Signal, logger: Logger) {
+        self.spool = spool
+        self.herald = herald
+        self.rules = rules
+        self.statusChanged = statusChanged
+        self.logger = logger
+    }
+
+    /// Status and every state have to be said again. From any thread.
+    func sayEverything() { everything.send() }
+
+    /// The broker has taken a batch of events. From any thread.
+    func sayEvents() { events.send() }
+
+    /// The broker may have lost segments: every sender has to know where its transfer stands. From any thread.
+    func acknowledgeOpenTransfers() { openTransfers.send() }
+
+    /// Works until the task is cancelled.
+    func run() async {
+        await withDiscardingTaskGroup { group in
+            group.addTask {
+                for await _ in self.statusChanged.sends {
+                    await self.sayStatus()
+                    // Cancelled: the loop ends with the sends.
+                    try? await Task.sleep(for: Self.statusInterval)
+                }
+            }
+            group.addTask {
+                for await _ in self.everything.sends {
+                    await self.sayStatus()
+                    await self.sayStates()
+                    await self.read { $0.pumpOutbox($1) }
+                }
+            }
+            group.addTask { for await _ in self.events.sends { await self.read { $0.pumpOutbox($1) } } }
+            group.addTask {
+                for await _ in self.openTransfers.sends {
+                    let rules = self.rules
+                    await self.read { $0.acknowledgeOpen($1, rules: rules) }
+                }
+            }
+        }
+    }
+
+    /// The status as it is now.
+    func sayStatus() async {
+        guard herald.board.canSpeak else { return }
+        await read { herald, ledger in
+            // Counts that cannot be read now are said with the next change.
+            guard let counts = try? ledger.counts() else { return }
+            herald.say(status: herald.board.message(usage: ledger.usage, counts: counts))
+        }
+    }
+
+    private func sayStates() async {
+        var key: Int64 = 0
+        while !Task.isCancelled && herald.board.isOnline {
+            let from = key
+            do throws(SpoolError) {
+                let herald = herald
+                let next = try await spool.read { (ledger) throws(SpoolError) in
+                    try herald.repeatStates(ledger, after: from)
+                }
+                guard let next else { return }
+                key = next
+            } catch {
+                return logger.warning("The states could not be read", metadata: [LogKeys.error: "\(error)"])
+            }
+            if key == from { try? await Task.sleep(for: Self.roomInterval) }
+        }
+    }
+
+    private func read(_ body: @escaping @Sendable (Herald, Ledger) -> Void) async {
+        let herald = herald
+        // The body does not throw, so the read does not fail.
+        try? await spool.read { (ledger) throws(SpoolError) in body(herald, ledger) }
+    }
+}

@@ -1,0 +1,272 @@
+import Broker
+import FerryCore
+import Logging
+import Spool
+import Synchronization
+
+/// Says on MQTT what the spool has committed. `tell` and what it calls run on the spool's thread, right after the commit
+/// and in the order of commits; so the messages go out in that order.
+///
+/// While there is no connection, everything is dropped: states are said again from the spool at the next one, events wait
+/// in the outbox.
+final class Herald: Sendable {
+    let topics: GatewayTopics
+    let catalog: ProductCatalog
+    let board: StatusBoard
+    private let logger: Logger
+    /// Publishes on the control connection; false when it is not possible now.
+    private let publish: @Sendable (OutboundMessage) -> Bool
+    private let movements = Mutex(Movements())
+    private let outbox = Mutex(OutboxPosition())
+    /// Bytes of running uploads that OSS has taken.
+    private let uploads = Mutex<[Int64: Int64]>([:])
+
+    private struct OutboxPosition {
+        /// The last event that the broker acknowledged.
+        var acknowledged: Int64 = 0
+        /// The last event that was handed over.
+        var submitted: Int64 = 0
+        var isConnected = false
+    }
+
+    /// Events handed over at once.
+    private static let outboxBatch = 50
+
+    init(
+        topics: GatewayTopics,
+        catalog: ProductCatalog,
+        board: StatusBoard,
+        logger: Logger,
+        publish: @escaping @Sendable (OutboundMessage) -> Bool
+    ) {
+        self.topics = topics
+        self.catalog = catalog
+        self.board = board
+        self.logger = logger
+        self.publish = publish
+    }
+
+    // MARK: - After a commit
+
+    /// Says what an intake transaction did.
+    func tell(_ outcome: IntakeOutcome) {
+        for address in outcome.removed { clear(address) }
+        for reply in outcome.replies {
+            say(topics.acknowledgement(reply.address), reply.payload)
+        }
+        for transfer in outcome.changed { tell(transfer) }
+        for transfer in outcome.moved { moved(transfer) }
+        board.touch()
+    }
+
+    /// Says the state of a transfer.
+    func tell(_ transfer: Transfer) {
+        guard transfer.request != nil || transfer.state != .receiving else { return }
+        if !transfer.state.isPublishing { uploads.withLock { $0[transfer.key] = nil } }
+        let sent = uploads.withLock { $0[transfer.key] }
+        say(topics.state(transfer.address), transfer.stateMessage(sent: sent, catalog: catalog), isRetained: true)
+        log(transfer)
+        board.touch()
+    }
+
+    /// Says an acknowledgement outside of a batch.
+    func acknowledge(_ transfer: Transfer, _ payload: JSONValue) {
+        say(topics.acknowledgement(transfer.address), payload)
+    }
+
+    /// Tells a sender that its transfer has ended by its time.
+    func acknowledgeEnd(of transfer: Transfer, _ reason: ReasonCode, _ text: String) {
+        let segment = board.segment
+        let payload =
+            reason == .unknownTransfer
+            ? Transfer.acknowledgement(
+                ofUnknown: transfer.address.id.text,
+                seq: transfer.seq,
+                credit: 0,
+                segment: segment,
+                reason: reason,
+                text: text
+            ) : transfer.acknowledgement(credit: 0, segment: segment, reason: reason, text: text)
+        acknowledge(transfer, payload)
+    }
+
+    /// Tells every sender where its open transfer stands: the broker may have lost segments, or there is room again.
+    func acknowledgeOpen(_ ledger: Ledger, rules: IntakeRules) {
+        let usage = ledger.usage
+        let open = ledger.openTransfers.filter { $0.state == .receiving }
+        for transfer in open {
+            let room = usage.free + transfer.reservedBytes - transfer.received.count
+            let isIncomplete = transfer.end != nil && !transfer.isComplete
+            let payload = transfer.acknowledgement(
+                credit: rules.credit(active: open.count, room: room),
+                segment: rules.segment(),
+                reason: isIncomplete ? .incomplete : .ok
+            )
+            acknowledge(transfer, payload)
+        }
+    }
+
+    /// Takes the retained state of a transfer away.
+    func clear(_ address: TransferAddress) {
+        _ = publish(OutboundMessage(topic: topics.state(address), payload: [], isRetained: true))
+        movements.withLock { $0.forget(address) }
+        board.touch()
+    }
+
+    private func say(_ topic: String, _ payload: JSONValue, isRetained: Bool = false) {
+        _ = publish(OutboundMessage(topic: topic, payload: payload.encoded, isRetained: isRetained))
+    }
+
+    private func log(_ transfer: Transfer) {
+        var metadata: Logger.Metadata = [
+            LogKeys.transfer: "\(transfer.address)", LogKeys.state: "\(transfer.state.rawValue)",
+        ]
+        if transfer.publication.attempt > 0 { metadata[LogKeys.attempt] = "\(transfer.publication.attempt)" }
+        if let reason = transfer.reason {
+            metadata[LogKeys.reason] = "\(reason.code.rawValue)"
+            metadata[LogKeys.error] = "\(reason.text)"
+        }
+        let needsPerson = transfer.state == .failed || transfer.state == .held
+        logger.log(level: needsPerson ? .warning : .info, "A transfer changed", metadata: metadata)
+    }
+
+    // MARK: - Progress
+
+    /// Bytes of a transfer became durable.
+    func moved(_ transfer: Transfer) {
+        say(progress: transfer.address, state: transfer.state, done: transfer.received.count, size: transfer.size)
+    }
+
+    /// OSS has taken so many bytes of a transfer. From any thread.
+    func uploaded(_ transfer: Transfer, sent: Int64) {
+        uploads.withLock { $0[transfer.key] = sent }
+        say(progress: transfer.address, state: transfer.state, done: sent, size: transfer.size)
+    }
+
+    /// What OSS has taken of the running upload of a transfer.
+    func sent(_ transfer: Transfer) -> Int64? { uploads.withLock { $0[transfer.key] } }
+
+    private func say(progress address: TransferAddress, state: TransferState, done: Int64, size: Int64?) {
+        let movement = movements.withLock {
+            $0.note(address, state: state, done: done, size: size, at: .now)
+        }
+        guard let movement else { return }
+        let payload: JSONValue = [
+            "id": .string(address.id.text), "state": .string(state.rawValue),
+            "received": .integer(state == .receiving ? done : size ?? 0),
+            "sent": .integer(state == .receiving ? 0 : done), "size": size.map(JSONValue.integer) ?? .null,
+            "rate": .integer(movement.rate), "eta": movement.eta.map(JSONValue.integer) ?? .null,
+        ]
+        _ = publish(
+            OutboundMessage(topic: topics.progress(address), payload: payload.encoded, quality: .atMostOnce)
+        )
+    }
+
+    // MARK: - Events
+
+    /// Hands over what the outbox holds, a batch at a time: after commits, and when the broker has acknowledged the batch
+    /// before. On the spool's thread.
+    func pumpOutbox(_ ledger: Ledger) {
+        let from = outbox.withLock { position -> Int64? in
+            position.isConnected && position.submitted == position.acknowledged ? position.submitted : nil
+        }
+        // An outbox that cannot be read now is read at the next commit.
+        guard let from, let events = try? ledger.events(after: from, limit: Self.outboxBatch), let last = events.last
+        else { return }
+        outbox.withLock { $0.submitted = last.number }
+        for event in events {
+            let isAccepted = publish(
+                OutboundMessage(
+                    topic: topics.event(event.address),
+                    payload: event.json.encoded,
+                    receipt: event.number
+                )
+            )
+            guard isAccepted else {
+                outbox.withLock { $0.submitted = $0.acknowledged }
+                return
+            }
+        }
+    }
+
+    /// The broker acknowledged an event.
+    ///
+    /// - Returns: whether the whole batch is acknowledged, so that the next can go.
+    func eventAcknowledged(_ number: Int64) -> Bool {
+        outbox.withLock { position in
+            position.acknowledged = max(position.acknowledged, number)
+            return position.acknowledged == position.submitted
+        }
+    }
+
+    /// Takes over the outbox of the spool.
+    func openOutbox(_ ledger: Ledger) throws(SpoolError) {
+        let stored = try ledger.outboxPosition()
+        outbox.withLock { position in
+            position.acknowledged = stored
+            position.submitted = stored
+        }
+        ledger.watchOutbox(
+            OutboxWatch(
+                position: { self.outbox.withLock { $0.acknowledged } },
+                committed: { self.pumpOutbox($0) }
+            )
+        )
+    }
+
+    /// The control connection stands, or not.
+    func connected(_ isConnected: Bool) {
+        outbox.withLock { position in
+            position.isConnected = isConnected
+            position.submitted = position.acknowledged
+        }
+    }
+
+    // MARK: - Everything again
+
+    /// Says the states of a page of transfers again.
+    ///
+    /// - Returns: the key to go on after; nil when there is no more. The same key as before when the connection takes
+    ///   nothing more for now.
+    func repeatStates(_ ledger: Ledger, after key: Int64) throws(SpoolError) -> Int64? {
+        var filter = TransferFilter()
+        filter.after = key
+        filter.limit = 100
+        let page = try ledger.transfers(filter)
+        var last = key
+        for transfer in page {
+            if transfer.request != nil || transfer.state != .receiving {
+                let message = OutboundMessage(
+                    topic: topics.state(transfer.address),
+                    payload: transfer.stateMessage(catalog: catalog).encoded,
+                    isRetained: true
+                )
+                guard publish(message) else { return last }
+            }
+            last = transfer.key
+        }
+        return page.isEmpty ? nil : last
+    }
+
+    /// Publishes the status message.
+    func say(status: JSONValue) { say(topics.status, status, isRetained: true) }
+
+    // MARK: - The spool's own health
+
+    func spoolWorks() {
+        board.solve(.spoolFull)
+        board.solve(.spoolFailing)
+    }
+
+    func spoolIsFull() {
+        board.report(
+            .spoolFull,
+            "The disk of the spool is full: nothing more is received",
+            hint: "Make room on its file system; everything goes on by itself"
+        )
+    }
+
+    func spoolFailed(_ error: SpoolError) {
+        board.report(.spoolFailing, error.description, hint: "Look at the disk: dmesg, df, the rights of spool.path")
+    }
+}

@@ -1,0 +1,175 @@
+import FerryCore
+import Spool
+import Synchronization
+
+/// What the status message says that is not in the spool: links, the cloud, problems. From any thread.
+final class StatusBoard: Sendable {
+    /// A problem that a person can see. The raw values are published.
+    enum Problem: String, Sendable, CaseIterable {
+        case dataLink = "data-link"
+        case spoolFull = "spool-full"
+        case spoolFailing = "spool-failing"
+        case cloud = "cloud"
+
+        /// Whether firmware cannot come in while it lasts.
+        var degrades: Bool { self != .cloud }
+    }
+
+    private struct Contents {
+        var isStopping = false
+        var since = WallTime.now()
+        var problems: [Problem: (text: String, hint: String)] = [:]
+        var isDataLinkUp = false
+        var isControlLinkUp = false
+        var maximumPacket: ByteCount?
+        var brokerVersion: String?
+        var isCloudReachable: Bool?
+        var lastCloudSuccess: WallTime?
+    }
+
+    private let contents = Mutex(Contents())
+    private let gateway: Name
+    private let limits: Limits
+    /// Told that the status message has to be made anew.
+    private let changed: Signal
+    private let clockOffset: @Sendable () -> Duration?
+
+    /// Figures of the configuration that senders want to know.
+    struct Limits: Sendable {
+        var oneShotMax: ByteCount
+        var packetMax: ByteCount
+        var credit: ByteCount
+    }
+
+    init(
+        gateway: Name,
+        limits: Limits,
+        changed: Signal,
+        clockOffset: @escaping @Sendable () -> Duration?
+    ) {
+        self.gateway = gateway
+        self.limits = limits
+        self.changed = changed
+        self.clockOffset = clockOffset
+    }
+
+    /// Something in the spool changed that the status counts.
+    func touch() { changed.send() }
+
+    func report(_ problem: Problem, _ text: String, hint: String) {
+        let isNew = contents.withLock { contents in
+            let former = contents.problems.updateValue((text, hint), forKey: problem)
+            return former?.text != text
+        }
+        if isNew { changed.send() }
+    }
+
+    func solve(_ problem: Problem) {
+        let wasThere = contents.withLock { $0.problems.removeValue(forKey: problem) != nil }
+        if wasThere { changed.send() }
+    }
+
+    /// Whether a problem lasts.
+    func has(_ problem: Problem) -> Bool { contents.withLock { $0.problems[problem] != nil } }
+
+    func dataLink(isUp: Bool, maximumPacket: ByteCount? = nil) {
+        contents.withLock { contents in
+            contents.isDataLinkUp = isUp
+            if isUp {
+                contents.maximumPacket = maximumPacket
+                contents.problems[.dataLink] = nil
+            }
+        }
+        changed.send()
+    }
+
+    func controlLink(isUp: Bool) {
+        contents.withLock { $0.isControlLinkUp = isUp }
+        changed.send()
+    }
+
+    func broker(version: String) {
+        contents.withLock { $0.brokerVersion = version }
+        changed.send()
+    }
+
+    func cloud(isReachable: Bool) {
+        contents.withLock { contents in
+            contents.isCloudReachable = isReachable
+            if isReachable {
+                contents.lastCloudSuccess = .now()
+                contents.problems[.cloud] = nil
+            }
+        }
+        changed.send()
+    }
+
+    /// The program ends: from now on the status says so.
+    func stop() { contents.withLock { $0.isStopping = true } }
+
+    /// Whether the control connection stands, and it is known how the data connection is.
+    var canSpeak: Bool {
+        contents.withLock { $0.isControlLinkUp && ($0.isDataLinkUp || $0.problems[.dataLink] != nil) }
+    }
+
+    /// Whether the subscriptions of both connections stand.
+    var isOnline: Bool { contents.withLock { $0.isDataLinkUp && $0.isControlLinkUp } }
+
+    /// Segments of this size fit the broker's packets, with room for topic and properties.
+    var segment: Int64 {
+        let room = contents.withLock { $0.maximumPacket }.map { max(1_024, $0.rawValue - 1_024) }
+        return min(IntakeRules.defaultSegment, room ?? .max)
+    }
+
+    /// The payload of `status`.
+    func message(usage: SpoolUsage, counts: [TransferState: Int]) -> JSONValue {
+        contents.withLock { contents in
+            let isDegraded = !contents.isDataLinkUp || contents.problems.keys.contains(where: \.degrades)
+            let problems = contents.problems.sorted { $0.key.rawValue < $1.key.rawValue }
+            return [
+                "v": 1, "state": contents.isStopping ? "stopping" : isDegraded ? "degraded" : "online", "version": .string(AgentVersion.text),
+                "since": .string(contents.since.iso8601), "gateway": .string(gateway.text),
+                "limits": limitsJSON,
+                "spool": [
+                    "used": .integer(usage.used), "free": .integer(usage.free), "quota": .integer(usage.quota),
+                    "transfers": .integer(Int64(counts.values.reduce(0, +))),
+                ],
+                "queue": Self.queue(counts),
+                "cloud": [
+                    "reachable": contents.isCloudReachable.map(JSONValue.bool) ?? .null,
+                    "last_success": .text(contents.lastCloudSuccess?.iso8601),
+                    "clock_offset": clockOffset().map { .double($0.seconds) } ?? .null,
+                ],
+                "broker": [
+                    "version": .text(contents.brokerVersion),
+                    "max_packet": contents.maximumPacket.map { .integer($0.rawValue) } ?? .null,
+                ],
+                "problems": .array(
+                    problems.map { problem, words in
+                        ["code": .string(problem.rawValue), "text": .string(words.text), "hint": .string(words.hint)]
+                    }
+                ),
+            ]
+        }
+    }
+
+    private var limitsJSON: JSONValue {
+        [
+            "size_max": .integer(CloudLimits.fileBytes), "one_shot_max": .integer(limits.oneShotMax.rawValue),
+            "packet_max": .integer(limits.packetMax.rawValue), "segment": .integer(IntakeRules.defaultSegment),
+            "credit": .integer(limits.credit.rawValue),
+            "suffixes": .array(FileName.suffixes.map(JSONValue.string)),
+        ]
+    }
+
+    private static func queue(_ counts: [TransferState: Int]) -> JSONValue {
+        func count(_ states: TransferState...) -> JSONValue {
+            .integer(Int64(states.reduce(0) { $0 + (counts[$1] ?? 0) }))
+        }
+        return [
+            "receiving": count(.receiving), "stored": count(.stored),
+            "publishing": count(.ticketing, .uploading, .registering), "held": count(.held),
+            "failed": count(.failed),
+        ]
+    }
+}

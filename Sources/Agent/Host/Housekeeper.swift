@@ -1,0 +1,171 @@
+import FerryCore
+import Logging
+import Spool
+
+/// What has to be done from time to time: transfers that end by their time, final ones that are kept long enough, rows of
+/// bytes that nobody needs any more.
+final class Housekeeper: Sendable {
+    private let spool: Spool
+    private let herald: Herald
+    private let rules: Rules
+    private let logger: Logger
+    private let released = Signal()
+
+    struct Rules: Sendable {
+        var segmentsTTL: Duration
+        var keepFinal: Duration
+        var intake: IntakeRules
+    }
+
+    /// Between two looks for what has ended by its time.
+    private static let interval = Duration.seconds(5)
+    /// Looks for final transfers and old answers are rarer.
+    private static let rareEvery = 12
+    /// Final transfers that are forgotten in one transaction.
+    private static let finalsAtOnce = 100
+    /// A repeated command gets its first answer for so long.
+    private static let answersFor = Duration.seconds(86_400)
+
+    init(spool: Spool, herald: Herald, rules: Rules, logger: Logger) {
+        self.spool = spool
+        self.herald = herald
+        self.rules = rules
+        self.logger = logger
+    }
+
+    /// Rows wait to be deleted. From any thread.
+    func bytesReleased() { released.send() }
+
+    /// Works until the task is cancelled.
+    func run() async {
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.reclaim() }
+            group.addTask { await self.look() }
+        }
+    }
+
+    // MARK: - Rows
+
+    private func reclaim() async {
+        released.send()
+        for await _ in released.sends {
+            var isMore = true
+            while isMore && !Task.isCancelled {
+                do throws(SpoolError) {
+                    guard try await spool.read({ (ledger) throws(SpoolError) in ledger.hasReclaimable }) else { break }
+                    isMore = try await spool.transact { (ledger) throws(SpoolError) in try ledger.reclaimStep() }
+                } catch {
+                    // Tried again when the next rows are released, or at the next start.
+                    logger.warning("Room could not be given back", metadata: [LogKeys.error: "\(error)"])
+                    isMore = false
+                }
+            }
+            herald.board.touch()
+        }
+    }
+
+    // MARK: - Times
+
+    private func look() async {
+        var round = 0
+        while !Task.isCancelled {
+            do throws(SpoolError) {
+                try await expire()
+                if round % Self.rareEvery == 0 { try await forget() }
+                try await watchRoom()
+            } catch {
+                logger.warning("The spool could not be tidied", metadata: [LogKeys.error: "\(error)"])
+            }
+            round += 1
+            // Cancelled: the loop ends.
+            try? await Task.sleep(for: Self.interval)
+        }
+    }
+
+    private func expire() async throws(SpoolError) {
+        let rules = rules
+        let herald = herald
+        let now = WallTime.now()
+        let isAny = try await spool.read { (ledger) throws(SpoolError) in
+            ledger.openTransfers.contains { rules.end(of: $0, at: now) != nil }
+        }
+        guard isAny else { return }
+        try await spool.transact { (ledger) throws(SpoolError) in
+            for var transfer in ledger.openTransfers {
+                guard let end = rules.end(of: transfer, at: now) else { continue }
+                if transfer.request == nil {
+                    try ledger.remove(transfer)
+                    ledger.afterCommit { herald.acknowledgeEnd(of: transfer, .unknownTransfer, end) }
+                    continue
+                }
+                transfer.expire(because: end, at: now)
+                let saved = try ledger.save(transfer)
+                try ledger.note(.state, of: saved, at: now)
+                ledger.afterCommit {
+                    herald.tell(saved)
+                    herald.acknowledgeEnd(of: saved, .expired, end)
+                }
+            }
+        }
+        bytesReleased()
+    }
+
+    private func forget() async throws(SpoolError) {
+        let herald = herald
+        let now = WallTime.now()
+        let limit = now - rules.keepFinal
+        var isMore = true
+        while isMore && !Task.isCancelled {
+            let old = try await spool.read { (ledger) throws(SpoolError) in
+                try ledger.finalTransfers(before: limit, limit: Self.finalsAtOnce)
+            }
+            isMore = old.count == Self.finalsAtOnce
+            guard !old.isEmpty else { break }
+            try await spool.transact { (ledger) throws(SpoolError) in
+                for transfer in old {
+                    try ledger.remove(transfer)
+                    ledger.afterCommit { herald.clear(transfer.address) }
+                }
+            }
+            bytesReleased()
+        }
+        let answersBefore = now - Self.answersFor
+        let hasOld = try await spool.read { (ledger) throws(SpoolError) in
+            try ledger.hasAnswers(before: answersBefore)
+        }
+        guard hasOld else { return }
+        try await spool.transact { (ledger) throws(SpoolError) in try ledger.forgetAnswers(before: answersBefore) }
+    }
+
+    /// The disk was full: senders are told as soon as there is room again.
+    private func watchRoom() async throws(SpoolError) {
+        guard herald.board.has(.spoolFull) else { return }
+        let rules = rules
+        let herald = herald
+        try await spool.read { (ledger) throws(SpoolError) in
+            guard ledger.usage.free > 0 else { return }
+            herald.spoolWorks()
+            herald.acknowledgeOpen(ledger, rules: rules.intake)
+        }
+    }
+}
+
+extension Housekeeper.Rules {
+    /// Why a transfer ends now; nil when it does not.
+    func end(of transfer: Transfer, at now: WallTime) -> String? {
+        guard transfer.state == .receiving else { return nil }
+        let silence = now - transfer.lastByte
+        guard let request = transfer.request else {
+            return silence > IntakeRules.orphanTTL ? "No init came within \(IntakeRules.orphanTTL)" : nil
+        }
+        if let expireAt = request.expireAt, expireAt <= now { return "Its expire_at has come" }
+        let limit = request.segmentsTTL ?? segmentsTTL
+        return silence > limit ? "No byte came for \(limit.configurationText)" : nil
+    }
+}
+
+extension WallTime {
+    fileprivate static func - (left: WallTime, right: Duration) -> WallTime {
+        WallTime(milliseconds: left.milliseconds - right.milliseconds)
+    }
+}

@@ -1,0 +1,134 @@
+import Broker
+import Crypto
+import FerryCore
+
+/// A message of a sender, parsed: what the transaction has to do with it.
+enum Delivery: Sendable {
+    case initialize(TransferAddress, Result<TransferRequest, FirmwareMetadata.Problem>)
+    case segment(TransferAddress, offset: Int64, bytes: [UInt8], isJump: Bool)
+    case finish(TransferAddress, Transfer.FileEnd)
+    case abort(TransferAddress)
+    case query(TransferAddress)
+    case oneShot(TransferAddress, OneShot)
+    /// Nothing is stored; the sender is told where it can be.
+    case refused(TransferAddress?, ReasonCode, String)
+
+    /// A firmware in one message.
+    struct OneShot: Sendable {
+        var request: Result<TransferRequest, FirmwareMetadata.Problem>
+        var bytes: [UInt8]
+        var sha256: FerryCore.Digest
+        var fileName: String
+    }
+
+    /// Which transfer it concerns, where that is known.
+    var address: TransferAddress? {
+        switch self {
+        case .initialize(let address, _), .segment(let address, _, _, _), .finish(let address, _), .abort(let address),
+            .query(let address), .oneShot(let address, _):
+            address
+        case .refused(let address, _, _): address
+        }
+    }
+}
+
+/// Makes deliveries of messages.
+struct DeliveryParser: Sendable {
+    let topics: GatewayTopics
+    let oneShotMax: ByteCount
+
+    func parse(_ message: InboundMessage) -> Delivery {
+        guard let levels = topics.intakeLevels(message.topic) else {
+            return .refused(nil, .badTopic, "The topic is none of this gateway's")
+        }
+        do {
+            switch try IntakeTopic(levels: levels) {
+            case .oneShot(let sender, let product, let version, let fileName):
+                return oneShot(message, sender: sender, product: product, version: version, fileName: fileName)
+            case .step(let address, let step):
+                return self.step(step, of: address, message)
+            }
+        } catch {
+            return .refused(error.address, .badTopic, error.text)
+        }
+    }
+
+    private func step(_ step: IntakeTopic.Step, of address: TransferAddress, _ message: InboundMessage) -> Delivery {
+        switch step {
+        case .initialize:
+            return .initialize(
+                address,
+                Result { () throws(FirmwareMetadata.Problem) in try TransferRequest(payload: message.payload) }
+            )
+        case .segment(let offset, let checksum):
+            let end = offset + Int64(message.payload.count)
+            guard end <= CloudLimits.fileBytes else {
+                return .refused(
+                    address,
+                    .tooLarge,
+                    "The segment ends at byte \(end), the cloud takes files of \(CloudLimits.fileBytes)"
+                )
+            }
+            if let checksum, FerryCore.Digest(bytes: SHA256.hash(data: message.payload)) != checksum {
+                return .refused(
+                    address,
+                    .checksumMismatch,
+                    "The segment at \(offset) does not have the SHA-256 of its topic; send it again"
+                )
+            }
+            return .segment(address, offset: offset, bytes: message.payload, isJump: false)
+        case .finish(let size, let checksum):
+            return .finish(address, Transfer.FileEnd(size: size, checksum: checksum))
+        case .abort: return .abort(address)
+        case .query: return .query(address)
+        }
+    }
+
+    /// User properties that add to the metadata of a one-shot delivery, in the names of `init`.
+    private static let textMembers = [
+        "name", "module", "type", "source_version", "description", "sign_method", "signature", "custom",
+    ]
+
+    private func oneShot(
+        _ message: InboundMessage,
+        sender: Name,
+        product: Name,
+        version: Name,
+        fileName: String?
+    ) -> Delivery {
+        let digest = FerryCore.Digest(bytes: SHA256.hash(data: message.payload))
+        guard let id = Name(digest.hex.prefix(16)) else {
+            preconditionFailure("Hexadecimal digits are a name")
+        }
+        let name = fileName ?? "\(product)-\(version)"
+        var firmware: [String: JSONValue] = ["product": .string(product.text), "version": .string(version.text)]
+        for property in message.properties.userProperties {
+            if Self.textMembers.contains(property.name) {
+                firmware[property.name] = .string(property.value)
+            } else if property.name == "verify" {
+                firmware[property.name] = .bool(property.value == "true")
+            } else if property.name == "priority", let number = Int64(property.value) {
+                firmware[property.name] = .integer(number)
+            }
+        }
+        let document: JSONValue = [
+            "name": .string(name), "size": .integer(Int64(message.payload.count)), "checksum": .string(digest.hex),
+            "firmware": .object(firmware),
+        ]
+        var request = Result { () throws(FirmwareMetadata.Problem) in try TransferRequest(document: document) }
+        var bytes = message.payload
+        if message.payload.count > Int(oneShotMax.rawValue) {
+            bytes = []
+            request = .failure(
+                FirmwareMetadata.Problem(
+                    "The message has \(ByteCount(message.payload.count)), one message may have \(oneShotMax)",
+                    code: .tooLarge
+                )
+            )
+        }
+        return .oneShot(
+            TransferAddress(sender: sender, id: id),
+            Delivery.OneShot(request: request, bytes: bytes, sha256: digest, fileName: name)
+        )
+    }
+}

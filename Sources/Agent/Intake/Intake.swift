@@ -1,0 +1,119 @@
+import Broker
+import FerryCore
+import Logging
+import Spool
+import Synchronization
+
+/// Takes what senders publish into the spool. It runs on the data connection's thread and waits for the commit there; the
+/// broker gets its acknowledgements afterwards.
+final class Intake: Sendable {
+    private let spool: Spool
+    private let herald: Herald
+    private let rules: IntakeRules
+    private let parser: DeliveryParser
+    private let watch = Mutex(SequenceWatch())
+    private let failure = Mutex(RepeatingFailure())
+    private let logger: Logger
+    /// Told which transfers have new bytes or their end, after the commit.
+    private let bytesArrived: @Sendable (Set<Int64>) -> Void
+
+    init(
+        spool: Spool,
+        herald: Herald,
+        rules: IntakeRules,
+        parser: DeliveryParser,
+        logger: Logger,
+        bytesArrived: @escaping @Sendable (Set<Int64>) -> Void
+    ) {
+        self.spool = spool
+        self.herald = herald
+        self.rules = rules
+        self.parser = parser
+        self.logger = logger
+        self.bytesArrived = bytesArrived
+    }
+
+    /// Stores a batch: all of it, or by name none of it.
+    func receive(_ batch: [InboundMessage]) -> BrokerLink.Outcome {
+        let deliveries = batch.map(delivery)
+        do {
+            try spool.transactWaiting { [rules, herald, bytesArrived] (ledger) throws(SpoolError) in
+                var intake = IntakeTransaction(ledger: ledger, rules: rules, now: .now())
+                for delivery in deliveries { try intake.apply(delivery) }
+                let outcome = try intake.finish()
+                ledger.afterCommit {
+                    herald.tell(outcome)
+                    bytesArrived(outcome.arrived)
+                }
+            }
+            herald.spoolWorks()
+            note(nil)
+            return .done
+        } catch {
+            note(error)
+            guard error.code == .full else {
+                herald.spoolFailed(error)
+                return .failed
+            }
+            return refuse(deliveries, error)
+        }
+    }
+
+    /// The disk is full: nothing is stored, every sender is told, and the broker need not deliver it again.
+    private func refuse(_ deliveries: [Delivery], _ error: SpoolError) -> BrokerLink.Outcome {
+        herald.spoolIsFull()
+        do {
+            try spool.transactWaiting { [rules, herald] (ledger) throws(SpoolError) in
+                var intake = IntakeTransaction(ledger: ledger, rules: rules, now: .now(), isFull: true)
+                for delivery in deliveries { try intake.apply(delivery) }
+                let outcome = try intake.finish()
+                ledger.afterCommit { herald.tell(outcome) }
+            }
+            return .done
+        } catch {
+            // Not even a refusal can be committed: the broker keeps the messages.
+            return .failed
+        }
+    }
+
+    private func delivery(_ message: InboundMessage) -> Delivery {
+        let delivery = parser.parse(message)
+        switch delivery {
+        case .segment(let address, let offset, let bytes, _):
+            let isJump = watch.withLock { $0.isJump(address, offset: offset, count: bytes.count) }
+            return .segment(address, offset: offset, bytes: bytes, isJump: isJump)
+        case .finish(let address, _), .abort(let address), .initialize(let address, _):
+            watch.withLock { $0.forget(address) }
+        case .refused(let address, let reason, let text):
+            logger.info(
+                "A message was refused",
+                metadata: [
+                    LogKeys.topic: "\(message.topic.escaped)", LogKeys.reason: "\(reason.rawValue)",
+                    LogKeys.error: "\(text)", LogKeys.transfer: "\(address?.description ?? "")",
+                ]
+            )
+        case .query, .oneShot: break
+        }
+        return delivery
+    }
+
+    private func note(_ error: SpoolError?) {
+        let action = failure.withLock { failure in
+            error == nil ? failure.succeeded(at: .now) : failure.failed(at: .now)
+        }
+        switch action {
+        case .quiet: break
+        case .began: logger.error("A batch could not be stored", metadata: [LogKeys.error: "\(error?.description ?? "")"])
+        case .goesOn(let count, _):
+            logger.error(
+                "Batches still cannot be stored",
+                metadata: [LogKeys.count: "\(count)", LogKeys.error: "\(error?.description ?? "")"]
+            )
+        case .ended(let count, let duration):
+            logger.notice(
+                "Batches are stored again",
+                metadata: [LogKeys.count: "\(count)", LogKeys.duration: "\(Int(duration.seconds))s"]
+            )
+        }
+    }
+}

@@ -1,0 +1,335 @@
+import FerryCore
+import Spool
+
+/// Applies the deliveries of one batch in one transaction and gathers what has to be said afterwards.
+struct IntakeTransaction {
+    let ledger: Ledger
+    let rules: IntakeRules
+    let now: WallTime
+    /// The disk is full: nothing that needs room is stored.
+    let isFull: Bool
+
+    private var outcome = IntakeOutcome()
+    /// Transfers that get one acknowledgement at the end, in order, with what it is to say.
+    private var pending: [(address: TransferAddress, reason: ReasonCode, text: String)] = []
+    private var usage: SpoolUsage
+
+    init(ledger: Ledger, rules: IntakeRules, now: WallTime, isFull: Bool = false) {
+        self.ledger = ledger
+        self.rules = rules
+        self.now = now
+        self.isFull = isFull
+        usage = ledger.usage
+    }
+
+    mutating func apply(_ delivery: Delivery) throws(SpoolError) {
+        switch delivery {
+        case .initialize(let address, .success(let request)): try initialize(address, request)
+        case .initialize(let address, .failure(let problem)): reply(address, problem.code, problem.text)
+        case .segment(let address, let offset, let bytes, let isJump):
+            try segment(address, offset: offset, bytes: bytes, isJump: isJump)
+        case .finish(let address, let end): try finish(address, end)
+        case .abort(let address): try abort(address)
+        case .query(let address): try query(address)
+        case .oneShot(let address, let oneShot): try self.oneShot(address, oneShot)
+        case .refused(let address, let reason, let text):
+            if let address { reply(address, reason, text) }
+        }
+    }
+
+    /// Ends the batch: the acknowledgements tell what will be committed.
+    mutating func finish() throws(SpoolError) -> IntakeOutcome {
+        usage = ledger.usage
+        let active = ledger.openTransfers.count { $0.state == .receiving && now - $0.lastByte < IntakeRules.activeFor }
+        for entry in pending {
+            let payload: JSONValue
+            if let transfer = try ledger.transfer(at: entry.address) {
+                let room = isFull ? 0 : usage.free + transfer.reservedBytes - transfer.received.count
+                payload = transfer.acknowledgement(
+                    credit: rules.credit(active: active, room: room),
+                    segment: rules.segment(),
+                    reason: entry.reason,
+                    text: entry.text
+                )
+            } else {
+                payload = Transfer.acknowledgement(
+                    ofUnknown: entry.address.id.text,
+                    seq: 0,
+                    credit: rules.credit(active: active + 1, room: isFull ? 0 : usage.free),
+                    segment: rules.segment(),
+                    reason: entry.reason,
+                    text: entry.text
+                )
+            }
+            outcome.replies.append(IntakeOutcome.Reply(address: entry.address, payload: payload))
+        }
+        for key in outcome.arrived {
+            if let transfer = ledger.openTransfer(key: key) { outcome.moved.append(transfer) }
+        }
+        return outcome
+    }
+
+    // MARK: - init
+
+    private mutating func initialize(_ address: TransferAddress, _ request: TransferRequest) throws(SpoolError) {
+        guard var transfer = try ledger.transfer(at: address), !mayBeginAnew(transfer) else {
+            if let refusal = try admit(request, existing: nil) { return reply(address, refusal.code, refusal.text) }
+            if let former = try ledger.transfer(at: address) { try forget(former) }
+            var transfer = ledger.begin(address, door: .segments, at: now)
+            describe(&transfer, request)
+            try saveChanged(transfer)
+            return reply(address, .ok)
+        }
+        if let known = transfer.request {
+            guard known.document == request.document else {
+                return reply(address, .conflict, "An init with other contents came before; use another transfer id")
+            }
+            return try answer(transfer)
+        }
+        // Segments came first.
+        if let refusal = try admit(request, existing: transfer) {
+            try ledger.remove(transfer)
+            return reply(address, refusal.code, refusal.text)
+        }
+        describe(&transfer, request)
+        outcome.arrived.insert(transfer.key)
+        try saveChanged(transfer)
+        reply(address, .ok)
+    }
+
+    private func describe(_ transfer: inout Transfer, _ request: TransferRequest) {
+        transfer.request = request
+        transfer.firmware = request.firmware
+        guard request.firmware.product == nil || request.firmware.version == nil,
+            let found = rules.findProduct(request.name)
+        else { return }
+        transfer.firmware.product = request.firmware.product ?? found.product
+        transfer.firmware.version = request.firmware.version ?? found.version
+    }
+
+    /// Whether nothing is left of the transfer, so that its id may begin anew.
+    private func mayBeginAnew(_ transfer: Transfer) -> Bool {
+        switch transfer.state {
+        case .cancelled, .expired: true
+        case .failed: !transfer.hasBytes
+        default: false
+        }
+    }
+
+    private func admit(
+        _ request: TransferRequest,
+        existing: Transfer?
+    ) throws(SpoolError) -> Admission.Refusal? {
+        if isFull { return Admission.Refusal("The disk of the gateway is full", code: .noRoom) }
+        let open = ledger.openTransfers.count { $0.state == .receiving && $0.key != existing?.key }
+        let facts = Admission.Facts(
+            openTransfers: open,
+            room: usage.free + (existing?.reservedBytes ?? 0),
+            registeredVersion: try ledger.registeredVersion(request.firmware)
+        )
+        return rules.admission.refusal(of: request, facts: facts)
+    }
+
+    // MARK: - Segments
+
+    private mutating func segment(
+        _ address: TransferAddress,
+        offset: Int64,
+        bytes: [UInt8],
+        isJump: Bool
+    ) throws(SpoolError) {
+        let known: Transfer?
+        if let found = try ledger.transfer(at: address) {
+            known = found
+        } else {
+            known = try beginOrphan(address, bytes)
+        }
+        guard var transfer = known else { return }
+        guard transfer.state == .receiving else { return try answer(transfer) }
+        if let refusal = refusal(of: offset..<(offset + Int64(bytes.count)), transfer) {
+            return reply(address, refusal.code, refusal.text)
+        }
+        let former = transfer.received.upperBound
+        switch try ledger.store(bytes, at: offset, of: &transfer, now: now) {
+        case .bytes(let count):
+            usage.free -= count
+            outcome.arrived.insert(transfer.key)
+            let isGap = isJump && offset > former
+            if isGap {
+                try ledger.note(.gap, of: transfer, at: now)
+                reply(address, .gap, "Bytes \(former) to \(offset) have not come; send them again")
+            } else if count > 0 {
+                progressReply(transfer)
+            } else {
+                try answer(transfer)
+            }
+        case .conflict:
+            reply(address, .conflict, "Bytes at \(offset) are stored already and differ; the stored ones stay")
+        case .tooManyRanges:
+            reply(address, .gap, "The file has too many holes; fill the missing ranges first")
+        }
+    }
+
+    private func refusal(of range: Range<Int64>, _ transfer: Transfer) -> Admission.Refusal? {
+        if isFull { return Admission.Refusal("The disk of the gateway is full", code: .noRoom) }
+        if let end = transfer.end, range.upperBound > end.size {
+            return Admission.Refusal("The segment ends behind the end of the file, \(end.size)", code: .tooLarge)
+        }
+        let new = transfer.received.missing(in: range).reduce(0) { $0 + Int64($1.count) }
+        if transfer.request == nil && transfer.received.count + new > rules.orphanMax.rawValue {
+            return Admission.Refusal("Only \(rules.orphanMax) may come before init", code: .unknownTransfer)
+        }
+        let room = max(0, usage.free) + transfer.reservedBytes - transfer.received.count
+        if new > room { return Admission.Refusal("The spool has no room for the segment", code: .noRoom) }
+        return nil
+    }
+
+    /// A segment may come before `init`. Nil when it is refused; the refusal is noted.
+    private mutating func beginOrphan(_ address: TransferAddress, _ bytes: [UInt8]) throws(SpoolError) -> Transfer? {
+        let open = ledger.openTransfers.count { $0.state == .receiving }
+        if isFull || usage.free < Int64(bytes.count) {
+            reply(address, .noRoom, "The spool has no room for the segment")
+        } else if open >= rules.admission.openTransfersMax {
+            reply(address, .tooManyTransfers, "\(open) transfers are open, which is the limit")
+        } else if bytes.count > Int(rules.orphanMax.rawValue) {
+            reply(address, .unknownTransfer, "Only \(rules.orphanMax) may come before init")
+        } else {
+            return try ledger.save(ledger.begin(address, door: .segments, at: now))
+        }
+        return nil
+    }
+
+    // MARK: - fin, abort, query
+
+    private mutating func finish(_ address: TransferAddress, _ end: Transfer.FileEnd) throws(SpoolError) {
+        guard var transfer = try ledger.transfer(at: address), transfer.request != nil else {
+            return reply(address, .unknownTransfer, "Send init first")
+        }
+        guard transfer.state == .receiving else { return try answer(transfer) }
+        if let known = transfer.end {
+            guard known.size == end.size, end.checksum == nil || known.checksum == end.checksum else {
+                return reply(address, .conflict, "A fin with another size or checksum came before; send abort first")
+            }
+            return try answer(transfer)
+        }
+        if end.size > CloudLimits.fileBytes {
+            let refusal = Admission.tooLarge(end.size)
+            return reply(address, refusal.code, refusal.text)
+        }
+        guard end.size > 0 else {
+            return reply(address, .badMetadata, "The file is empty; the cloud takes no empty firmware")
+        }
+        guard transfer.received.upperBound <= end.size else {
+            return reply(address, .conflict, "Bytes behind the end of the file, \(end.size), are stored")
+        }
+        if isFull { return reply(address, .noRoom, "The disk of the gateway is full") }
+        transfer.end = end
+        outcome.arrived.insert(transfer.key)
+        try saveChanged(transfer, isNewState: false)
+        try answer(transfer)
+    }
+
+    private mutating func abort(_ address: TransferAddress) throws(SpoolError) {
+        guard let transfer = try ledger.transfer(at: address) else { return reply(address, .ok) }
+        guard transfer.state == .receiving || mayBeginAnew(transfer) else {
+            return reply(address, .notAllowed, "The firmware is \(transfer.state.rawValue); an operator can cancel it")
+        }
+        try forget(transfer)
+        reply(address, .ok)
+    }
+
+    private mutating func query(_ address: TransferAddress) throws(SpoolError) {
+        guard let transfer = try ledger.transfer(at: address) else {
+            return reply(address, .unknownTransfer, "This gateway has no such transfer; begin with init")
+        }
+        try answer(transfer)
+    }
+
+    private mutating func forget(_ transfer: Transfer) throws(SpoolError) {
+        try ledger.remove(transfer)
+        outcome.removed.append(transfer.address)
+        outcome.changed.removeAll { $0.address == transfer.address }
+    }
+
+    // MARK: - One message
+
+    private mutating func oneShot(_ address: TransferAddress, _ oneShot: Delivery.OneShot) throws(SpoolError) {
+        if let transfer = try ledger.transfer(at: address) {
+            guard mayBeginAnew(transfer) else {
+                guard case .success(let request) = oneShot.request, transfer.request?.firmware == request.firmware
+                else {
+                    return reply(
+                        address,
+                        .conflict,
+                        "The same bytes came before with other metadata; use otaferry push for another product or version"
+                    )
+                }
+                return try answer(transfer)
+            }
+        }
+        let refusal: Admission.Refusal?
+        switch oneShot.request {
+        case .success(let request): refusal = try admit(request, existing: nil)
+        case .failure(let problem): refusal = problem
+        }
+        if let former = try ledger.transfer(at: address) { try forget(former) }
+        var transfer = ledger.begin(address, door: .oneShot, at: now)
+        if case .success(let request) = oneShot.request { describe(&transfer, request) }
+        if let refusal {
+            let hint = refusal.code == .tooLarge ? "Use otaferry push, which sends it in segments" : ""
+            transfer.refuse(because: Reason(refusal.code, .permanent, refusal.text, hint: hint), at: now)
+            if !isFull { try saveChanged(transfer) }
+            return reply(address, refusal.code, refusal.text)
+        }
+        transfer = try ledger.save(transfer)
+        _ = try ledger.store(oneShot.bytes, at: 0, of: &transfer, now: now)
+        transfer.end = Transfer.FileEnd(size: Int64(oneShot.bytes.count), checksum: oneShot.sha256)
+        outcome.arrived.insert(transfer.key)
+        try saveChanged(transfer)
+        reply(address, .ok)
+    }
+
+    // MARK: - What is said afterwards
+
+    private mutating func saveChanged(_ transfer: Transfer, isNewState: Bool = true) throws(SpoolError) {
+        let saved = try ledger.save(transfer)
+        outcome.changed.removeAll { $0.key == saved.key }
+        outcome.changed.append(saved)
+        guard isNewState else { return }
+        try ledger.note(.state, of: saved, at: now)
+    }
+
+    private mutating func reply(_ address: TransferAddress, _ reason: ReasonCode, _ text: String = "") {
+        // A refusal is said even when more is said of the same transfer afterwards.
+        pending.removeAll { $0.address == address && $0.reason == .ok }
+        pending.append((address, reason, text))
+    }
+
+    /// One acknowledgement for all bytes of a batch.
+    private mutating func progressReply(_ transfer: Transfer) {
+        guard !pending.contains(where: { $0.address == transfer.address }) else { return }
+        if transfer.end != nil && !transfer.isComplete {
+            pending.append((transfer.address, .incomplete, "Bytes are missing"))
+        } else {
+            pending.append((transfer.address, .ok, ""))
+        }
+    }
+
+    /// Says where a transfer stands, as the answer to `fin`, `query`, a repeated `init` or a late segment.
+    private mutating func answer(_ transfer: Transfer) throws(SpoolError) {
+        switch transfer.state {
+        case .receiving:
+            if let reason = transfer.reason, transfer.hasWrongChecksum {
+                reply(transfer.address, .checksumMismatch, reason.text + ". " + reason.hint)
+            } else if transfer.end != nil && !transfer.isComplete {
+                reply(transfer.address, .incomplete, "Bytes are missing")
+            } else {
+                reply(transfer.address, .ok)
+            }
+        case .expired: reply(transfer.address, .expired, transfer.reason?.text ?? "")
+        case .cancelled: reply(transfer.address, .notAllowed, transfer.reason?.text ?? "")
+        case .failed: reply(transfer.address, transfer.reason?.code ?? .ok, transfer.reason?.text ?? "")
+        case .stored, .ticketing, .uploading, .registering, .registered, .held: reply(transfer.address, .ok)
+        }
+    }
+}

@@ -1,0 +1,89 @@
+import Broker
+import FerryCore
+
+/// A message of an operator, parsed.
+struct Command: Sendable {
+    var verb: Verb
+    /// The operator's name for it; required for verbs that change something.
+    var request: Name?
+    var arguments: JSONValue
+    var reply: ReplyAddress
+
+    /// What an operator can ask for.
+    enum Verb: String, Sendable, CaseIterable {
+        case ping, list, get, describe, cancel, retry, pause, resume, priority, purge, sync
+
+        /// Whether it changes something, so that repeating it must do nothing.
+        var changesSomething: Bool {
+            switch self {
+            case .ping, .list, .get, .sync: false
+            case .describe, .cancel, .retry, .pause, .resume, .priority, .purge: true
+            }
+        }
+    }
+
+    /// The largest payload that is looked at.
+    private static let payloadLimit = 64 << 10
+
+    /// Parses a message. Where an address for the answer can be read, the mistake comes with it.
+    static func parse(_ message: InboundMessage, topics: GatewayTopics) -> Result<Command, Mistake> {
+        let verbText = topics.verb(message.topic) ?? ""
+        let document = message.payload.isEmpty ? .object([:]) : try? JSONValue(parsing: message.payload)
+        let requestText = document?["request"]?.string
+        let request = requestText.flatMap { Name($0) }
+        let reply = ReplyAddress(message.properties, request: request, topics: topics)
+        func mistake(_ code: String, _ text: String, hint: String = "") -> Result<Command, Mistake> {
+            .failure(
+                Mistake(refusal: OperatorRefusal(code: code, text: text, hint: hint), request: request, reply: reply)
+            )
+        }
+        if message.isRetained {
+            return mistake(
+                "retained",
+                "The command was published with the retain flag and is refused",
+                hint: "Publish it without -r, and clear the retained one: it would run again at every start"
+            )
+        }
+        guard let verb = Verb(rawValue: verbText) else {
+            let known = Verb.allCases.map(\.rawValue).joined(separator: ", ")
+            return mistake("unknown-verb", "There is no command \(verbText.escaped)", hint: "There are: \(known)")
+        }
+        guard message.payload.count <= payloadLimit, let document, document.object != nil else {
+            return mistake("bad-json", "The payload is not a JSON object of at most 64 KiB")
+        }
+        if requestText != nil && request == nil {
+            return mistake("bad-request", "request must match [A-Za-z0-9._-]{1,64}")
+        }
+        if verb.changesSomething && request == nil {
+            return mistake("bad-request", "\(verb.rawValue) needs \"request\", a unique id", hint: "For example a UUID")
+        }
+        return .success(Command(verb: verb, request: request, arguments: document, reply: reply))
+    }
+
+    /// A command that cannot be carried out as it is.
+    struct Mistake: Error, Sendable {
+        var refusal: OperatorRefusal
+        var request: Name?
+        var reply: ReplyAddress
+    }
+}
+
+/// Where the answer to a command goes.
+struct ReplyAddress: Sendable {
+    private let topic: String?
+    private let correlationData: [UInt8]?
+
+    init(_ properties: MessageProperties, request: Name?, topics: GatewayTopics) {
+        topic = properties.responseTopic ?? request.map { topics.result($0.text) }
+        correlationData = properties.responseTopic == nil ? nil : properties.correlationData
+    }
+
+    /// The message with an answer; nil when nobody can be answered.
+    func message(_ payload: [UInt8]) -> OutboundMessage? {
+        // A wildcard in a topic to publish on would break the connection.
+        guard let topic, !topic.isEmpty, !topic.contains(where: { $0 == "#" || $0 == "+" }) else { return nil }
+        var message = OutboundMessage(topic: topic, payload: payload)
+        message.correlationData = correlationData
+        return message
+    }
+}

@@ -1,0 +1,108 @@
+import Broker
+import FerryCore
+import Logging
+import Spool
+
+/// Carries out the commands of operators. It runs on the control connection's thread: an answer is said, and the command
+/// acknowledged, after what it changed is committed.
+final class Operator: Sendable {
+    private let spool: Spool
+    private let herald: Herald
+    private let publisher: Publisher
+    private let logger: Logger
+    private let publish: @Sendable (OutboundMessage) -> Bool
+    /// Asks for every state to be said again.
+    private let synchronize: @Sendable () -> Void
+
+    init(
+        spool: Spool,
+        herald: Herald,
+        publisher: Publisher,
+        logger: Logger,
+        publish: @escaping @Sendable (OutboundMessage) -> Bool,
+        synchronize: @escaping @Sendable () -> Void
+    ) {
+        self.spool = spool
+        self.herald = herald
+        self.publisher = publisher
+        self.logger = logger
+        self.publish = publish
+        self.synchronize = synchronize
+    }
+
+    /// Carries out a batch of commands.
+    func receive(_ batch: [InboundMessage]) -> BrokerLink.Outcome {
+        var outcome = BrokerLink.Outcome.done
+        for message in batch where herald.topics.verb(message.topic) != nil {
+            // An empty retained message is one that is being cleared.
+            if message.payload.isEmpty && message.isRetained { continue }
+            switch Command.parse(message, topics: herald.topics) {
+            case .success(let command): if !perform(command) { outcome = .failed }
+            case .failure(let mistake):
+                logger.notice(
+                    "A command was refused",
+                    metadata: [
+                        LogKeys.topic: "\(message.topic.escaped)", LogKeys.error: "\(mistake.refusal.text)",
+                    ]
+                )
+                answer(mistake.reply, Self.payload(mistake.request, .failure(mistake.refusal)))
+            }
+        }
+        return outcome
+    }
+
+    /// - Returns: false when the spool could not be written; the broker then delivers the command again.
+    private func perform(_ command: Command) -> Bool {
+        logger.info("A command came", metadata: [LogKeys.command: "\(command.verb.rawValue)"])
+        do throws(SpoolError) {
+            let payload = try spool.transactWaiting { [self] (ledger) throws(SpoolError) -> String in
+                let isKept = command.verb.changesSomething
+                if isKept, let request = command.request, let former = try ledger.answer(to: request.text) {
+                    return former
+                }
+                var work = OperatorTransaction(
+                    ledger: ledger,
+                    command: command,
+                    herald: herald,
+                    publisher: publisher,
+                    now: .now()
+                )
+                let result = try work.perform()
+                let payload = Self.payload(command.request, result)
+                if isKept, let request = command.request {
+                    try ledger.keepAnswer(payload.text, to: request.text, at: .now())
+                }
+                return payload.text
+            }
+            if command.verb == .sync { synchronize() }
+            answer(command.reply, Array(payload.utf8))
+            return true
+        } catch {
+            logger.error("A command could not be carried out", metadata: [LogKeys.error: "\(error)"])
+            let refusal = OperatorRefusal(code: "spool", text: error.description, hint: error.hint)
+            answer(command.reply, Self.payload(command.request, .failure(refusal)))
+            // What cannot be stored now is not tried for ever: the operator has the answer.
+            return true
+        }
+    }
+
+    private func answer(_ address: ReplyAddress, _ payload: JSONValue) { answer(address, payload.encoded) }
+
+    private func answer(_ address: ReplyAddress, _ payload: [UInt8]) {
+        guard let message = address.message(payload) else { return }
+        _ = publish(message)
+    }
+
+    private static func payload(_ request: Name?, _ result: Result<JSONValue, OperatorRefusal>) -> JSONValue {
+        switch result {
+        case .success(let result): ["request": .text(request?.text), "ok": true, "result": result]
+        case .failure(let refusal):
+            [
+                "request": .text(request?.text), "ok": false,
+                "error": [
+                    "code": .string(refusal.code), "text": .string(refusal.text), "hint": .string(refusal.hint),
+                ],
+            ]
+        }
+    }
+}

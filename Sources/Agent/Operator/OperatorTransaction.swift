@@ -1,0 +1,200 @@
+import FerryCore
+import Spool
+
+/// What one command does, in the transaction that keeps its answer.
+struct OperatorTransaction {
+    let ledger: Ledger
+    let command: Command
+    let herald: Herald
+    let publisher: Publisher
+    let now: WallTime
+
+    /// The page of `list` without a limit, and the largest.
+    private static let pageSize = (standard: Int64(50), largest: Int64(500))
+    /// The history that `get` shows at most.
+    private static let historyLimit = 200
+    /// The setting that keeps whether publication rests.
+    static let pausedSetting = "paused"
+
+    mutating func perform() throws(SpoolError) -> Result<JSONValue, OperatorRefusal> {
+        switch command.verb {
+        case .ping: .success(["version": .string(AgentVersion.text), "time": .string(now.iso8601)])
+        case .sync: .success([:])
+        case .list: try list()
+        case .get: try get()
+        case .describe: try describe()
+        case .cancel: try change(.stopAttempt) { (transfer, now) throws(OperatorRefusal) in
+            try transfer.cancelled(at: now)
+        }
+        case .retry:
+            try change(.look) { [herald] (transfer, now) throws(OperatorRefusal) in
+                try transfer.retried(at: now, catalog: herald.catalog)
+            }
+        case .pause where isForAll: try pauseAll(true)
+        case .resume where isForAll: try pauseAll(false)
+        case .pause: try change(.stopAttempt) { (transfer, _) throws(OperatorRefusal) in try transfer.paused() }
+        case .resume: try change(.look) { (transfer, _) throws(OperatorRefusal) in transfer.resumed() }
+        case .priority: try prioritize()
+        case .purge: try purge()
+        }
+    }
+
+    // MARK: - Reading
+
+    private func list() throws(SpoolError) -> Result<JSONValue, OperatorRefusal> {
+        let filters = command.arguments["filter"] ?? command.arguments
+        var filter = TransferFilter()
+        if let text = filters["state"]?.string {
+            guard let state = TransferState(rawValue: text) else { return bad("There is no state \(text.escaped)") }
+            filter.state = state
+        }
+        if let text = filters["sender"]?.string {
+            guard let sender = Name(text) else { return bad("sender is no name") }
+            filter.sender = sender
+        }
+        if let text = filters["product"]?.string {
+            guard let product = Name(text) else { return bad("product is no name") }
+            filter.product = product
+        }
+        let limit = command.arguments["limit"]?.integer ?? Self.pageSize.standard
+        guard (1...Self.pageSize.largest).contains(limit) else {
+            return bad("limit must be a whole number from 1 to \(Self.pageSize.largest)")
+        }
+        if let after = command.arguments["after"] {
+            guard let key = after.string.flatMap({ Int64($0) }) ?? after.integer else {
+                return bad("after takes a former next")
+            }
+            filter.after = key
+        }
+        // One more than asked for tells whether there is a next page.
+        filter.limit = Int(limit) + 1
+        let found = try ledger.transfers(filter)
+        let page = found.prefix(Int(limit))
+        return .success([
+            "states": .array(page.map { $0.stateMessage(sent: herald.sent($0), catalog: herald.catalog) }),
+            "next": found.count > page.count ? .text(page.last.map { String($0.key) }) : .null,
+        ])
+    }
+
+    private func get() throws(SpoolError) -> Result<JSONValue, OperatorRefusal> {
+        switch try find() {
+        case .failure(let refusal): return .failure(refusal)
+        case .success(let transfer):
+            let events = try ledger.events(of: transfer, limit: Self.historyLimit)
+            return .success([
+                "state": transfer.stateMessage(sent: herald.sent(transfer), catalog: herald.catalog),
+                "events": .array(events.map(\.json)),
+            ])
+        }
+    }
+
+    private func find() throws(SpoolError) -> Result<Transfer, OperatorRefusal> {
+        guard let id = command.arguments["transfer"]?.string.flatMap({ Name($0) }) else {
+            return .failure(OperatorRefusal(code: "bad-request", text: "\(command.verb.rawValue) needs \"transfer\""))
+        }
+        let unknown = OperatorRefusal(
+            code: ReasonCode.unknownTransfer.rawValue,
+            text: "There is no transfer \(id)",
+            hint: "list shows all"
+        )
+        if let senderText = command.arguments["sender"]?.string {
+            guard let sender = Name(senderText),
+                let transfer = try ledger.transfer(at: TransferAddress(sender: sender, id: id))
+            else { return .failure(unknown) }
+            return .success(transfer)
+        }
+        let found = try ledger.transfers(withID: id)
+        guard found.count < 2 else {
+            let senders = found.map { $0.address.sender.text }.joined(separator: ", ")
+            return .failure(
+                OperatorRefusal(
+                    code: "ambiguous",
+                    text: "Several senders have a transfer \(id): \(senders)",
+                    hint: "Name the sender too"
+                )
+            )
+        }
+        return found.first.map { .success($0) } ?? .failure(unknown)
+    }
+
+    private func bad(_ text: String) -> Result<JSONValue, OperatorRefusal> {
+        .failure(OperatorRefusal(code: "bad-request", text: text))
+    }
+
+    // MARK: - Changing
+
+    /// What the publisher has to do after the commit.
+    private enum Afterwards {
+        case stopAttempt
+        case look
+    }
+
+    private func change(
+        _ afterwards: Afterwards,
+        _ body: (inout Transfer, WallTime) throws(OperatorRefusal) -> Void
+    ) throws(SpoolError) -> Result<JSONValue, OperatorRefusal> {
+        let found = try find()
+        guard case .success(var transfer) = found else { return found.map { _ in .null } }
+        do throws(OperatorRefusal) { try body(&transfer, now) } catch { return .failure(error) }
+        let saved = try ledger.save(transfer)
+        try ledger.note(.state, of: saved, at: now)
+        ledger.afterCommit { [herald, publisher] in
+            herald.tell(saved)
+            switch afterwards {
+            case .stopAttempt: publisher.stop(saved.key)
+            case .look: break
+            }
+            publisher.look()
+            if saved.state.isFinal { publisher.bytesReleased() }
+        }
+        return .success(["state": .string(saved.state.rawValue), "seq": .integer(saved.seq)])
+    }
+
+    private func describe() throws(SpoolError) -> Result<JSONValue, OperatorRefusal> {
+        guard let changes = command.arguments["firmware"] else { return bad("describe needs \"firmware\"") }
+        return try change(.look) { [herald] (transfer, now) throws(OperatorRefusal) in
+            let corrected: FirmwareMetadata
+            do throws(FirmwareMetadata.Problem) {
+                corrected = try transfer.firmware.corrected(by: changes)
+            } catch {
+                throw OperatorRefusal(code: error.code.rawValue, text: error.text)
+            }
+            try transfer.described(as: corrected, catalog: herald.catalog, at: now)
+        }
+    }
+
+    private func prioritize() throws(SpoolError) -> Result<JSONValue, OperatorRefusal> {
+        guard let priority = command.arguments["priority"]?.integer else { return bad("priority needs \"priority\"") }
+        return try change(.look) { (transfer, _) throws(OperatorRefusal) in
+            try transfer.prioritized(Int(clamping: priority))
+        }
+    }
+
+    private func purge() throws(SpoolError) -> Result<JSONValue, OperatorRefusal> {
+        let found = try find()
+        guard case .success(let transfer) = found else { return found.map { _ in .null } }
+        guard transfer.state.isFinal else {
+            return .failure(
+                OperatorRefusal(
+                    code: "not-final",
+                    text: "The transfer is \(transfer.state.rawValue)",
+                    hint: "Cancel it first"
+                )
+            )
+        }
+        try ledger.remove(transfer)
+        ledger.afterCommit { [herald, publisher] in
+            herald.clear(transfer.address)
+            publisher.bytesReleased()
+        }
+        return .success([:])
+    }
+
+    private var isForAll: Bool { command.arguments["transfer"] == nil }
+
+    private func pauseAll(_ isPaused: Bool) throws(SpoolError) -> Result<JSONValue, OperatorRefusal> {
+        try ledger.setSetting(Self.pausedSetting, isPaused ? "all" : nil)
+        ledger.afterCommit { [publisher] in publisher.pause(isPaused) }
+        return .success(["paused": .bool(isPaused)])
+    }
+}

@@ -1,0 +1,70 @@
+import FerryCore
+
+/// Which transfer is published next. Moments that come from the spool are in wall time; the first look at one turns it into
+/// monotonic time, so that steps of the wall clock disturb nothing.
+struct AttemptSchedule {
+    /// What the decision rests on.
+    struct Candidate: Sendable {
+        var key: Int64
+        var priority: Int
+        var nextAttempt: WallTime?
+
+        init(_ transfer: Transfer) {
+            key = transfer.key
+            priority = transfer.firmware.priority
+            nextAttempt = transfer.publication.nextAttempt
+        }
+
+        init(key: Int64, priority: Int = 0, nextAttempt: WallTime? = nil) {
+            self.key = key
+            self.priority = priority
+            self.nextAttempt = nextAttempt
+        }
+    }
+
+    private struct Due {
+        var nextAttempt: WallTime
+        var at: ContinuousClock.Instant
+    }
+
+    private var due: [Int64: Due] = [:]
+
+    /// No moment of the spool is waited for longer.
+    private static let longestWait = Duration.seconds(86_400)
+
+    /// When the next of those that are not due yet will be.
+    private(set) var nextDue: ContinuousClock.Instant?
+
+    /// Whether the due moment has come; it is told once.
+    mutating func ring(at now: ContinuousClock.Instant) -> Bool {
+        guard let nextDue, nextDue <= now else { return false }
+        self.nextDue = nil
+        return true
+    }
+
+    /// Chooses among the candidates: the highest priority of those that are due, then the oldest.
+    mutating func pick(_ candidates: [Candidate], wallNow: WallTime, now: ContinuousClock.Instant) -> Int64? {
+        var known: [Int64: Due] = [:]
+        nextDue = nil
+        var best: Candidate?
+        for candidate in candidates {
+            if let nextAttempt = candidate.nextAttempt {
+                let former = due[candidate.key].flatMap { $0.nextAttempt == nextAttempt ? $0 : nil }
+                let wait = min(max(nextAttempt - wallNow, .zero), Self.longestWait)
+                let entry = former ?? Due(nextAttempt: nextAttempt, at: now + wait)
+                known[candidate.key] = entry
+                if entry.at > now {
+                    nextDue = min(nextDue ?? entry.at, entry.at)
+                    continue
+                }
+            }
+            if best.map({ Self.comes(candidate, before: $0) }) ?? true { best = candidate }
+        }
+        due = known
+        return best?.key
+    }
+
+    private static func comes(_ left: Candidate, before right: Candidate) -> Bool {
+        left.priority == right.priority ? left.key < right.key : left.priority > right.priority
+    }
+}

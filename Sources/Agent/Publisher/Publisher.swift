@@ -1,0 +1,117 @@
+import FerryCore
+import Logging
+import Spool
+import Synchronization
+
+/// Brings stored firmware to the cloud: picks the next, runs its attempts, as many at a time as configured.
+final class Publisher: Sendable {
+    let spool: Spool
+    let herald: Herald
+    let cloud: CloudCalls
+    let policy: PublicationPolicy
+    let logger: Logger
+    /// Told when rows wait to be deleted.
+    let bytesReleased: @Sendable () -> Void
+    private let concurrent: Int
+    private let wake = Signal()
+    private let running = Mutex<[Int64: StopRequest]>([:])
+    private let schedule = Mutex(AttemptSchedule())
+    private let isPaused = Mutex(false)
+
+    init(
+        spool: Spool,
+        herald: Herald,
+        cloud: CloudCalls,
+        policy: PublicationPolicy,
+        concurrent: Int,
+        logger: Logger,
+        bytesReleased: @escaping @Sendable () -> Void
+    ) {
+        self.spool = spool
+        self.herald = herald
+        self.cloud = cloud
+        self.policy = policy
+        self.concurrent = concurrent
+        self.logger = logger
+        self.bytesReleased = bytesReleased
+    }
+
+    /// Something may be publishable now. From any thread.
+    func look() { wake.send() }
+
+    /// Stops the attempt of a transfer, if one runs. From any thread.
+    func stop(_ key: Int64) { running.withLock { $0[key] }?.request() }
+
+    /// Whether publication of everything rests. From any thread.
+    func pause(_ isPaused: Bool) {
+        self.isPaused.withLock { $0 = isPaused }
+        guard isPaused else { return wake.send() }
+        for request in running.withLock({ Array($0.values) }) { request.request() }
+    }
+
+    /// Works until the task is cancelled; running attempts are then left as if the program had been killed.
+    func run() async {
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.ring() }
+            for await _ in wake.sends {
+                while let key = await next() {
+                    let stop = StopRequest()
+                    running.withLock { $0[key] = stop }
+                    group.addTask {
+                        await Attempt(publisher: self, key: key, stop: stop).run()
+                        self.running.withLock { $0[key] = nil }
+                        self.wake.send()
+                    }
+                }
+            }
+            group.cancelAll()
+        }
+    }
+
+    /// Wakes the loop when the next attempt is due, so that the loop itself waits for one thing only.
+    private func ring() async {
+        while !Task.isCancelled {
+            // A second at most: the schedule changes with every look at the spool.
+            let limit = ContinuousClock.now + .seconds(1)
+            let due = schedule.withLock { $0.nextDue }
+            // Cancelled: the loop ends.
+            try? await Task.sleep(until: min(due ?? limit, limit))
+            if schedule.withLock({ $0.ring(at: .now) }) { wake.send() }
+        }
+    }
+
+    /// The transfer whose turn it is: by priority, then by age; nil when none is due or every place is taken.
+    private func next() async -> Int64? {
+        guard !isPaused.withLock({ $0 }), running.withLock({ $0.count }) < concurrent else { return nil }
+        do {
+            let candidates = try await spool.read { (ledger) throws(SpoolError) in
+                ledger.openTransfers.filter(\.isPublishable).map(AttemptSchedule.Candidate.init)
+            }
+            let busy = running.withLock { Set($0.keys) }
+            return schedule.withLock {
+                $0.pick(candidates.filter { !busy.contains($0.key) }, wallNow: .now(), now: .now)
+            }
+        } catch {
+            logger.error("The spool could not be read", metadata: [LogKeys.error: "\(error)"])
+            return nil
+        }
+    }
+}
+
+/// Asks a running attempt to stop.
+final class StopRequest: Sendable {
+    private let signal = Signal()
+    private let isAnswerAwaited = Mutex(false)
+
+    /// From any thread. One request is kept until it is waited for.
+    func request() { signal.send() }
+
+    /// Returns when the attempt is to stop, or the task is cancelled.
+    func wait() async { for await _ in signal.sends { return } }
+
+    /// A call is under way whose outcome has to be known: the attempt stops after its answer, which has a time limit.
+    func awaitAnswer(_ isAwaited: Bool) { isAnswerAwaited.withLock { $0 = isAwaited } }
+
+    /// Whether the attempt may not be stopped at once.
+    var mustWaitForAnswer: Bool { isAnswerAwaited.withLock { $0 } }
+}

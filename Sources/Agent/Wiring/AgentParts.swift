@@ -1,0 +1,158 @@
+import AliyunOTA
+import Broker
+import FerryCore
+import Logging
+import Spool
+import Synchronization
+
+/// Every part of the agent, made and connected.
+struct AgentParts: Sendable {
+    let topics: GatewayTopics
+    let spool: Spool
+    let board: StatusBoard
+    let herald: Herald
+    let announcer: Announcer
+    let digester: Digester
+    let housekeeper: Housekeeper
+    let publisher: Publisher
+    let controlLink: BrokerLink
+    let dataLink: BrokerLink
+    private let logger: Logger
+
+    /// The will, and the last word of a clean stop.
+    static let offline: JSONValue = ["v": 1, "state": "offline"]
+
+    /// Holds the link that the parts made before it publish on.
+    private final class LateLink: Sendable {
+        let link = Mutex<BrokerLink?>(nil)
+        func publish(_ message: OutboundMessage) -> Bool { link.withLock { $0 }?.publish(message) ?? false }
+    }
+
+    init(configuration: Configuration, logger: Logger) throws {
+        self.logger = logger
+        try Self.checkSupport(configuration)
+        topics = GatewayTopics(gateway: configuration.gateway)
+        let spool = try Spool(
+            settings: .init(
+                path: configuration.spool.path,
+                quota: configuration.spool.quota,
+                reserve: configuration.spool.reserve
+            )
+        )
+        self.spool = spool
+        let statusChanged = Signal()
+        let serverClock = ServerClock()
+        let board = StatusBoard(
+            gateway: configuration.gateway,
+            limits: configuration.statusLimits,
+            changed: statusChanged,
+            clockOffset: { serverClock.offset }
+        )
+        self.board = board
+        let late = LateLink()
+        let rules = configuration.intakeRules(segment: { board.segment })
+        let herald = Herald(
+            topics: topics,
+            catalog: rules.catalog,
+            board: board,
+            logger: logger,
+            publish: { late.publish($0) }
+        )
+        self.herald = herald
+        announcer = Announcer(
+            spool: spool,
+            herald: herald,
+            rules: rules,
+            statusChanged: statusChanged,
+            logger: logger
+        )
+        let housekeeper = Housekeeper(
+            spool: spool,
+            herald: herald,
+            rules: .init(
+                segmentsTTL: configuration.intake.segmentsTTL,
+                keepFinal: configuration.spool.keepFinal,
+                intake: rules
+            ),
+            logger: logger
+        )
+        self.housekeeper = housekeeper
+        let publisher = Publisher(
+            spool: spool,
+            herald: herald,
+            cloud: configuration.cloudCalls(clock: serverClock, board: board, logger: logger),
+            policy: configuration.publicationPolicy,
+            concurrent: configuration.upload.concurrent,
+            logger: logger,
+            bytesReleased: { housekeeper.bytesReleased() }
+        )
+        self.publisher = publisher
+        let digester = try Digester(spool: spool, herald: herald, logger: logger, isStored: { publisher.look() })
+        self.digester = digester
+        let links = LinkFactory(configuration: configuration, topics: topics, logger: logger)
+        let intake = Intake(
+            spool: spool,
+            herald: herald,
+            rules: rules,
+            parser: DeliveryParser(topics: topics, oneShotMax: configuration.intake.oneShotMax),
+            logger: logger,
+            bytesArrived: { digester.bytesArrived($0) }
+        )
+        let announcer = announcer
+        dataLink = try links.data(board: board, announcer: announcer) { intake.receive($0) }
+        let commands = Operator(
+            spool: spool,
+            herald: herald,
+            publisher: publisher,
+            logger: logger,
+            publish: { late.publish($0) },
+            synchronize: { announcer.sayEverything() }
+        )
+        controlLink = try links.control(herald: herald, announcer: announcer) { commands.receive($0) }
+        late.link.withLock { [controlLink] in $0 = controlLink }
+    }
+
+    /// Keys that this version reads and cannot honor must not be ignored in silence.
+    private static func checkSupport(_ configuration: Configuration) throws(AgentError) {
+        if configuration.intake.allowedSigners != nil {
+            throw AgentError(
+                "intake.allowed-signers: this version does not check signatures; take the key out",
+                isConfiguration: true
+            )
+        }
+        if configuration.cloud.credentials.source != .file {
+            throw AgentError(
+                "cloud.credentials.source: this version reads credentials from a file only; set it to \"file\"",
+                isConfiguration: true
+            )
+        }
+    }
+
+    /// Puts right what a kill or a power cut left in the middle, and sets everybody to work.
+    func recover() async throws(SpoolError) {
+        let herald = herald
+        let (receiving, isPaused) = try await spool.transact { (ledger) throws(SpoolError) -> (Set<Int64>, Bool) in
+            try herald.openOutbox(ledger)
+            let now = WallTime.now()
+            for var transfer in ledger.openTransfers where transfer.state.isPublishing {
+                let former = transfer
+                transfer.restarted(at: now)
+                guard transfer != former else { continue }
+                let saved = try ledger.save(transfer)
+                try ledger.note(.state, of: saved, at: now)
+            }
+            let receiving = ledger.openTransfers.filter { $0.state == .receiving }.map(\.key)
+            return (Set(receiving), try ledger.setting(OperatorTransaction.pausedSetting) != nil)
+        }
+        publisher.pause(isPaused)
+        digester.bytesArrived(receiving)
+        publisher.look()
+        housekeeper.bytesReleased()
+    }
+
+    /// Gives the spool back; nothing may use it afterwards.
+    func close() {
+        digester.close()
+        spool.close()
+    }
+}

@@ -1,0 +1,87 @@
+import AliyunOTA
+import FerryCore
+import Logging
+
+extension Configuration {
+    /// The products as the intake and the publication know them.
+    var catalog: ProductCatalog {
+        ProductCatalog(
+            entries: products.map { product in
+                ProductCatalog.Entry(
+                    alias: product.alias,
+                    productKey: product.productKey.text,
+                    module: product.module,
+                    nameTemplate: product.name.description
+                )
+            },
+            acceptsAnyKey: intake.isAnyProductKeyAllowed
+        )
+    }
+
+    /// What senders want to know.
+    var statusLimits: StatusBoard.Limits {
+        StatusBoard.Limits(
+            oneShotMax: intake.oneShotMax,
+            // Over four times the limit the broker itself withholds the message.
+            packetMax: ByteCount(rawValue: min(intake.oneShotMax.rawValue * 4, 268_435_455)),
+            credit: intake.credit
+        )
+    }
+
+    func intakeRules(segment: @escaping @Sendable () -> Int64) -> IntakeRules {
+        let rules = products.compactMap { product in product.rule.map { (product.alias, $0) } }
+        return IntakeRules(
+            admission: Admission(catalog: catalog, openTransfersMax: intake.openTransfersMax),
+            catalog: catalog,
+            findProduct: { fileName in
+                for (alias, rule) in rules {
+                    if let version = rule.version(in: fileName).flatMap({ Name($0) }) { return (alias, version) }
+                }
+                return nil
+            },
+            orphanMax: intake.orphanMax,
+            credit: intake.credit,
+            segment: segment
+        )
+    }
+
+    var publicationPolicy: PublicationPolicy {
+        var policy = PublicationPolicy()
+        policy.backoff = Backoff(minimum: retry.min, maximum: retry.max)
+        policy.attemptsMax = retry.attemptsMax ?? 0
+        policy.registerWindow = upload.registerWindow
+        return policy
+    }
+
+    func cloudCalls(clock: ServerClock, board: StatusBoard, logger: Logger) -> CloudCalls {
+        var settings = CloudSettings(
+            region: cloud.region,
+            link: AliyunOTA.LinkSettings(
+                caFile: cloud.caFile,
+                proxy: cloud.proxy?.url,
+                interface: cloud.interface,
+                version: AgentVersion.text
+            )
+        )
+        settings.endpoint = cloud.apiEndpoint.url
+        settings.instanceID = cloud.instanceID
+        settings.format = cloud.format == .json ? .json : .xml
+        settings.signature = cloud.signature == .v1 ? .v1 : .v3
+        settings.uploadHosts = cloud.uploadHosts.map(\.text)
+        settings.stallTimeout = upload.stallTimeout
+        settings.rateLimit = upload.rateLimit?.bytesPerSecond
+        let client = OTAClient(
+            settings: settings,
+            credentials: CredentialsFile(path: credentialsFile, profile: cloud.credentials.profile),
+            http: HTTPClient(settings: settings),
+            clock: clock,
+            logger: logger
+        )
+        return CloudCalls(
+            client: client,
+            pacer: CallPacer(callsPerSecond: quota.callsPerSecond),
+            clock: clock,
+            board: board
+        )
+    }
+}

@@ -1,0 +1,100 @@
+import AliyunOTA
+import Broker
+import FerryCore
+import Glibc
+package import Logging
+import ServiceLifecycle
+import Spool
+import UnixSignals
+
+/// The agent, put together.
+package struct FerryAgent: Sendable {
+    private let configuration: Configuration
+    private let environment: [String: String]
+    private let logger: Logger
+
+    /// - Parameters:
+    ///   - configuration: checked.
+    ///   - environment: of the process; the service manager's and the proxies' variables are read.
+    package init(configuration: Configuration, environment: [String: String], logger: Logger) {
+        self.configuration = configuration
+        self.environment = environment
+        self.logger = logger
+    }
+
+    /// A clean stop ends in less.
+    private static let stopLimit = Duration.seconds(4)
+
+    /// Runs until SIGTERM or SIGINT, and returns after a clean stop.
+    ///
+    /// - Throws: `AgentError` when it cannot start.
+    package func run() async throws {
+        // A peer that hangs up is an error code, not the end of the program.
+        signal(SIGPIPE, SIG_IGN)
+        let parts = try AgentParts(configuration: configuration, logger: logger)
+        let notifier = ServiceNotifier(environment: environment)
+        try await parts.recover()
+
+        let control = LinkService(link: parts.controlLink) {
+            [OutboundMessage(topic: parts.topics.status, payload: AgentParts.offline.encoded, isRetained: true)]
+        }
+        let data = LinkService(link: parts.dataLink) {
+            notifier.stopping()
+            parts.board.stop()
+            await parts.announcer.sayStatus()
+            return []
+        }
+        let work: [@Sendable () async -> Void] = [
+            { await parts.announcer.run() }, { await parts.housekeeper.run() }, { await parts.digester.run() },
+            { await parts.publisher.run() }, { await Watchdog(notifier: notifier, spool: parts.spool).run() },
+        ]
+        // They stop in the opposite order: first nothing more comes in, last the farewell is said.
+        var group = ServiceGroupConfiguration(
+            services: [control] + work.map { WorkService(work: $0) } + [data],
+            gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: logger
+        )
+        group.maximumGracefulShutdownDuration = Self.stopLimit
+        group.maximumCancellationDuration = .seconds(1)
+        notifier.ready(status: "Running as \(configuration.gateway)")
+        logger.notice(
+            "The agent runs",
+            metadata: [
+                LogKeys.gateway: "\(configuration.gateway)", LogKeys.path: "\(configuration.spool.path)",
+                LogKeys.host: "\(configuration.broker.url)",
+            ]
+        )
+        try await ServiceGroup(configuration: group).run()
+        parts.close()
+        logger.notice("The agent has stopped")
+    }
+}
+
+/// Tells the service manager that the agent is alive, as long as the spool's thread and the task pool answer.
+struct Watchdog: Sendable {
+    let notifier: ServiceNotifier
+    let spool: Spool
+
+    func run() async {
+        guard let interval = notifier.watchdogInterval else { return }
+        while !Task.isCancelled {
+            // Hangs when the spool does; then nothing is told, and the service manager acts.
+            _ = try? await spool.read { (_) throws(SpoolError) in true }
+            notifier.alive()
+            // Cancelled: the loop ends.
+            try? await Task.sleep(for: interval)
+        }
+    }
+}
+
+/// Why the agent cannot start.
+package struct AgentError: Error, Sendable, CustomStringConvertible {
+    package var description: String
+    /// Whether the configuration is at fault.
+    package var isConfiguration: Bool
+
+    package init(_ description: String, isConfiguration: Bool = false) {
+        self.description = description
+        self.isConfiguration = isConfiguration
+    }
+}

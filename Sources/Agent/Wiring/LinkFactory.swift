@@ -1,0 +1,163 @@
+import Broker
+import FerryCore
+import Logging
+import Synchronization
+
+/// Makes the two connections to the broker.
+struct LinkFactory: Sendable {
+    let configuration: Configuration
+    let topics: GatewayTopics
+    let logger: Logger
+
+    /// The broker keeps what came in for so long while the agent is away.
+    private static let sessionExpiry = Duration.seconds(7 * 86_400)
+    /// It bounds what is in memory and not committed yet.
+    private static let receiveMaximum = 32
+    private static let versionTopic = "$SYS/broker/version"
+
+    /// What senders publish; acknowledged after the commit.
+    func data(
+        board: StatusBoard,
+        announcer: Announcer,
+        receive: @escaping BrokerLink.Receive
+    ) throws -> BrokerLink {
+        var settings = BrokerLinkSettings(
+            name: "data",
+            address: try access(),
+            clientID: "otaferry-\(configuration.gateway)-data",
+            session: .persistent(expiry: Self.sessionExpiry)
+        )
+        settings.receiveMaximum = Self.receiveMaximum
+        settings.maximumPacket = configuration.statusLimits.packetMax
+        settings.subscriptions = [Subscription(topics.intakeFilter, retained: .withhold)]
+        let watch = LinkLog(connection: "data", logger: logger)
+        return try BrokerLink(settings: settings, receive: receive) { event in
+            watch.note(event)
+            switch event {
+            case .connected(let welcome):
+                board.dataLink(isUp: true, maximumPacket: welcome.maximumPacket)
+                announcer.acknowledgeOpenTransfers()
+                if board.isOnline { announcer.sayEverything() }
+            case .lost(let error), .refused(let error):
+                board.dataLink(isUp: false)
+                board.report(.dataLink, error.text, hint: Self.hint(error))
+            case .acknowledged, .hasRoomAgain: break
+            }
+        }
+    }
+
+    /// Commands, everything that the agent says, and the will.
+    func control(
+        herald: Herald,
+        announcer: Announcer,
+        receive: @escaping BrokerLink.Receive
+    ) throws -> BrokerLink {
+        var settings = BrokerLinkSettings(
+            name: "control",
+            address: try access(),
+            clientID: "otaferry-\(configuration.gateway)-control",
+            session: .clean
+        )
+        settings.will = OutboundMessage(topic: topics.status, payload: AgentParts.offline.encoded, isRetained: true)
+        settings.sendMaximum = 100
+        settings.subscriptions = [
+            Subscription(topics.commandFilter, retained: .send),
+            Subscription(Self.versionTopic, retained: .send, need: .optional),
+        ]
+        let board = herald.board
+        let watch = LinkLog(connection: "control", logger: logger)
+        return try BrokerLink(
+            settings: settings,
+            receive: { batch in
+                for message in batch where message.topic == Self.versionTopic {
+                    board.broker(version: String(decoding: message.payload.prefix(80), as: UTF8.self).escaped)
+                }
+                return receive(batch)
+            },
+            observe: { event in
+                watch.note(event)
+                switch event {
+                case .connected:
+                    herald.connected(true)
+                    board.controlLink(isUp: true)
+                    if board.canSpeak { announcer.sayEverything() }
+                case .lost, .refused:
+                    herald.connected(false)
+                    board.controlLink(isUp: false)
+                case .acknowledged(let receipt, _): if herald.eventAcknowledged(receipt) { announcer.sayEvents() }
+                case .hasRoomAgain: announcer.sayEverything()
+                }
+            }
+        )
+    }
+
+    private func access() throws(AgentError) -> BrokerAccess {
+        let broker = configuration.broker
+        let transport: BrokerAccess.Transport =
+            switch broker.url {
+            case .tcp(let host, let port): .tcp(host: host, port: Int(port))
+            case .tls(let host, let port): .tls(host: host, port: Int(port))
+            case .unix(let path): .unixSocket(path: path)
+            }
+        var access = BrokerAccess(transport: transport)
+        access.username = broker.username.isEmpty ? nil : broker.username
+        access.caFile = broker.caFile
+        access.certificateFile = broker.certFile
+        access.keyFile = broker.keyFile
+        guard let path = configuration.passwordFile else { return access }
+        do {
+            var text = try FileText.read(path)
+            while text.last?.isNewline == true { text.removeLast() }
+            access.password = text
+        } catch {
+            throw AgentError("broker.password-file: \(error)", isConfiguration: true)
+        }
+        return access
+    }
+
+    private static func hint(_ error: LinkError) -> String {
+        switch error.code {
+        case .notAuthorized: "Look at broker.username, broker.password-file and the broker's password file"
+        case .subscriptionRefused: "Give the agent's user the right to read its topics in the broker's ACL"
+        case .tls: "Look at broker.ca-file and the broker's certificate"
+        case .unreachable, .lost, .silent: "Look whether the broker runs and broker.url is right"
+        case .refused, .library: ""
+        }
+    }
+}
+
+/// Logs what happens to a connection, without a flood.
+final class LinkLog: Sendable {
+    private let connection: String
+    private let logger: Logger
+    private let failure = Mutex(RepeatingFailure())
+
+    init(connection: String, logger: Logger) {
+        self.connection = connection
+        self.logger = logger
+    }
+
+    func note(_ event: LinkEvent) {
+        switch event {
+        case .connected(let welcome):
+            _ = failure.withLock { $0.succeeded(at: .now) }
+            logger.notice(
+                "Connected to the broker",
+                metadata: [
+                    LogKeys.connection: "\(connection)", "session": "\(welcome.sessionIsPresent ? "kept" : "new")",
+                ]
+            )
+        case .lost(let error), .refused(let error):
+            let action = failure.withLock { $0.failed(at: .now) }
+            guard action != .quiet else { return }
+            var metadata: Logger.Metadata = [LogKeys.connection: "\(connection)", LogKeys.error: "\(error.text)"]
+            if case .goesOn(let count, _) = action { metadata[LogKeys.count] = "\(count)" }
+            logger.log(
+                level: error.isRefusal ? .error : .warning,
+                error.isRefusal ? "The broker refused us" : "No connection to the broker",
+                metadata: metadata
+            )
+        case .acknowledged, .hasRoomAgain: break
+        }
+    }
+}

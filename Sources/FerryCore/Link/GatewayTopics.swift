@@ -1,0 +1,36 @@
+/// The topics of one gateway's agent (`docs/mqtt-api.md`).
+package struct GatewayTopics: Sendable {
+    /// `otaferry/v1/<gateway>`
+    package let root: String
+
+    package init(gateway: Name) { root = "otaferry/v1/\(gateway)" }
+
+    /// What senders publish.
+    package var intakeFilter: String { root + "/in/#" }
+    /// What operators publish.
+    package var commandFilter: String { root + "/cmd/#" }
+    package var status: String { root + "/status" }
+
+    package func acknowledgement(_ address: TransferAddress) -> String {
+        "\(root)/out/\(address.sender)/\(address.id)/ack"
+    }
+    package func state(_ address: TransferAddress) -> String { "\(root)/state/\(address)" }
+    package func progress(_ address: TransferAddress) -> String { "\(root)/progress/\(address)" }
+    package func event(_ address: TransferAddress) -> String { "\(root)/event/\(address)" }
+    package func command(_ verb: String) -> String { "\(root)/cmd/\(verb)" }
+    package func result(_ request: String) -> String { "\(root)/res/\(request)" }
+
+    /// The levels of a sender's topic after `…/in/`; nil for a topic that is none.
+    package func intakeLevels(_ topic: String) -> [Substring]? { levels(topic, below: "/in/") }
+
+    /// The verb of a command's topic; nil for a topic that is none.
+    package func verb(_ topic: String) -> String? {
+        levels(topic, below: "/cmd/").flatMap { $0.count == 1 ? String($0[0]) : nil }
+    }
+
+    private func levels(_ topic: String, below name: String) -> [Substring]? {
+        let prefix = root + name
+        guard topic.utf8.starts(with: prefix.utf8) else { return nil }
+        return topic.dropFirst(prefix.count).split(separator: "/", omittingEmptySubsequences: false)
+    }
+}

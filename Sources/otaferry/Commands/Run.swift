@@ -1,0 +1,36 @@
+import Agent
+import ArgumentParser
+import FoundationEssentials
+import Logging
+
+/// `otaferry run`: the agent, in the foreground.
+struct Run: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Run the agent in the foreground.",
+        discussion: "Ends cleanly on SIGTERM and SIGINT. A mistake in the configuration ends it with exit code 78."
+    )
+
+    @OptionGroup var options: ConfigurationOptions
+
+    func run() async throws {
+        let configuration = try options.loadOrExit()
+        let environment = ProcessInfo.processInfo.environment
+        let style = LogStyle(configuration.log.format, environment: environment)
+        let level = configuration.log.level
+        LoggingSystem.bootstrap { _ in StandardErrorLog(level: level, style: style) }
+        let agent = FerryAgent(
+            configuration: configuration,
+            environment: environment,
+            logger: Logger(label: "otaferry")
+        )
+        do {
+            try await agent.run()
+        } catch let error as AgentError where error.isConfiguration {
+            Console.complain(error.description)
+            throw ProgramExit.configuration.code
+        } catch {
+            Console.complain("\(error)")
+            throw ProgramExit.failed.code
+        }
+    }
+}
