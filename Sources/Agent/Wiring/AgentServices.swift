@@ -21,5 +21,9 @@ struct LinkService: Service {
 struct WorkService: Service {
     let work: @Sendable () async -> Void
 
-    func run() async throws { await cancelWhenGracefulShutdown(work) }
+    func run() async throws {
+        await cancelWhenGracefulShutdown(work)
+        // Work that has nothing to do is no reason to end the program.
+        try? await gracefulShutdown()
+    }
 }
