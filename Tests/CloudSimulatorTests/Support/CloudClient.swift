@@ -41,6 +41,7 @@ struct CloudClient {
 
     let endpoint: String
 
+    init(endpoint: String) { self.endpoint = endpoint }
     init(_ cloud: SimulatedCloud) { endpoint = cloud.endpoint }
 
     /// Makes a call.
