@@ -10,13 +10,13 @@ struct MultipartParserTests {
         struct Vector: Decodable {
             struct File: Decodable {
                 let filename: String
-                let content_hex: String
+                let contentHex: String
             }
             let id: String
-            let content_type_header: String
-            let fields_in_order: [[String]]
-            let file_field: File
-            let body_base64: String
+            let contentTypeHeader: String
+            let fieldsInOrder: [[String]]
+            let fileField: File
+            let bodyBase64: String
         }
         let vectors: [Vector]
     }
@@ -51,15 +51,15 @@ struct MultipartParserTests {
 
     @Test("A body of the official form writer is taken apart the same in whatever pieces it comes")
     func vectors() throws {
-        let file = try JSONDecoder().decode(VectorFile.self, from: Vectors.data("multipart_post.json"))
+        let file = try Vectors.decode(VectorFile.self, "multipart_post.json")
         #expect(file.vectors.count == 5)
         for vector in file.vectors {
-            let body = try #require(Data(base64Encoded: vector.body_base64))
-            let boundary = try #require(MultipartParser.boundary(contentType: vector.content_type_header))
+            let body = try #require(Data(base64Encoded: vector.bodyBase64))
+            let boundary = try #require(MultipartParser.boundary(contentType: vector.contentTypeHeader))
             let whole = try parse(body, boundary: boundary, cuts: [])
-            #expect(whole.fields == vector.fields_in_order, "\(vector.id)")
-            #expect(whole.fileName == vector.file_field.filename, "\(vector.id)")
-            #expect(Hex.encode(whole.file) == vector.file_field.content_hex, "\(vector.id)")
+            #expect(whole.fields == vector.fieldsInOrder, "\(vector.id)")
+            #expect(whole.fileName == vector.fileField.filename, "\(vector.id)")
+            #expect(Hex.encode(whole.file) == vector.fileField.contentHex, "\(vector.id)")
             #expect(whole.isWhole)
             #expect(try parse(body, boundary: boundary, cuts: Array(1..<body.count)) == whole, "\(vector.id)")
             for _ in 0..<200 {
@@ -72,7 +72,8 @@ struct MultipartParserTests {
     @Test("Beginnings of the boundary inside the file belong to the file")
     func nearBoundaries() throws {
         let content = Array("\r\n--B\r\r\n\r\n--A\r\n-\r\n--\r\n\r\n--BOUNDAR\r\n".utf8)
-        let body = Data("--BOUNDARY\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n".utf8)
+        let body =
+            Data("--BOUNDARY\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n".utf8)
             + Data(content) + Data("\r\n--BOUNDARY--\r\n".utf8)
         for cut in 0...body.count {
             #expect(try parse(body, boundary: "BOUNDARY", cuts: [cut]).file == content)

@@ -135,7 +135,9 @@ struct UploadTests {
             ["-H", "Transfer-Encoding: chunked", "-H", "Expect:"]
         )
         #expect(chunked.body.contains("EntityTooLarge"))
-        #expect(try await test.client.upload(CloudClient.form(try await test.client.ticket()), file: fits).status == 200)
+        #expect(
+            try await test.client.upload(CloudClient.form(try await test.client.ticket()), file: fits).status == 200
+        )
     }
 
     @Test("An upload that breaks off leaves nothing")
@@ -144,7 +146,10 @@ struct UploadTests {
         let file = try test.folder.write(content, to: "fw.bin")
         let form = CloudClient.form(try await test.client.ticket())
         let words = form.flatMap { ["--form-string", "\($0.0)=\($0.1)"] }
-        let curl = try ProgramRunner("curl", ["-s", "--limit-rate", "10k"] + words + ["-F", "file=@\(file)", test.cloud.endpoint])
+        let curl = try ProgramRunner(
+            "curl",
+            ["-s", "--limit-rate", "10k"] + words + ["-F", "file=@\(file)", test.cloud.endpoint]
+        )
         try await test.cloud.waitForUpload(bytes: 500)
         try await curl.kill()
         let record = try #require(try await test.cloud.waitFor(.postObject).first)

@@ -14,13 +14,18 @@ struct FaultTests {
 
     @Test("The answer to a registration is lost, and the firmware is there")
     func lostAnswer() async throws {
-        for fault in [Fault.hangUpAfterwards, .cutAnswer, .refuseAfterwards(status: 500, code: "InternalError", message: "")] {
+        for fault in [
+            Fault.hangUpAfterwards, .cutAnswer, .refuseAfterwards(status: 500, code: "InternalError", message: ""),
+        ] {
             let (test, arguments) = try await prepared()
             test.cloud.setFault(.createFirmware, fault)
             let response = try? await test.client.call("CreateOTAFirmware", arguments)
             #expect(response == nil || response?.status == 500)
             #expect(await test.cloud.firmware.count == 1)
-            #expect(try await test.client.call("CreateOTAFirmware", arguments).code == "iot.firmware.AlreadyExistedFirmwareName")
+            #expect(
+                try await test.client.call("CreateOTAFirmware", arguments).code
+                    == "iot.firmware.AlreadyExistedFirmwareName"
+            )
         }
     }
 

@@ -74,7 +74,11 @@ struct CallerChecksTests {
         let test = try await TestCloud()
         let response = try await test.client.call("GenerateOTAUploadURL", [:], Signing(secret: "wrong"))
         let message = try #require(response.member("Message"))
-        #expect(message.hasPrefix("Specified signature is not matched with our calculation. server string to sign is:POST&%2F&AccessKeyId%3D"))
+        #expect(
+            message.hasPrefix(
+                "Specified signature is not matched with our calculation. server string to sign is:POST&%2F&AccessKeyId%3D"
+            )
+        )
     }
 
     @Test("A nonce is taken once", arguments: [Signing.Scheme.v1, .v3])
@@ -128,7 +132,10 @@ struct CallerChecksTests {
         let test = try await TestCloud()
         #expect(try await test.client.call("GenerateOTAUploadURL", ["FileSufix": "bin"]).code == "InvalidParameter")
         #expect(try await test.client.call("ListOTAFirmware", ["CurrentPage": "1"]).code == "MissingPageSize")
-        #expect(try await test.client.call("GenerateOTAUploadURL", ["Format": "JSON"], Signing(scheme: .v3)).code == "InvalidParameter")
+        #expect(
+            try await test.client.call("GenerateOTAUploadURL", ["Format": "JSON"], Signing(scheme: .v3)).code
+                == "InvalidParameter"
+        )
     }
 
     @Test("The instance id has to be named where there is one, and left out where there is none")

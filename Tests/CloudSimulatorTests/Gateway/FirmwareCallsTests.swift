@@ -37,7 +37,9 @@ struct FirmwareCallsTests {
         #expect(query.member("FirmwareInfo.FirmwareUrl")?.hasPrefix(url + "?Expires=") == true)
         #expect(await test.cloud.firmware.map(\.id) == [id])
         #expect(try await test.client.call("DeleteOTAFirmware", ["FirmwareId": id]).member("Success") == "1")
-        #expect(try await test.client.call("QueryOTAFirmware", ["FirmwareId": id]).code == "iot.firmware.FirmwareNotFound")
+        #expect(
+            try await test.client.call("QueryOTAFirmware", ["FirmwareId": id]).code == "iot.firmware.FirmwareNotFound"
+        )
     }
 
     @Test("Whatever breaks a rule is refused by its name")

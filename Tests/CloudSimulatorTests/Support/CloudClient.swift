@@ -45,7 +45,9 @@ struct CloudClient {
     init(_ cloud: SimulatedCloud) { endpoint = cloud.endpoint }
 
     /// Makes a call.
-    func call(_ action: String, _ arguments: [String: String] = [:], _ signing: Signing = Signing()) async throws -> Response {
+    func call(_ action: String, _ arguments: [String: String] = [:], _ signing: Signing = Signing()) async throws
+        -> Response
+    {
         switch signing.scheme {
         case .v1: try await callV1(action, arguments, signing)
         case .v3: try await callV3(action, arguments, signing)
@@ -93,11 +95,17 @@ struct CloudClient {
             signedHeaders: names,
             payloadHash: emptyHash
         )
-        let signature = ACS3Signature.sign(ACS3Signature.stringToSign(canonicalRequest: canonical), secret: signing.secret)
-        headers["Authorization"] = "ACS3-HMAC-SHA256 Credential=\(signing.id),"
+        let signature = ACS3Signature.sign(
+            ACS3Signature.stringToSign(canonicalRequest: canonical),
+            secret: signing.secret
+        )
+        headers["Authorization"] =
+            "ACS3-HMAC-SHA256 Credential=\(signing.id),"
             + "SignedHeaders=\(names.joined(separator: ";")),Signature=\(signature)"
         let options = headers.flatMap { ["-H", "\($0.key): \($0.value)"] }
-        return try await curl(["-X", signing.method] + options + ["\(endpoint)?\(PercentCoding.canonicalQuery(query))"])
+        return try await curl(
+            ["-X", signing.method] + options + ["\(endpoint)?\(PercentCoding.canonicalQuery(query))"]
+        )
     }
 
     /// Takes a ticket.

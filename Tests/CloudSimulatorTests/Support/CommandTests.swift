@@ -6,7 +6,10 @@ import Testing
 
 @Suite("otaferry-cloud")
 struct CommandTests {
-    @Test("It says when it is ready and what it was asked, plays faults, and ends on a signal", arguments: [SIGTERM, SIGINT])
+    @Test(
+        "It says when it is ready and what it was asked, plays faults, and ends on a signal",
+        arguments: [SIGTERM, SIGINT]
+    )
     func run(signal: Int32) async throws {
         let folder = try TemporaryFolder()
         let program = try ProgramRunner(

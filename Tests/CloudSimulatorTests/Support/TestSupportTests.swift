@@ -38,7 +38,10 @@ struct TestSupportTests {
         #expect(error?.description.contains("something else") == true)
     }
 
-    @Test("A message goes through a real broker, with its payload and properties as they were", arguments: MQTTProbe.versions)
+    @Test(
+        "A message goes through a real broker, with its payload and properties as they were",
+        arguments: MQTTProbe.versions
+    )
     func broker(version: MQTTProbe.Version) async throws {
         let broker = try await MosquittoBroker()
         let probe = try await MQTTProbe(port: broker.port, version: version)
@@ -58,7 +61,9 @@ struct TestSupportTests {
         #expect(message.responseTopic == (version == .v5 ? "r/1" : ""))
         #expect(message.correlationData == (version == .v5 ? "c1" : ""))
         #expect(try await probe.waitFor(topic: "a/empty").payload.isEmpty)
-        await #expect(throws: TestSupportError.self) { try await probe.waitFor(topic: "other", within: .milliseconds(20)) }
+        await #expect(throws: TestSupportError.self) {
+            try await probe.waitFor(topic: "other", within: .milliseconds(20))
+        }
     }
 
     @Test("A broker keeps what it has to over a restart on its port, and knows its users")
