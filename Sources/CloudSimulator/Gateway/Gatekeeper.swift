@@ -6,11 +6,14 @@ struct Gatekeeper: Sendable {
     private let configuration: CloudConfiguration
     /// Nonces seen, with the moment from which they may be forgotten.
     private var nonces: [String: Date] = [:]
-    private var admitted: [ContinuousClock.Instant] = []
+    private var quota: CallQuota
     /// From so many on, those that are over are forgotten.
     private static let noncesMaximum = 10_000
 
-    init(configuration: CloudConfiguration) { self.configuration = configuration }
+    init(configuration: CloudConfiguration) {
+        self.configuration = configuration
+        quota = CallQuota(limit: configuration.callsPerSecond)
+    }
 
     /// Returns when the call may pass. A nonce is used up by a call whose signature fits, as is a place in the quota.
     mutating func admit(_ request: RPCRequest, now: Date) throws(GatewayRefusal) {
@@ -46,15 +49,7 @@ struct Gatekeeper: Sendable {
                 message: "Specified signature nonce was used already."
             )
         }
-        try takePlace()
-    }
-
-    private mutating func takePlace() throws(GatewayRefusal) {
-        guard let limit = configuration.callsPerSecond else { return }
-        let now = ContinuousClock.now
-        admitted.removeAll { now - $0 >= .seconds(1) }
-        guard admitted.count < limit else { throw .throttled }
-        admitted.append(now)
+        guard quota.take(at: .now) else { throw .throttled }
     }
 
     private func checkParameterSignature(_ request: RPCRequest, now: Date) throws(GatewayRefusal) -> String {

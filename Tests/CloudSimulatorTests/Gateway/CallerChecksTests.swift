@@ -114,17 +114,27 @@ struct CallerChecksTests {
         #expect(try await test.client.call("GenerateOTAUploadURL").status == 200)
     }
 
-    @Test("The account makes so many calls in any second, all actions together")
-    func throttling() async throws {
-        let test = try await TestCloud { $0.callsPerSecond = 2 }
-        _ = try await test.client.call("GenerateOTAUploadURL")
-        _ = try await test.client.call("ListOTAFirmware", ["CurrentPage": "1", "PageSize": "10"])
-        let third = try await test.client.call("GenerateOTAUploadURL")
-        #expect(third.code == "Throttling.User")
-        #expect(third.status == 400)
-        try await eventually(within: .seconds(5)) {
-            try await test.client.call("GenerateOTAUploadURL").status == 200
+    @Test("The account makes so many calls in any second")
+    func quota() {
+        var quota = CallQuota(limit: 2)
+        let start = ContinuousClock.now
+        let moments: [(Int64, Bool)] = [
+            (0, true), (600, true), (700, false), (999, false), (1_000, true), (1_100, false), (1_600, true),
+            (1_700, false), (5_000, true),
+        ]
+        for (milliseconds, isTaken) in moments {
+            #expect(quota.take(at: start + .milliseconds(milliseconds)) == isTaken, "\(milliseconds)")
         }
+        var unlimited = CallQuota(limit: nil)
+        #expect((0..<1_000).allSatisfy { _ in unlimited.take(at: start) })
+    }
+
+    @Test("A call over the quota is refused as throttling, with HTTP 400")
+    func throttling() async throws {
+        let test = try await TestCloud { $0.callsPerSecond = 0 }
+        let response = try await test.client.call("GenerateOTAUploadURL")
+        #expect(response.code == "Throttling.User")
+        #expect(response.status == 400)
     }
 
     @Test("A parameter that the action does not have, or that is given twice, is refused")
