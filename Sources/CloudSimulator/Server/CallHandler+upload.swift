@@ -9,7 +9,9 @@ extension CallHandler {
         let fault = faults.next(for: .postObject)
         log.update(number) { $0.fault = fault?.name }
         let length = request.headers[.contentLength].flatMap(Int64.init)
-        var reader = BodyReader(request.bodySequence, fault: fault)
+        var reader = BodyReader(request.bodySequence, fault: fault) { [log] total in
+            log.update(number) { $0.bodyBytes = total }
+        }
         do {
             let answer: Answer
             do {
@@ -77,7 +79,6 @@ extension CallHandler {
         var phase = UploadSink.Phase.form
         while phase == .form, let piece = try await reader.next() {
             phase = try await sink.accept(piece)
-            log.update(number) { $0.bodyBytes += Int64(piece.count) }
         }
         let fields = await sink.fieldsSeen
         log.update(number) { record in
@@ -89,7 +90,6 @@ extension CallHandler {
             async let accepted = sink.accept(piece)
             next = try await reader.nextPiece()
             _ = try await accepted
-            log.update(number) { $0.bodyBytes += Int64(piece.count) }
         }
     }
 

@@ -103,6 +103,33 @@ struct FaultTests {
         #expect(ContinuousClock.now - start > .milliseconds(450))
     }
 
+    @Test("With a small receive buffer the sender of a held upload soon gets nothing off any more")
+    func receiveBuffer() async throws {
+        let test = try await TestCloud { $0.receiveBuffer = 32_768 }
+        let proxy = try RecordingProxy(target: try #require(test.cloud.port))
+        let gate = Gate()
+        test.cloud.setFault(.postObject, .holdUpload(afterBytes: 10_000, gate))
+        let file = try test.folder.write([UInt8](repeating: 1, count: 30_000_000), to: "big.bin")
+        let words = CloudClient.form(try await test.client.ticket()).flatMap { ["--form-string", "\($0.0)=\($0.1)"] }
+        let curl = try ProgramRunner(
+            "curl",
+            ["-s", "-S", "-H", "Expect:"] + words + ["-F", "file=@\(file)", "http://127.0.0.1:\(proxy.port)/"]
+        )
+        try await test.cloud.waitForUpload(bytes: 9_000)
+        var passed = -1
+        try await eventually(within: .seconds(20)) {
+            let now = proxy.recordings.first?.pieces[.toServer]?.map(\.bytes.count).reduce(0, +) ?? 0
+            defer { passed = now }
+            try await Task.sleep(for: .milliseconds(100))
+            return now == passed
+        }
+        #expect(passed < 10_000_000)
+        #expect(curl.isRunning)
+        gate.open()
+        #expect(try await curl.waitForExit(within: .seconds(60)) == .exited(0))
+        #expect(await test.cloud.objects.first?.size == 30_000_000)
+    }
+
     @Test("Every word of the command line names a fault", arguments: Fault.words.map(\.word))
     func words(word: String) throws {
         let entry = try #require(Fault.words.first { $0.word == word })
