@@ -32,10 +32,13 @@ package final class MQTTProbe: Sendable {
         clientID: String? = nil,
         arguments: [String] = []
     ) async throws {
-        var words = ["-h", "127.0.0.1", "-p", "\(port)", "-V", version.rawValue, "-q", "1", "-d", "-F", MQTTMessage.format]
+        var words = [
+            "-h", "127.0.0.1", "-p", "\(port)", "-V", version.rawValue, "-q", "1", "-d", "-F", MQTTMessage.format,
+        ]
         words += topics.flatMap { ["-t", $0] } + (login?.arguments ?? []) + arguments
         if let clientID { words += ["-i", clientID] }
-        program = try ProgramRunner("mosquitto_sub", words)
+        // Without line buffers what it says about the subscription comes with the first message only.
+        program = try ProgramRunner("stdbuf", ["-oL", "mosquitto_sub"] + words)
         try await program.waitForLine { $0.hasPrefix("Subscribed ") }
     }
 

@@ -38,7 +38,8 @@ package final class ProgramRunner: Sendable {
         let path = try Self.locate(program)
         name = program.split(separator: "/").last.map(String.init) ?? program
         // The kernel kills it with the thread that starts it: no crash of a test leaves programs behind.
-        let words = ["/usr/bin/setpriv", "--pdeathsig", "KILL", "--"]
+        let words =
+            ["/usr/bin/setpriv", "--pdeathsig", "KILL", "--"]
             + (folder.map { ["/usr/bin/env", "-C", $0] } ?? []) + [path] + arguments
         let variables = ProcessInfo.processInfo.environment.merging(environment) { $1 }.map { "\($0)=\($1)" }
         let spawned = SpawnThread.shared.run { spawn(words, variables, input: input ?? "/dev/null") }
@@ -159,7 +160,9 @@ package final class ProgramRunner: Sendable {
     package var peakResidentBytes: Int? {
         guard let status = try? String(contentsOfFile: "/proc/\(processID)/status", encoding: .utf8) else { return nil }
         let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
-        return line?.split(whereSeparator: { $0 == " " || $0 == "\t" }).dropFirst().first.flatMap { Int($0) }.map { $0 * 1_024 }
+        return line?.split(whereSeparator: { $0 == " " || $0 == "\t" }).dropFirst().first.flatMap { Int($0) }.map {
+            $0 * 1_024
+        }
     }
 
     private var tail: String {
