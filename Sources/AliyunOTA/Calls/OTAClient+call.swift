@@ -1,0 +1,100 @@
+import FerryCore
+import Logging
+
+extension OTAClient {
+    /// What came of sending a call once.
+    private enum Attempt {
+        case answered(PlatformAnswer)
+        /// `isRepeatable`: the same call with a new nonce and time may well succeed at once.
+        case refused(CloudError, isRepeatable: Bool)
+    }
+
+    /// Makes one RPC call and reads its envelope: a success has status 2xx and `Success` true.
+    func perform(
+        _ call: RPCCall,
+        _ operation: CloudOperation,
+        object: String
+    ) async throws(CloudError) -> PlatformAnswer {
+        var call = call
+        call.parameters.add("IotInstanceId", settings.instanceID.flatMap { $0.isEmpty ? nil : $0 })
+        switch try await attempt(call, operation, object: object) {
+        case .answered(let answer): return answer
+        case .refused(let error, isRepeatable: false): throw error
+        case .refused(_, isRepeatable: true):
+            logger.debug("Repeating a call with a new nonce and time", metadata: ["call": "\(call.action)"])
+        }
+        switch try await attempt(call, operation, object: object) {
+        case .answered(let answer): return answer
+        case .refused(let error, _): throw error
+        }
+    }
+
+    private func attempt(
+        _ call: RPCCall,
+        _ operation: CloudOperation,
+        object: String
+    ) async throws(CloudError) -> Attempt {
+        let endpoint = try endpointAddress(operation, object: object)
+        let keys = try await currentCredentials(operation)
+        let signed = settings.signature.sign(
+            call,
+            SigningIngredients(
+                credentials: keys,
+                region: settings.region,
+                host: endpoint.authority,
+                nonce: SigningIngredients.freshNonce(),
+                time: clock.now()
+            )
+        )
+        var request = HTTPRequest(.post, url: "\(endpoint.url)?\(signed.query)")
+        request.headers = signed.headers
+        // A registration must not be sent twice; the other calls have no side effect.
+        request.connection = operation == .register ? .fresh : .pooled
+        let response: HTTPResponse
+        do {
+            response = try await http.send(request)
+        } catch {
+            throw CloudError(operation, object, error)
+        }
+        let isClockNews = clock.learn(dateHeader: response.headers["date"])
+        guard let answer = PlatformAnswer(json: response.body), !response.isTruncated else {
+            return .refused(CloudError(operation, object, unreadable: response), isRepeatable: false)
+        }
+        if response.isSuccess, answer.success == true { return .answered(answer) }
+        guard let code = answer.code else {
+            return .refused(CloudError(operation, object, unreadable: response), isRepeatable: false)
+        }
+        let refusal = PlatformRefusal(code: code, message: answer.message, status: response.status)
+        let error = refusal.error(operation, object, signed: signed, keys: keys)
+        return .refused(
+            error.seen(in: response, requestID: answer.requestID ?? response.requestID),
+            isRepeatable: refusal.isNonceUsed || (refusal.isClockOff && isClockNews)
+        )
+    }
+
+    func endpointAddress(_ operation: CloudOperation, object: String) throws(CloudError) -> CloudAddress {
+        guard let endpoint = CloudAddress(settings.endpointURL), endpoint.isSecureEnough else {
+            throw CloudError(
+                operation,
+                object,
+                Verdict(
+                    .hold,
+                    .hostNotAllowed,
+                    "the endpoint is no URL that may be used",
+                    hint: "Set cloud.endpoint to https://host/; plain http is for loopback addresses only."
+                )
+            )
+        }
+        return endpoint
+    }
+
+    private func currentCredentials(_ operation: CloudOperation) async throws(CloudError) -> Credentials {
+        do throws(CloudError) {
+            return try await credentials.credentials()
+        } catch {
+            var error = error
+            error.operation = operation
+            throw error
+        }
+    }
+}

@@ -1,0 +1,99 @@
+import FerryCore
+package import Logging
+
+/// The three calls that publish a firmware, and the list that tells whether one is there.
+///
+/// Each call is made once; repeating is the caller's business, by the error's disposition. Exceptions: a call that the
+/// server found too far from its clock, or with a nonce it had seen, is repeated once at once.
+package final class OTAClient: Sendable {
+    let settings: CloudSettings
+    let credentials: any CredentialSource
+    let http: HTTPClient
+    let clock: ServerClock
+    let logger: Logger
+
+    package init(
+        settings: CloudSettings,
+        credentials: any CredentialSource,
+        http: HTTPClient,
+        clock: ServerClock,
+        logger: Logger
+    ) {
+        self.settings = settings
+        self.credentials = credentials
+        self.http = http
+        self.clock = clock
+        self.logger = logger
+    }
+
+    /// Asks for the right to upload one file of a suffix (`bin`, `tar.gz`, …). It lives for about a minute.
+    package func requestTicket(suffix: String) async throws(CloudError) -> Ticket {
+        var call = RPCCall(action: "GenerateOTAUploadURL")
+        call.parameters.add("FileSuffix", suffix)
+        let answer = try await perform(call, .ticket, object: "")
+        do {
+            return try Ticket(data: answer.data ?? .null, requestID: answer.requestID, receivedAt: clock.now())
+        } catch {
+            throw incomplete(.ticket, "", member: "Data.\(error.name)", of: answer)
+        }
+    }
+
+    /// Registers what was uploaded. The outcome of an error with disposition `.lookUp` is not known.
+    package func register(_ registration: Registration) async throws(CloudError) -> RegisteredFirmware {
+        let object = "\(registration.name) \(registration.version)"
+        let call = RPCCall(action: "CreateOTAFirmware", parameters: registration.parameters)
+        let answer = try await perform(call, .register, object: object)
+        guard let id = answer.data?["FirmwareId"]?.string, !id.isEmpty else {
+            throw incomplete(.register, object, member: "Data.FirmwareId", of: answer)
+        }
+        return RegisteredFirmware(firmwareID: id, requestID: answer.requestID)
+    }
+
+    /// The most that the cloud puts on one page.
+    private static let pageSize: Int64 = 100
+    /// An account holds 500 packages; more pages than this are a mistake of the server.
+    private static let pageLimit: Int64 = 100
+
+    /// Every firmware of the account, or those of a product or a version, all pages.
+    package func listFirmware(
+        productKey: String? = nil,
+        version: String? = nil
+    ) async throws(CloudError) -> [ListedFirmware] {
+        var found: [ListedFirmware] = []
+        for page in 1...Self.pageLimit {
+            var call = RPCCall(action: "ListOTAFirmware")
+            call.parameters.add("CurrentPage", String(page))
+            call.parameters.add("PageSize", String(Self.pageSize))
+            call.parameters.add("ProductKey", productKey)
+            call.parameters.add("DestVersion", version)
+            let answer = try await perform(call, .list, object: "")
+            let rows = Self.rows(of: answer)
+            found += rows.compactMap(ListedFirmware.init(json:))
+            let pageCount = answer.content["PageCount"]?.integer
+            let total = answer.content["Total"]?.integer
+            // Without counts a short page is the last.
+            let isLast = pageCount.map { page >= $0 } ?? total.map { page * Self.pageSize >= $0 }
+            if rows.isEmpty || isLast ?? (rows.count < Int(Self.pageSize)) { return found }
+        }
+        return found
+    }
+
+    /// An object with the member `SimpleFirmwareInfo`, which is a list, or one object where there is one only.
+    private static func rows(of answer: PlatformAnswer) -> [JSONValue] {
+        guard let list = answer.content["FirmwareInfo"] else { return [] }
+        let rows = list["SimpleFirmwareInfo"] ?? list
+        return rows.array ?? (rows["FirmwareId"] != nil ? [rows] : [])
+    }
+
+    private func incomplete(
+        _ operation: CloudOperation,
+        _ object: String,
+        member: String,
+        of answer: PlatformAnswer
+    ) -> CloudError {
+        let verdict = Verdict(.retryLater, .cloudRefused, "the cloud's answer lacks \(member) or it is unreadable")
+        var error = CloudError(operation, object, operation == .register ? verdict.unknownOutcome() : verdict)
+        error.requestID = answer.requestID.map(Untrusted.text)
+        return error
+    }
+}

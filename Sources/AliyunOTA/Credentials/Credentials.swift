@@ -1,0 +1,21 @@
+/// The keys of a cloud account or of a role.
+package struct Credentials: Sendable, Equatable {
+    /// The public half; it travels with every call.
+    package let accessKeyID: String
+    /// The key of the signature.
+    package let secret: Secret
+    /// Present with temporary credentials; it is signed and sent like any parameter.
+    package let securityToken: Secret?
+
+    package init(accessKeyID: String, secret: Secret, securityToken: Secret? = nil) {
+        self.accessKeyID = accessKeyID
+        self.secret = secret
+        self.securityToken = securityToken
+    }
+}
+
+/// Where credentials come from. It is asked before every call, so that changed ones take effect without a restart.
+package protocol CredentialSource: Sendable {
+    /// The credentials to sign the next call with. An error has the reason code `credentials`.
+    func credentials() async throws(CloudError) -> Credentials
+}

@@ -1,0 +1,103 @@
+import CCurl
+package import FerryCore
+import Glibc
+
+/// Sends HTTP requests with libcurl on one thread of its own.
+///
+/// All of libcurl runs on that thread; tasks only wait. A request is ended within a fraction of a second when its task
+/// is cancelled. Connections are kept and used again. When the client goes away, what is under way ends as cancelled.
+package final class HTTPClient: Sendable {
+    private let queue: TransferQueue
+    private let thread: pthread_t?
+
+    /// Once in the program, before any other call; later clients share it.
+    private static let isLibraryReady = curl_global_init(Int(CURL_GLOBAL_ALL)) == CURLE_OK
+
+    /// OpenSSL's handshake is the deepest thing on it.
+    private static let stackSize = 1 << 20
+
+    /// Starts the thread. If the system gives none, every request fails.
+    ///
+    /// - Parameter rateLimit: the most bytes a second that each upload sends.
+    package init(link: LinkSettings, rateLimit: ByteCount? = nil) {
+        let queue = TransferQueue(rateLimit: rateLimit)
+        self.queue = queue
+        thread = Self.isLibraryReady ? Self.startThread(ThreadContext(queue: queue, link: link)) : nil
+        if thread == nil { queue.close() }
+    }
+
+    deinit {
+        queue.close()
+        // The thread never holds the client, so this is never the thread itself.
+        if let thread { pthread_join(thread, nil) }
+    }
+
+    /// Changes the limit of uploads under way and of those to come.
+    package func limitRate(_ limit: ByteCount?) { queue.limitRate(limit) }
+
+    /// Sends a request and waits for the whole answer, whatever its status.
+    package func send(_ request: HTTPRequest) async throws(HTTPFailure) -> HTTPResponse {
+        let id = queue.nextID
+        guard case .stream(let length, let next) = request.body else {
+            return try await perform(TransferJob(id: id, request: request, pipe: nil)).get()
+        }
+        let queue = queue
+        let pipe = BodyPipe(length: length) { queue.post(.resume(id)) }
+        // Leaving the scope cancels the producer and waits for it; the finished job has closed the pipe by then.
+        async let _ = pipe.fill(from: next)
+        return try await perform(TransferJob(id: id, request: request, pipe: pipe)).get()
+    }
+
+    private func perform(_ job: TransferJob) async -> TransferJob.Outcome {
+        let queue = queue
+        return await withTaskCancellationHandler {
+            if !queue.post(.start(job)) { job.finish(.failure(.closed)) }
+            return await job.outcome()
+        } onCancel: {
+            job.cancel()
+            queue.post(.cancel(job.id))
+        }
+    }
+
+    private final class ThreadContext {
+        let queue: TransferQueue
+        let link: LinkSettings
+
+        init(queue: TransferQueue, link: LinkSettings) {
+            self.queue = queue
+            self.link = link
+        }
+    }
+
+    private static func startThread(_ context: ThreadContext) -> pthread_t? {
+        var attributes = pthread_attr_t()
+        guard pthread_attr_init(&attributes) == 0 else { return nil }
+        defer { pthread_attr_destroy(&attributes) }
+        pthread_attr_setstacksize(&attributes, stackSize)
+        var thread = pthread_t()
+        let retained = Unmanaged.passRetained(context)
+        let result = pthread_create(&thread, &attributes, { HTTPClient.threadMain($0) }, retained.toOpaque())
+        guard result == 0 else {
+            retained.release()
+            return nil
+        }
+        return thread
+    }
+
+    private static func threadMain(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+        guard let argument else { return nil }
+        let context = Unmanaged<ThreadContext>.fromOpaque(argument).takeRetainedValue()
+        otaferry_curl_name_thread("ferry-http")
+        // Signals are for the main thread, and with CURLOPT_NOSIGNAL nobody else keeps SIGPIPE away.
+        var signals = sigset_t()
+        sigfillset(&signals)
+        pthread_sigmask(SIG_BLOCK, &signals, nil)
+        guard let loop = TransferLoop(context.queue, link: context.link) else {
+            context.queue.close()
+            for case .start(let job) in context.queue.take().commands { job.finish(.failure(.closed)) }
+            return nil
+        }
+        loop.run()
+        return nil
+    }
+}

@@ -1,0 +1,57 @@
+/// One header of a request.
+package struct HTTPHeader: Sendable, Equatable {
+    package let name: String
+    package let value: String
+
+    package init(_ name: String, _ value: String) {
+        self.name = name
+        self.value = value
+    }
+}
+
+/// One request, sent exactly as written: the URL is neither decoded nor encoded again.
+package struct HTTPRequest: Sendable {
+    /// The methods that are used here.
+    package enum Method: String, Sendable {
+        case get = "GET"
+        case post = "POST"
+        case put = "PUT"
+    }
+
+    /// What is sent after the headers.
+    package enum Body: Sendable {
+        /// Nothing; a POST says `Content-Length: 0`.
+        case none
+        case bytes([UInt8])
+        /// A body of known length that is pulled while it is sent, at most three chunks ahead. `next` returns nil at
+        /// the end. A body that turns out shorter or longer than `length` fails the request.
+        case stream(length: Int64, next: @Sendable () async throws -> [UInt8]?)
+    }
+
+    /// Which connection may carry it.
+    package enum Connection: Sendable {
+        /// An idle one if there is one. libcurl sends a request again by itself when a reused connection dies before
+        /// the first byte of an answer.
+        case pooled
+        /// A new one, so that the request leaves at most once.
+        case fresh
+    }
+
+    package var method: Method
+    package var url: String
+    package var headers: [HTTPHeader] = []
+    package var body = Body.none
+    package var connection = Connection.pooled
+    /// Bounds the whole call; nil for uploads, which are bounded by `stallTimeout`.
+    package var timeout: Duration? = .seconds(30)
+    /// Ends the request when the link takes no byte for so long, or the answer stays away for so long after the last
+    /// byte. Time in which `next` has nothing to give does not count.
+    package var stallTimeout: Duration?
+    /// Told how many bytes of the body the socket has taken so far. Called on the client's thread: it must not block.
+    package var progress: (@Sendable (Int64) -> Void)?
+
+    package init(_ method: Method, url: String) {
+        self.method = method
+        self.url = url
+    }
+}
