@@ -16,16 +16,21 @@ struct AnswerTests {
         #expect(answer?.requestID == "5FC9")
     }
 
-    @Test("What is no error document is refused", arguments: [
-        "", "<html><body>502</body></html>", "<Error><Code>X</Code>", "<Error></Error>", "garbage",
-        "<!DOCTYPE x [<!ENTITY a \"b\">]><Error><Code>&a;</Code></Error>",
-        String(repeating: "<a>", count: 100) + String(repeating: "</a>", count: 100),
-    ])
+    @Test(
+        "What is no error document is refused",
+        arguments: [
+            "", "<html><body>502</body></html>", "<Error><Code>X</Code>", "<Error></Error>", "garbage",
+            "<!DOCTYPE x [<!ENTITY a \"b\">]><Error><Code>&a;</Code></Error>",
+            String(repeating: "<a>", count: 100) + String(repeating: "</a>", count: 100),
+        ]
+    )
     func noStorage(body: String) { #expect(StorageAnswer(xml: Array(body.utf8)) == nil) }
 
     @Test("Envelopes of both shapes are read, in either case of the names")
     func platform() {
-        let inBand = PlatformAnswer(json: Array(#"{"RequestId":"r","Success":false,"Code":"iot.x","ErrorMessage":"m"}"#.utf8))
+        let inBand = PlatformAnswer(
+            json: Array(#"{"RequestId":"r","Success":false,"Code":"iot.x","ErrorMessage":"m"}"#.utf8)
+        )
         #expect(inBand?.success == false && inBand?.code == "iot.x" && inBand?.message == "m")
         let gateway = PlatformAnswer(json: Array(#"{"requestId":"r","code":"Throttling","message":"m"}"#.utf8))
         #expect(gateway?.success == nil && gateway?.code == "Throttling" && gateway?.requestID == "r")
@@ -34,10 +39,15 @@ struct AnswerTests {
         }
     }
 
-    @Test("An address is read strictly", arguments: [
-        "https://good.aliyuncs.com@evil.example/", "https://a b/", "https://a\\b/", "ftp://a/", "https://", "https://a:0/",
-        "https://a:99999/", "https://a?x", "https://a/#x", "https://a/\r\nX: y", "//a/", "https://[::1", "https://ä/",
-    ])
+    @Test(
+        "An address is read strictly",
+        arguments: [
+            "https://good.aliyuncs.com@evil.example/", "https://a b/", "https://a\\b/", "ftp://a/", "https://",
+            "https://a:0/",
+            "https://a:99999/", "https://a?x", "https://a/#x", "https://a/\r\nX: y", "//a/", "https://[::1",
+            "https://ä/",
+        ]
+    )
     func badAddresses(text: String) { #expect(CloudAddress(text) == nil) }
 
     @Test("Hosts are allowed by glob, the endpoint's own on any port, http on loopback only")

@@ -12,7 +12,10 @@ struct CloudErrorTests {
         CloudCodes.verdict(on: code, from: .storage, message: message, status: status)
     }
 
-    @Test("Throttling is repeated although it is a 400", arguments: ["Throttling", "Throttling.User", "throttling.api"])
+    @Test(
+        "Throttling is repeated although it is a 400",
+        arguments: ["Throttling", "Throttling.User", "throttling.api"]
+    )
     func throttling(code: String) {
         let verdict = Self.platform(code)
         #expect(verdict.code == .cloudThrottled)
@@ -20,53 +23,62 @@ struct CloudErrorTests {
         #expect(verdict.kind == .retry)
     }
 
-    @Test("Platform codes lead to their disposition and reason", arguments: [
-        ("InternalError", Disposition.retry(floor: .seconds(1)), ReasonCode.cloudBusy),
-        ("ServiceUnavailable", .retry(floor: .seconds(1)), .cloudBusy),
-        ("InvalidAccessKeyId.NotFound", .hold, .credentials),
-        ("InvalidAccessKeyId.Inactive", .hold, .credentials),
-        ("SignatureDoesNotMatch", .hold, .credentials),
-        ("Forbidden.RAM", .hold, .credentials),
-        ("NoPermission", .hold, .credentials),
-        ("InvalidSecurityToken.Expired", .retry(floor: .seconds(30)), .credentials),
-        ("InvalidSecurityToken.Malformed", .hold, .credentials),
-        ("InvalidTimeStamp.Expired", .retry(floor: .seconds(30)), .clock),
-        ("InvalidTimeStamp.Format", .fail, .cloudRefused),
-        ("MissingFirmwareName", .hold, .cloudRefused),
-        ("InvalidParameter.Format", .hold, .cloudRefused),
-        ("InvalidApi.NotFound", .hold, .cloudRefused),
-        ("iot.system.SystemException", .retry(floor: .seconds(1)), .cloudBusy),
-        ("iot.firmware.GenerateOTAUploadURLFailure", .retry(floor: .seconds(5)), .cloudBusy),
-        ("iot.firmware.CreateFirmwareFailure", .lookUp, .registerUnknown),
-        ("IOT.firmware.alreadyexistedfirmwarename", .lookUp, .nameTaken),
-        ("iot.firmware.AlreadyExistedFirmwareVersion", .lookUp, .versionTaken),
-        ("iot.firmware.IncorrectFormattedFirmwareName", .hold, .needsMetadata),
-        ("iot.firmware.InvalidFirmwareUrl", .newTicket, .cloudRefused),
-        ("iot.prod.NotExistedProduct", .hold, .needsMetadata),
-        ("iot.sre.IotInstanceNotFound", .hold, .cloudRefused),
-        ("iot.firmware.SomethingNew", .fail, .cloudRefused),
-    ])
+    @Test(
+        "Platform codes lead to their disposition and reason",
+        arguments: [
+            ("InternalError", Disposition.retry(floor: .seconds(1)), ReasonCode.cloudBusy),
+            ("ServiceUnavailable", .retry(floor: .seconds(1)), .cloudBusy),
+            ("InvalidAccessKeyId.NotFound", .hold, .credentials),
+            ("InvalidAccessKeyId.Inactive", .hold, .credentials),
+            ("SignatureDoesNotMatch", .hold, .credentials),
+            ("Forbidden.RAM", .hold, .credentials),
+            ("NoPermission", .hold, .credentials),
+            ("InvalidSecurityToken.Expired", .retry(floor: .seconds(30)), .credentials),
+            ("InvalidSecurityToken.Malformed", .hold, .credentials),
+            ("InvalidTimeStamp.Expired", .retry(floor: .seconds(30)), .clock),
+            ("InvalidTimeStamp.Format", .fail, .cloudRefused),
+            ("MissingFirmwareName", .hold, .cloudRefused),
+            ("InvalidParameter.Format", .hold, .cloudRefused),
+            ("InvalidApi.NotFound", .hold, .cloudRefused),
+            ("iot.system.SystemException", .retry(floor: .seconds(1)), .cloudBusy),
+            ("iot.firmware.GenerateOTAUploadURLFailure", .retry(floor: .seconds(5)), .cloudBusy),
+            ("iot.firmware.CreateFirmwareFailure", .lookUp, .registerUnknown),
+            ("IOT.firmware.alreadyexistedfirmwarename", .lookUp, .nameTaken),
+            ("iot.firmware.AlreadyExistedFirmwareVersion", .lookUp, .versionTaken),
+            ("iot.firmware.IncorrectFormattedFirmwareName", .hold, .needsMetadata),
+            ("iot.firmware.InvalidFirmwareUrl", .newTicket, .cloudRefused),
+            ("iot.prod.NotExistedProduct", .hold, .needsMetadata),
+            ("iot.sre.IotInstanceNotFound", .hold, .cloudRefused),
+            ("iot.firmware.SomethingNew", .fail, .cloudRefused),
+        ]
+    )
     func platformCodes(code: String, disposition: Disposition, reason: ReasonCode) {
         let verdict = Self.platform(code)
         #expect(verdict.disposition == disposition)
         #expect(verdict.code == reason)
     }
 
-    @Test("Storage codes lead to their disposition and reason", arguments: [
-        ("AccessDenied", "Invalid according to Policy: Policy expired.", Disposition.newTicket, ReasonCode.ticketExpired),
-        ("AccessDenied", "Invalid according to Policy: Policy Condition failed: [x]", .fail, .ticketUnusable),
-        ("AccessDenied", "You have no right to access this object.", .hold, .uploadRefused),
-        ("SignatureDoesNotMatch", "", .newTicket, .ticketUnusable),
-        ("EntityTooLarge", "", .fail, .tooLarge),
-        ("RequestTimeout", "", .newTicket, .uploadStalled),
-        ("InvalidDigest", "", .retry(floor: .seconds(1)), .uploadDamaged),
-        ("MalformedPOSTRequest", "", .fail, .uploadRefused),
-        ("NoSuchBucket", "", .fail, .ticketUnusable),
-        ("RequestTimeTooSkewed", "", .hold, .clock),
-        ("ServiceUnavailable", "", .retry(floor: .seconds(1)), .cloudBusy),
-        ("TotalQpsLimitExceeded", "", .retry(floor: .seconds(1)), .cloudThrottled),
-        ("SomethingNew", "", .fail, .uploadRefused),
-    ])
+    @Test(
+        "Storage codes lead to their disposition and reason",
+        arguments: [
+            (
+                "AccessDenied", "Invalid according to Policy: Policy expired.", Disposition.newTicket,
+                ReasonCode.ticketExpired
+            ),
+            ("AccessDenied", "Invalid according to Policy: Policy Condition failed: [x]", .fail, .ticketUnusable),
+            ("AccessDenied", "You have no right to access this object.", .hold, .uploadRefused),
+            ("SignatureDoesNotMatch", "", .newTicket, .ticketUnusable),
+            ("EntityTooLarge", "", .fail, .tooLarge),
+            ("RequestTimeout", "", .newTicket, .uploadStalled),
+            ("InvalidDigest", "", .retry(floor: .seconds(1)), .uploadDamaged),
+            ("MalformedPOSTRequest", "", .fail, .uploadRefused),
+            ("NoSuchBucket", "", .fail, .ticketUnusable),
+            ("RequestTimeTooSkewed", "", .hold, .clock),
+            ("ServiceUnavailable", "", .retry(floor: .seconds(1)), .cloudBusy),
+            ("TotalQpsLimitExceeded", "", .retry(floor: .seconds(1)), .cloudThrottled),
+            ("SomethingNew", "", .fail, .uploadRefused),
+        ]
+    )
     func storageCodes(code: String, message: String, disposition: Disposition, reason: ReasonCode) {
         let verdict = Self.storage(code, message)
         #expect(verdict.disposition == disposition)
@@ -111,9 +123,13 @@ struct CloudErrorTests {
         #expect(handshake.reason.kind == .retry)
     }
 
-    @Test("Retry-after is in milliseconds and raises the floor", arguments: [
-        ("1500", Duration.milliseconds(1_500)), ("0", .zero), ("-1", nil), ("soon", nil), ("99999999", .seconds(900)),
-    ])
+    @Test(
+        "Retry-after is in milliseconds and raises the floor",
+        arguments: [
+            ("1500", Duration.milliseconds(1_500)), ("0", .zero), ("-1", nil), ("soon", nil),
+            ("99999999", .seconds(900)),
+        ]
+    )
     func retryAfter(text: String, expected: Duration?) {
         var response = HTTPResponse(status: 400)
         response.headers.append(line: "X-Acs-Retry-After: \(text)")

@@ -51,11 +51,15 @@ struct CredentialsFileTests {
         #expect(try await source.credentials().accessKeyID == "another")
     }
 
-    @Test("What is missing is named, with the file", arguments: [
-        ("[default]\naccess_key_secret = s\n", "access_key_id"), ("[default]\naccess_key_id = i\n", "access_key_secret"),
-        ("[default]\ntype = sts\naccess_key_id = i\naccess_key_secret = s\n", "security_token"),
-        ("[other]\n", "[default]"), ("[default]\ntype = rsa_key_pair\n", "type"),
-    ])
+    @Test(
+        "What is missing is named, with the file",
+        arguments: [
+            ("[default]\naccess_key_secret = s\n", "access_key_id"),
+            ("[default]\naccess_key_id = i\n", "access_key_secret"),
+            ("[default]\ntype = sts\naccess_key_id = i\naccess_key_secret = s\n", "security_token"),
+            ("[other]\n", "[default]"), ("[default]\ntype = rsa_key_pair\n", "type"),
+        ]
+    )
     func missing(text: String, name: String) async throws {
         try write(text)
         let error = try #require(await Self.failure(CredentialsFile(path: path)))

@@ -119,22 +119,33 @@ struct OTAClientCallTests {
         #expect(request.target == "/?FileSuffix=bin")
         #expect(request.headers["x-acs-action"] == "GenerateOTAUploadURL")
         #expect(request.headers["host"] == "127.0.0.1:\(peer.port)")
-        #expect(request.headers["authorization"]?.hasPrefix("ACS3-HMAC-SHA256 Credential=fakeKeyId,SignedHeaders=host;") == true)
+        #expect(
+            request.headers["authorization"]?.hasPrefix("ACS3-HMAC-SHA256 Credential=fakeKeyId,SignedHeaders=host;")
+                == true
+        )
     }
 
-    @Test("HTTP 200 is no success without Success", arguments: [
-        (#"{"RequestId":"r","Success":false,"Code":"iot.system.SystemException","ErrorMessage":"later"}"#, ReasonCode.cloudBusy),
-        (#"{"RequestId":"r","Success":true,"Data":{"Key":"k"}}"#, .cloudRefused),
-        (#"{"RequestId":"r","Success":true}"#, .cloudRefused), ("<html>login</html>", .cloudUnreachable),
-        ("", .cloudUnreachable), (#"{"RequestId":"#, .cloudUnreachable),
-    ])
+    @Test(
+        "HTTP 200 is no success without Success",
+        arguments: [
+            (
+                #"{"RequestId":"r","Success":false,"Code":"iot.system.SystemException","ErrorMessage":"later"}"#,
+                ReasonCode.cloudBusy
+            ),
+            (#"{"RequestId":"r","Success":true,"Data":{"Key":"k"}}"#, .cloudRefused),
+            (#"{"RequestId":"r","Success":true}"#, .cloudRefused), ("<html>login</html>", .cloudUnreachable),
+            ("", .cloudUnreachable), (#"{"RequestId":"#, .cloudUnreachable),
+        ]
+    )
     func inBand(body: String, code: ReasonCode) async throws {
         let peer = try Self.peer((200, body))
         defer { peer.stop() }
         let bench = Bench(endpoint: peer.url)
-        let error = try #require(await Bench.failure { () async throws(CloudError) in
-            try await bench.client.requestTicket(suffix: "bin")
-        })
+        let error = try #require(
+            await Bench.failure { () async throws(CloudError) in
+                try await bench.client.requestTicket(suffix: "bin")
+            }
+        )
         #expect(error.reason.code == code)
         #expect(error.reason.kind == .retry)
         #expect(peer.requests.count == 1)
@@ -142,13 +153,16 @@ struct OTAClientCallTests {
 
     @Test("Throttling in a 400 keeps its code, its request id and the wait in milliseconds")
     func throttled() async throws {
-        let body = #"{"RequestId":"r-9","Code":"Throttling.User","Message":"Request was denied due to user flow control."}"#
+        let body =
+            #"{"RequestId":"r-9","Code":"Throttling.User","Message":"Request was denied due to user flow control."}"#
         let peer = try Self.peer((400, body), headers: ["x-acs-retry-after: 2500"])
         defer { peer.stop() }
         let bench = Bench(endpoint: peer.url)
-        let error = try #require(await Bench.failure { () async throws(CloudError) in
-            try await bench.client.listFirmware()
-        })
+        let error = try #require(
+            await Bench.failure { () async throws(CloudError) in
+                try await bench.client.listFirmware()
+            }
+        )
         #expect(error.operation == .list)
         #expect(error.reason.code == .cloudThrottled)
         #expect(error.reason.cloudCode == "Throttling.User")
@@ -185,7 +199,9 @@ struct OTAClientCallTests {
         let peer = try Self.peer((400, #"{"RequestId":"r","Code":"IllegalTimestamp","Message":"x"}"#))
         defer { peer.stop() }
         let bench = Bench(endpoint: peer.url)
-        let error = await Bench.failure { () async throws(CloudError) in try await bench.client.requestTicket(suffix: "bin") }
+        let error = await Bench.failure { () async throws(CloudError) in
+            try await bench.client.requestTicket(suffix: "bin")
+        }
         #expect(error?.reason.code == .clock)
         #expect(peer.requests.count == 1)
     }
@@ -195,7 +211,9 @@ struct OTAClientCallTests {
         let peer = try Self.peer((400, #"{"RequestId":"r","Code":"SignatureNonceUsed","Message":"x"}"#))
         defer { peer.stop() }
         let bench = Bench(endpoint: peer.url)
-        let error = await Bench.failure { () async throws(CloudError) in try await bench.client.requestTicket(suffix: "bin") }
+        let error = await Bench.failure { () async throws(CloudError) in
+            try await bench.client.requestTicket(suffix: "bin")
+        }
         #expect(error?.reason.cloudCode == "SignatureNonceUsed")
         #expect(Set(peer.requests.map { $0.query["SignatureNonce"] }).count == 2)
     }
@@ -206,17 +224,23 @@ struct OTAClientCallTests {
             while let request = connection.readRequest() {
                 let query = request.target.dropFirst(2).split(separator: "&").filter { !$0.hasPrefix("Signature=") }
                 let text = "POST&%2F&" + PercentEncoding.encode(query.sorted().joined(separator: "&"))
-                let message = "Specified signature is not matched with our calculation. server string to sign is:\(text)"
-                connection.answer(400, body: JSONValue.object([
-                    "RequestId": "r", "Code": "SignatureDoesNotMatch", "Message": .string(message),
-                ]).text)
+                let message =
+                    "Specified signature is not matched with our calculation. server string to sign is:\(text)"
+                connection.answer(
+                    400,
+                    body: JSONValue.object([
+                        "RequestId": "r", "Code": "SignatureDoesNotMatch", "Message": .string(message),
+                    ]).text
+                )
             }
         }
         defer { peer.stop() }
         let bench = Bench(endpoint: peer.url)
-        let error = try #require(await Bench.failure { () async throws(CloudError) in
-            try await bench.client.requestTicket(suffix: "bin")
-        })
+        let error = try #require(
+            await Bench.failure { () async throws(CloudError) in
+                try await bench.client.requestTicket(suffix: "bin")
+            }
+        )
         #expect(error.reason.text.contains("secret of the access key is wrong"))
         #expect(error.disposition == .hold)
         for text in [error.reason.text, error.underlying, error.reason.hint] {
@@ -226,7 +250,9 @@ struct OTAClientCallTests {
 
     @Test("A registration sends what is set and nothing else")
     func register() async throws {
-        let peer = try Self.peer((200, #"{"RequestId":"r-2","Success":true,"Data":{"FirmwareId":"f1","UtcCreate":"x"}}"#))
+        let peer = try Self.peer(
+            (200, #"{"RequestId":"r-2","Success":true,"Data":{"FirmwareId":"f1","UtcCreate":"x"}}"#)
+        )
         defer { peer.stop() }
         let bench = Bench(endpoint: peer.url)
         var registration = Registration(name: "网关(A)", version: "1.0", url: "https://h/ota/x.bin")
@@ -244,18 +270,23 @@ struct OTAClientCallTests {
         }
     }
 
-    @Test("A registration whose answer cannot be read has an unknown outcome", arguments: [
-        (200, ""), (200, #"{"RequestId":"r","Success":true,"Data":{}}"#), (502, "<html>"), (200, #"{"Succ"#),
-        (500, #"{"RequestId":"r","Code":"InternalError","Message":"x"}"#),
-        (200, #"{"Success":false,"Code":"iot.firmware.CreateFirmwareFailure","ErrorMessage":""}"#),
-    ])
+    @Test(
+        "A registration whose answer cannot be read has an unknown outcome",
+        arguments: [
+            (200, ""), (200, #"{"RequestId":"r","Success":true,"Data":{}}"#), (502, "<html>"), (200, #"{"Succ"#),
+            (500, #"{"RequestId":"r","Code":"InternalError","Message":"x"}"#),
+            (200, #"{"Success":false,"Code":"iot.firmware.CreateFirmwareFailure","ErrorMessage":""}"#),
+        ]
+    )
     func registerUnknown(status: Int, body: String) async throws {
         let peer = try Self.peer((status, body))
         defer { peer.stop() }
         let bench = Bench(endpoint: peer.url)
-        let error = try #require(await Bench.failure { () async throws(CloudError) in
-            try await bench.client.register(Registration(name: "n", version: "1"))
-        })
+        let error = try #require(
+            await Bench.failure { () async throws(CloudError) in
+                try await bench.client.register(Registration(name: "n", version: "1"))
+            }
+        )
         #expect(error.disposition == .lookUp)
         #expect(error.reason.code == .registerUnknown)
         #expect(peer.requests.count == 1)
@@ -286,7 +317,9 @@ struct OTAClientCallTests {
     @Test("Plain http to another machine is refused before anything is sent")
     func plainHTTP() async {
         let bench = Bench(endpoint: "http://192.0.2.1/")
-        let error = await Bench.failure { () async throws(CloudError) in try await bench.client.requestTicket(suffix: "bin") }
+        let error = await Bench.failure { () async throws(CloudError) in
+            try await bench.client.requestTicket(suffix: "bin")
+        }
         #expect(error?.reason.code == .hostNotAllowed)
         #expect(error?.reason.kind == .operator)
     }
@@ -297,13 +330,19 @@ struct OTAClientCallTests {
             while let request = connection.readRequest() {
                 let page = Int(request.query["CurrentPage"] ?? "") ?? 0
                 let rows = (0..<(page < 3 ? 100 : 7)).map { index -> JSONValue in
-                    ["FirmwareId": .string("f\(page)-\(index)"), "FirmwareName": "n", "DestVersion": "1", "SrcVersion": "",
-                     "FirmwareSize": 12, "Type": 0]
+                    [
+                        "FirmwareId": .string("f\(page)-\(index)"), "FirmwareName": "n", "DestVersion": "1",
+                        "SrcVersion": "",
+                        "FirmwareSize": 12, "Type": 0,
+                    ]
                 }
-                connection.answer(200, body: JSONValue.object([
-                    "Success": true, "RequestId": "r", "PageCount": 3, "Total": 207,
-                    "FirmwareInfo": ["SimpleFirmwareInfo": .array(rows)],
-                ]).text)
+                connection.answer(
+                    200,
+                    body: JSONValue.object([
+                        "Success": true, "RequestId": "r", "PageCount": 3, "Total": 207,
+                        "FirmwareInfo": ["SimpleFirmwareInfo": .array(rows)],
+                    ]).text
+                )
             }
         }
         defer { peer.stop() }

@@ -29,7 +29,11 @@ struct OTAClientUploadTests {
         let ticket = try ticket ?? Bench.ticket(host: "http://127.0.0.1:\(peer.port)")
         do throws(CloudError) {
             let receipt = try await bench.client.upload(
-                fileName: "pumpctl-1.4.2.bin", size: Int64(size), crc64: crc64, ticket: ticket, body: Bench.body(size)
+                fileName: "pumpctl-1.4.2.bin",
+                size: Int64(size),
+                crc64: crc64,
+                ticket: ticket,
+                body: Bench.body(size)
             )
             return (nil, receipt)
         } catch {
@@ -40,15 +44,22 @@ struct OTAClientUploadTests {
     @Test("The form has exactly the six fields in their order, and a known length")
     func form() async throws {
         let size = 300_000
-        let peer = try Self.peer(200, [
-            "x-oss-hash-crc64ecma: \(Self.sum(size))", "x-oss-request-id: OSS1", "Date: Fri, 31 Dec 2100 12:00:00 GMT",
-        ])
+        let peer = try Self.peer(
+            200,
+            [
+                "x-oss-hash-crc64ecma: \(Self.sum(size))", "x-oss-request-id: OSS1",
+                "Date: Fri, 31 Dec 2100 12:00:00 GMT",
+            ]
+        )
         defer { peer.stop() }
         let ticket = try Bench.ticket(host: "http://127.0.0.1:\(peer.port)")
         let seen = Mutex<[Int64]>([])
         let bench = Bench(endpoint: peer.url)
         let receipt = try await bench.client.upload(
-            fileName: "a.bin", size: Int64(size), ticket: ticket, body: Bench.body(size)
+            fileName: "a.bin",
+            size: Int64(size),
+            ticket: ticket,
+            body: Bench.body(size)
         ) { now in seen.withLock { $0.append(now) } }
         #expect(receipt.requestID == "OSS1")
         #expect(receipt.crc64 == Self.sum(size))
@@ -58,7 +69,9 @@ struct OTAClientUploadTests {
         let boundary = String(type.split(separator: "=")[1])
         let expected = UploadForm(fields: ticket.formFields, fileName: "firmware", boundary: boundary)
         #expect(request.body == expected.head + [UInt8](repeating: 7, count: size) + expected.tail)
-        #expect(ticket.formFields.map(\.name) == ["key", "policy", "OSSAccessKeyId", "signature", "success_action_status"])
+        #expect(
+            ticket.formFields.map(\.name) == ["key", "policy", "OSSAccessKeyId", "signature", "success_action_status"]
+        )
         #expect(request.headers["content-length"] == String(request.body.count))
         #expect(request.headers["transfer-encoding"] == nil)
         let progress = seen.withLock { $0 }
@@ -86,10 +99,14 @@ struct OTAClientUploadTests {
 
     @Test("An expired policy wants a new ticket")
     func policyExpired() async throws {
-        let peer = try Self.peer(403, ["x-oss-request-id: OSS2"], body: """
-            <?xml version="1.0" encoding="UTF-8"?><Error><Code>AccessDenied</Code>\
-            <Message>Invalid according to Policy: Policy expired.</Message><RequestId>OSS2</RequestId></Error>
-            """)
+        let peer = try Self.peer(
+            403,
+            ["x-oss-request-id: OSS2"],
+            body: """
+                <?xml version="1.0" encoding="UTF-8"?><Error><Code>AccessDenied</Code>\
+                <Message>Invalid according to Policy: Policy expired.</Message><RequestId>OSS2</RequestId></Error>
+                """
+        )
         defer { peer.stop() }
         let error = try await Self.upload(10, to: peer).error
         #expect(error?.disposition == .newTicket)
@@ -98,10 +115,14 @@ struct OTAClientUploadTests {
         #expect(error?.reason.text.contains("pumpctl-1.4.2.bin") == true)
     }
 
-    @Test("Refusals without a readable document are judged by their status", arguments: [
-        (502, "<html>Bad gateway</html>", Disposition.retry(floor: .seconds(1))), (503, "", .retry(floor: .seconds(1))),
-        (403, "<Error><Code>Acc", .newTicket), (413, "<html>", .fail), (302, "", .retry(floor: .seconds(30))),
-    ])
+    @Test(
+        "Refusals without a readable document are judged by their status",
+        arguments: [
+            (502, "<html>Bad gateway</html>", Disposition.retry(floor: .seconds(1))),
+            (503, "", .retry(floor: .seconds(1))),
+            (403, "<Error><Code>Acc", .newTicket), (413, "<html>", .fail), (302, "", .retry(floor: .seconds(30))),
+        ]
+    )
     func unreadable(status: Int, body: String, disposition: Disposition) async throws {
         let peer = try Self.peer(status, body: body)
         defer { peer.stop() }
@@ -110,17 +131,22 @@ struct OTAClientUploadTests {
         #expect(error?.httpStatus == status)
     }
 
-    @Test("What the policy would refuse is not sent", arguments: [
-        (#"["content-length-range",1,9]"#, Duration.seconds(60), ReasonCode.tooLarge, Disposition.fail),
-        (#"["content-length-range",11,99]"#, .seconds(60), .ticketUnusable, .fail),
-        (#"["eq","$key","ota/other.bin"]"#, .seconds(60), .ticketUnusable, .fail),
-        (#"["starts-with","$key","ota/"]"#, .seconds(-1), .ticketExpired, .newTicket),
-    ])
+    @Test(
+        "What the policy would refuse is not sent",
+        arguments: [
+            (#"["content-length-range",1,9]"#, Duration.seconds(60), ReasonCode.tooLarge, Disposition.fail),
+            (#"["content-length-range",11,99]"#, .seconds(60), .ticketUnusable, .fail),
+            (#"["eq","$key","ota/other.bin"]"#, .seconds(60), .ticketUnusable, .fail),
+            (#"["starts-with","$key","ota/"]"#, .seconds(-1), .ticketExpired, .newTicket),
+        ]
+    )
     func policy(conditions: String, expiresIn: Duration, code: ReasonCode, disposition: Disposition) async throws {
         let peer = try Self.peer(200)
         defer { peer.stop() }
         let ticket = try Bench.ticket(
-            host: "http://127.0.0.1:\(peer.port)", conditions: conditions, expiresIn: expiresIn
+            host: "http://127.0.0.1:\(peer.port)",
+            conditions: conditions,
+            expiresIn: expiresIn
         )
         let error = try await Self.upload(10, to: peer, ticket: ticket).error
         #expect(error?.reason.code == code)
@@ -128,9 +154,13 @@ struct OTAClientUploadTests {
         #expect(peer.connectionCount == 0)
     }
 
-    @Test("A ticket for a host that is not allowed is not used", arguments: [
-        "https://evil.example", "http://iotx-ota.oss-cn-shanghai.aliyuncs.com", "https://x.aliyuncs.com@evil.example", "",
-    ])
+    @Test(
+        "A ticket for a host that is not allowed is not used",
+        arguments: [
+            "https://evil.example", "http://iotx-ota.oss-cn-shanghai.aliyuncs.com",
+            "https://x.aliyuncs.com@evil.example", "",
+        ]
+    )
     func host(host: String) async throws {
         let peer = try Self.peer(200)
         defer { peer.stop() }
@@ -164,7 +194,12 @@ struct OTAClientUploadTests {
         let bench = Bench(endpoint: peer.url, stall: .milliseconds(300))
         let ticket = try Bench.ticket(host: "http://127.0.0.1:\(peer.port)")
         let error = await Bench.failure { () async throws(CloudError) in
-            try await bench.client.upload(fileName: "a", size: 100_000_000, ticket: ticket, body: Bench.body(100_000_000))
+            try await bench.client.upload(
+                fileName: "a",
+                size: 100_000_000,
+                ticket: ticket,
+                body: Bench.body(100_000_000)
+            )
         }
         #expect(error?.reason.code == .uploadStalled)
         #expect(error?.underlying.contains("300ms") == true)
@@ -187,10 +222,13 @@ struct OTAClientUploadTests {
     @Test("No message of an upload holds policy or signature")
     func secrets() async throws {
         let ticket = try Bench.ticket(host: "http://127.0.0.1:1")
-        let peer = try Self.peer(403, body: """
-            <Error><Code>SignatureDoesNotMatch</Code><Message>not \(ticket.signature.text) for \(ticket.policyText.text)\
-            </Message></Error>
-            """)
+        let peer = try Self.peer(
+            403,
+            body: """
+                <Error><Code>SignatureDoesNotMatch</Code><Message>not \(ticket.signature.text) for \(ticket.policyText.text)\
+                </Message></Error>
+                """
+        )
         defer { peer.stop() }
         let own = try Bench.ticket(host: "http://127.0.0.1:\(peer.port)")
         let error = try #require(try await Self.upload(10, to: peer, ticket: own).error)

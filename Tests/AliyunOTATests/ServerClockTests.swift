@@ -6,17 +6,25 @@ import Testing
 
 @Suite("Server clock")
 struct ServerClockTests {
-    @Test("The date of HTTP headers is read", arguments: [
-        ("Sun, 06 Nov 1994 08:49:37 GMT", "1994-11-06T08:49:37Z"), ("Thu, 29 Feb 2024 23:59:59 GMT", "2024-02-29T23:59:59Z"),
-        ("Thu, 01 Jan 1970 00:00:00 GMT", "1970-01-01T00:00:00Z"), ("Fri, 31 Dec 2100 12:00:00 GMT", "2100-12-31T12:00:00Z"),
-    ])
+    @Test(
+        "The date of HTTP headers is read",
+        arguments: [
+            ("Sun, 06 Nov 1994 08:49:37 GMT", "1994-11-06T08:49:37Z"),
+            ("Thu, 29 Feb 2024 23:59:59 GMT", "2024-02-29T23:59:59Z"),
+            ("Thu, 01 Jan 1970 00:00:00 GMT", "1970-01-01T00:00:00Z"),
+            ("Fri, 31 Dec 2100 12:00:00 GMT", "2100-12-31T12:00:00Z"),
+        ]
+    )
     func dates(text: String, expected: String) { #expect(HTTPDate.parse(text)?.iso8601Seconds == expected) }
 
-    @Test("Garbage in a date header is ignored", arguments: [
-        "", "yesterday", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:37 CET",
-        "Sun, 06 Nov 1994 25:49:37 GMT", "Sun, 06 Foo 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49 GMT",
-        "Sun, 6 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 +8:49:37 GMT",
-    ])
+    @Test(
+        "Garbage in a date header is ignored",
+        arguments: [
+            "", "yesterday", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:37 CET",
+            "Sun, 06 Nov 1994 25:49:37 GMT", "Sun, 06 Foo 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49 GMT",
+            "Sun, 6 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 +8:49:37 GMT",
+        ]
+    )
     func garbage(text: String) {
         let clock = ServerClock()
         #expect(!clock.learn(dateHeader: text))

@@ -52,7 +52,9 @@ struct UploadFormTests {
         let count = Int(value["count"]?.integer ?? 0)
         if let text = value["utf8"]?.string { return Array(text.utf8) }
         if let hex = value["hex"]?.string { return Vectors.bytes(hex: hex) }
-        if let byte = value["repeat_byte_hex"]?.string { return Array(repeating: UInt8(byte, radix: 16) ?? 0, count: count) }
+        if let byte = value["repeat_byte_hex"]?.string {
+            return Array(repeating: UInt8(byte, radix: 16) ?? 0, count: count)
+        }
         var state = value["lcg_seed"]?.integer ?? 0
         return (0..<count).map { _ in
             state = (1_103_515_245 * state + 12_345) % (1 << 31)
@@ -80,10 +82,14 @@ struct UploadFormTests {
         }
     }
 
-    @Test("A condition on the key that the ticket's own key breaks is found", arguments: [
-        (#"["eq","$key","ota/a.bin"]"#, "ota/b.bin"), (#"["starts-with","$key","ota/"]"#, "other/a.bin"),
-        (#"{"key":"ota/a.bin"}"#, "ota/A.bin"), (#"["in","$key",["a","b"]]"#, "c"), (#"["not-in","$key",["a"]]"#, "a"),
-    ])
+    @Test(
+        "A condition on the key that the ticket's own key breaks is found",
+        arguments: [
+            (#"["eq","$key","ota/a.bin"]"#, "ota/b.bin"), (#"["starts-with","$key","ota/"]"#, "other/a.bin"),
+            (#"{"key":"ota/a.bin"}"#, "ota/A.bin"), (#"["in","$key",["a","b"]]"#, "c"),
+            (#"["not-in","$key",["a"]]"#, "a"),
+        ]
+    )
     func brokenConditions(rule: String, key: String) throws {
         let text = #"{"expiration":"2026-01-02T03:05:05.000Z","conditions":[\#(rule)]}"#
         let policy = try #require(UploadPolicy(base64: Data(text.utf8).base64EncodedString()))

@@ -24,7 +24,8 @@ package struct CloudAddress: Sendable, Equatable {
         guard path.utf8.allSatisfy(Self.isPathByte), let (host, port) = Self.hostAndPort(authority) else { return nil }
         self.scheme = scheme
         self.host = host
-        self.port = port
+        // libcurl leaves the scheme's own port out of `Host`, which V3 signs.
+        self.port = port == (scheme == .https ? 443 : 80) ? nil : port
         self.path = path.isEmpty ? "/" : path
     }
 

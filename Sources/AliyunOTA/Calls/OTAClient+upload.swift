@@ -42,7 +42,9 @@ extension OTAClient {
         let sent = crc64 ?? pieces.crc64
         guard told == nil || told == sent else {
             let verdict = Verdict(
-                .newTicket, .uploadDamaged, "the storage holds other bytes than were sent; the agent uploads again"
+                .newTicket,
+                .uploadDamaged,
+                "the storage holds other bytes than were sent; the agent uploads again"
             )
             throw CloudError(.upload, fileName, verdict).seen(in: response, requestID: response.requestID)
         }
@@ -76,7 +78,11 @@ extension OTAClient {
         } else if size > policy.size.upperBound {
             verdict = Verdict(.fail, .tooLarge, "it has \(size) bytes, the cloud takes \(policy.size.upperBound)")
         } else if size < policy.size.lowerBound {
-            verdict = Verdict(.fail, .ticketUnusable, "it has \(size) bytes, the ticket wants \(policy.size.lowerBound)")
+            verdict = Verdict(
+                .fail,
+                .ticketUnusable,
+                "it has \(size) bytes, the ticket wants \(policy.size.lowerBound)"
+            )
         } else if let broken = policy.brokenCondition(fields: ticket.formFields) {
             verdict = Verdict(.fail, .ticketUnusable, "the ticket contradicts itself: \(Untrusted.text(broken))")
         } else {
@@ -90,7 +96,10 @@ extension OTAClient {
             return CloudError(.upload, fileName, unreadable: response)
         }
         let verdict = CloudCodes.verdict(
-            on: answer.code, from: .storage, message: answer.message, status: response.status
+            on: answer.code,
+            from: .storage,
+            message: answer.message,
+            status: response.status
         )
         let isTelling = [ticket.policyText.text, ticket.signature.text].contains { answer.message.contains($0) }
         return CloudError(

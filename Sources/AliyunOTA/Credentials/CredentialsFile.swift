@@ -71,7 +71,10 @@ package final class CredentialsFile: CredentialSource {
 
     private func parse(_ text: String) throws(CloudError) -> Credentials {
         guard let section = INIDocument(text).sections[profile] else {
-            throw wrong("it has no section [\(profile)]", "Add [\(profile)] to \(path), or set cloud.credentials.profile.")
+            throw wrong(
+                "it has no section [\(profile)]",
+                "Add [\(profile)] to \(path), or set cloud.credentials.profile."
+            )
         }
         func value(_ key: String) throws(CloudError) -> String {
             guard let value = section[key], !value.isEmpty else {
@@ -82,7 +85,8 @@ package final class CredentialsFile: CredentialSource {
         let type = section["type"] ?? "access_key"
         guard type == "access_key" || type == "sts" else {
             throw wrong(
-                "type \(Untrusted.text(type)) is not supported", "Use type = access_key or type = sts in \(path)."
+                "type \(Untrusted.text(type)) is not supported",
+                "Use type = access_key or type = sts in \(path)."
             )
         }
         return Credentials(

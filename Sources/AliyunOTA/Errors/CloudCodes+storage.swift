@@ -4,14 +4,24 @@ extension CloudCodes {
     /// Raised by OSS. `AccessDenied` is judged by its message first.
     static let storageRows: [Row] = [
         Row(
-            "AccessDenied", "UserDisable", "SecondLevelDomainForbidden", "KmsServiceNotEnabled",
+            "AccessDenied",
+            "UserDisable",
+            "SecondLevelDomainForbidden",
+            "KmsServiceNotEnabled",
             means: Verdict(
-                .hold, .uploadRefused, "the storage refuses access", hint: "Check the state of the cloud account."
+                .hold,
+                .uploadRefused,
+                "the storage refuses access",
+                hint: "Check the state of the cloud account."
             )
         ),
         Row(
-            "SignatureDoesNotMatch", "InvalidAccessKeyId", "InvalidSecurityToken", "SecurityTokenExpired",
-            "AccessKeyIdAndSecurityTokenNotMatch", "SecurityTokenNotSupported",
+            "SignatureDoesNotMatch",
+            "InvalidAccessKeyId",
+            "InvalidSecurityToken",
+            "SecurityTokenExpired",
+            "AccessKeyIdAndSecurityTokenNotMatch",
+            "SecurityTokenNotSupported",
             means: Verdict(.newTicket, .ticketUnusable, "the storage does not accept the ticket")
         ),
         Row(
@@ -21,18 +31,31 @@ extension CloudCodes {
         Row("EntityTooLarge", means: Verdict(.fail, .tooLarge, "the file is larger than the cloud takes")),
         Row("EntityTooSmall", means: Verdict(.fail, .uploadRefused, "the file is smaller than the cloud takes")),
         Row(
-            "MalformedPOSTRequest", "RequestIsNotMultiPartContent", "IncorrectNumberOfFilesInPOSTRequest",
-            "FieldItemTooLong", "MaxPOSTPreDataLengthExceededError", "InvalidArgument", "MissingContentLength",
-            "NotImplemented", "MethodNotAllowed", "InvalidObjectName", "InvalidBucketName",
-            "InvalidEncryptionAlgorithmError", "CallbackFailed",
+            "MalformedPOSTRequest",
+            "RequestIsNotMultiPartContent",
+            "IncorrectNumberOfFilesInPOSTRequest",
+            "FieldItemTooLong",
+            "MaxPOSTPreDataLengthExceededError",
+            "InvalidArgument",
+            "MissingContentLength",
+            "NotImplemented",
+            "MethodNotAllowed",
+            "InvalidObjectName",
+            "InvalidBucketName",
+            "InvalidEncryptionAlgorithmError",
+            "CallbackFailed",
             means: Verdict(
-                .fail, .uploadRefused, "the storage finds the request malformed", hint: "Report this as a bug."
+                .fail,
+                .uploadRefused,
+                "the storage finds the request malformed",
+                hint: "Report this as a bug."
             )
         ),
         Row("InvalidPolicyDocument", means: Verdict(.fail, .ticketUnusable, "the storage cannot read the ticket")),
         Row("NoSuchBucket", means: Verdict(.fail, .ticketUnusable, "the place that the ticket names does not exist")),
         Row(
-            "FileAlreadyExists", "FileImmutable",
+            "FileAlreadyExists",
+            "FileImmutable",
             means: Verdict(.fail, .uploadRefused, "the storage keeps a file of this name")
         ),
         Row(
@@ -42,7 +65,9 @@ extension CloudCodes {
         Row("RequestTimeout", means: Verdict(.newTicket, .uploadStalled, "the storage waited too long for bytes")),
         Row("InternalError", "ServiceUnavailable", means: busy),
         Row(
-            "UploadTrafficRateLimitExceeded", "TotalQpsLimitExceeded", "ActiveRequestLimitExceeded",
+            "UploadTrafficRateLimitExceeded",
+            "TotalQpsLimitExceeded",
+            "ActiveRequestLimitExceeded",
             "MetaOperationQpsLimitExceeded",
             means: throttled
         ),

@@ -44,7 +44,10 @@ extension Verdict {
             self.init(.retry, .cloudUnreachable, "no connection to the cloud", hint: "Check the uplink and firewalls.")
         case .proxy:
             self.init(
-                .retry, .cloudUnreachable, "the proxy does not let it through", hint: "Check cloud.proxy or https_proxy."
+                .retry,
+                .cloudUnreachable,
+                "the proxy does not let it through",
+                hint: "Check cloud.proxy or https_proxy."
             )
         case .tls:
             self.init(
@@ -57,17 +60,27 @@ extension Verdict {
             self.init(.retry, .cloudUnreachable, "the cloud did not answer in time")
         case .stalled:
             self.init(
-                .newTicket, .uploadStalled, "the link took no more bytes", hint: "Check the uplink; see upload.stall-timeout."
+                .newTicket,
+                .uploadStalled,
+                "the link took no more bytes",
+                hint: "Check the uplink; see upload.stall-timeout."
             )
         case .broken:
-            self.init(isUpload ? .newTicket : .retry, isUpload ? .uploadBroken : .cloudUnreachable, "the connection broke")
+            self.init(
+                isUpload ? .newTicket : .retry,
+                isUpload ? .uploadBroken : .cloudUnreachable,
+                "the connection broke"
+            )
         case .bodyFailed, .bodyLength:
             self.init(.retry, .spoolDamaged, "the file could not be read from the spool")
         case .answerTooLarge:
             self.init(.retryLater, .cloudUnreachable, "something other than the cloud answered")
         case .unusable:
             self.init(
-                .hold, .cloudUnreachable, "the request cannot be sent", hint: "Check the [cloud] section of the configuration."
+                .hold,
+                .cloudUnreachable,
+                "the request cannot be sent",
+                hint: "Check the [cloud] section of the configuration."
             )
         case .cancelled:
             self.init(.retry, isUpload ? .uploadBroken : .cloudUnreachable, "it was cancelled")

@@ -59,6 +59,7 @@ struct BodyLengthError: Error, Sendable, CustomStringConvertible {
 
     var description: String {
         given < promised
-            ? "the body ended after \(given) of \(promised) bytes" : "the body is longer than the promised \(promised) bytes"
+            ? "the body ended after \(given) of \(promised) bytes"
+            : "the body is longer than the promised \(promised) bytes"
     }
 }

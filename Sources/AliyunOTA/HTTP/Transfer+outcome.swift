@@ -39,22 +39,27 @@ extension Transfer {
         return otaferry_curl_get_offset(handle, CURLINFO_PRETRANSFER_TIME_T, &time) == CURLE_OK && time > 0
     }
 
+    /// Whether the proxy answered CONNECT with something else than success.
+    private var isRefusedByProxy: Bool {
+        var status = 0
+        return otaferry_curl_get_long(handle, CURLINFO_HTTP_CONNECTCODE, &status) == CURLE_OK && status >= 300
+    }
+
     private func kind(of result: CURLcode) -> HTTPFailure.Kind {
+        if !hasBegun && isRefusedByProxy { return .proxy }
         switch result {
         case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY: return .unresolved
-        case CURLE_COULDNT_CONNECT: return .unreachable
+        // An interface that is named in the configuration may come up later, a modem's for example.
+        case CURLE_COULDNT_CONNECT, CURLE_INTERFACE_FAILED: return .unreachable
         case CURLE_PROXY: return .proxy
         case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER,
             CURLE_SSL_ISSUER_ERROR, CURLE_SSL_INVALIDCERTSTATUS, CURLE_SSL_SHUTDOWN_FAILED:
             return .tls
         case CURLE_OPERATION_TIMEDOUT: return hasBegun ? .timedOut : .unreachable
-        case CURLE_RECV_ERROR, CURLE_SEND_ERROR:
-            if hasBegun { return .broken }
-            // Before the request: a proxy's answer to CONNECT, or a handshake that was cut off.
-            var status = 0
-            let isProxy = otaferry_curl_get_long(handle, CURLINFO_HTTP_CONNECTCODE, &status) == CURLE_OK && status != 0
-            return isProxy ? .proxy : .unreachable
-        case CURLE_GOT_NOTHING, CURLE_PARTIAL_FILE, CURLE_SEND_FAIL_REWIND, CURLE_WEIRD_SERVER_REPLY: return .broken
+        case CURLE_RECV_ERROR, CURLE_SEND_ERROR: return hasBegun ? .broken : .unreachable
+        case CURLE_GOT_NOTHING, CURLE_PARTIAL_FILE, CURLE_SEND_FAIL_REWIND, CURLE_WEIRD_SERVER_REPLY,
+            CURLE_OUT_OF_MEMORY:
+            return .broken
         case CURLE_ABORTED_BY_CALLBACK: return .cancelled
         default: return hasBegun ? .broken : .unusable
         }

@@ -51,7 +51,9 @@ final class Transfer {
         try check(otaferry_curl_set_string(handle, CURLOPT_URL, request.url))
         // An empty value takes the header away: nobody answers `Expect`, and a body's type is only what we say.
         var lines = ["Expect:"]
-        if !request.headers.contains(where: { $0.name.lowercased() == "content-type" }) { lines.append("Content-Type:") }
+        if !request.headers.contains(where: { $0.name.lowercased() == "content-type" }) {
+            lines.append("Content-Type:")
+        }
         lines += request.headers.map { "\($0.name): \($0.value)" }
         for line in lines {
             guard !line.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) else {
@@ -79,7 +81,9 @@ final class Transfer {
         case .bytes(let bytes):
             try check(otaferry_curl_set_offset(handle, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(bytes.count)))
             // COPY: libcurl keeps its own.
-            try check(bytes.withUnsafeBytes { otaferry_curl_set_pointer(handle, CURLOPT_COPYPOSTFIELDS, $0.baseAddress) })
+            try check(
+                bytes.withUnsafeBytes { otaferry_curl_set_pointer(handle, CURLOPT_COPYPOSTFIELDS, $0.baseAddress) }
+            )
         case .stream(let length, _):
             try check(otaferry_curl_set_offset(handle, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(length)))
         }
@@ -109,7 +113,10 @@ final class Transfer {
             if count >= 0 { unacknowledged = Int(count) }
         }
         return stallWatch?.isStalled(
-            now: now, taken: bytesTaken, unacknowledged: unacknowledged, isStarved: isStarved
+            now: now,
+            taken: bytesTaken,
+            unacknowledged: unacknowledged,
+            isStarved: isStarved
         ) ?? false
     }
 

@@ -85,7 +85,9 @@ final class TransferLoop {
             var context: UnsafeMutableRawPointer?
             // The message is gone once the handle is removed.
             let result = otaferry_curl_message_result(message)
-            guard otaferry_curl_get_pointer(handle, CURLINFO_PRIVATE, &context) == CURLE_OK, let context else { continue }
+            guard otaferry_curl_get_pointer(handle, CURLINFO_PRIVATE, &context) == CURLE_OK, let context else {
+                continue
+            }
             let transfer = Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue()
             end(transfer, transfer.outcome(result))
         }

@@ -59,7 +59,11 @@ struct TransferOption {
             .init(CURLOPT_PROTOCOLS_STR, .text("http,https"), "nothing else is ever meant"),
             .init(CURLOPT_FOLLOWLOCATION, .long(0), "a redirect would carry a signed request elsewhere"),
             .init(CURLOPT_PATH_AS_IS, .long(1), "the signed target is sent unchanged"),
-            .init(CURLOPT_HTTP_VERSION, .long(Int(CURL_HTTP_VERSION_1_1)), "one upload a connection; OSS documents 1.1"),
+            .init(
+                CURLOPT_HTTP_VERSION,
+                .long(Int(CURL_HTTP_VERSION_1_1)),
+                "one upload a connection; OSS documents 1.1"
+            ),
             .init(CURLOPT_HTTP09_ALLOWED, .long(0), "an answer without a status is no answer"),
             .init(CURLOPT_SSLVERSION, .long(Int(CURL_SSLVERSION_TLSv1_2)), "the oldest version still safe"),
             .init(CURLOPT_SSL_VERIFYPEER, .long(1), "the certificate must lead to a trusted one"),

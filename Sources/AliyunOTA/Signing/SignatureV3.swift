@@ -57,7 +57,11 @@ enum SignatureV3 {
         }
         let query = call.parameters.canonicalQuery
         let request = canonicalRequest(
-            method: "POST", path: "/", query: query, headers: headers, bodyDigest: emptyBodyDigest
+            method: "POST",
+            path: "/",
+            query: query,
+            headers: headers,
+            bodyDigest: emptyBodyDigest
         )
         let text = stringToSign(canonicalRequest: request)
         let authorization = authorization(

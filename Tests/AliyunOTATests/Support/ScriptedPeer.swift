@@ -124,11 +124,13 @@ final class PeerConnection: Sendable {
     /// Reads and drops bytes; false when the client has hung up before.
     @discardableResult
     func drain(_ count: Int) -> Bool {
-        var left = count - pending.withLock { bytes in
-            let taken = min(count, bytes.count)
-            bytes.removeFirst(taken)
-            return taken
-        }
+        var left =
+            count
+            - pending.withLock { bytes in
+                let taken = min(count, bytes.count)
+                bytes.removeFirst(taken)
+                return taken
+            }
         var buffer = [UInt8](repeating: 0, count: 256 << 10)
         while left > 0 {
             let got = recv(descriptor, &buffer, min(left, buffer.count), 0)
