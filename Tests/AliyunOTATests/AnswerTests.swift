@@ -29,13 +29,13 @@ struct AnswerTests {
     @Test("Envelopes of both shapes are read, in either case of the names")
     func platform() {
         let inBand = PlatformAnswer(
-            json: Array(#"{"RequestId":"r","Success":false,"Code":"iot.x","ErrorMessage":"m"}"#.utf8)
+            Array(#"{"RequestId":"r","Success":false,"Code":"iot.x","ErrorMessage":"m"}"#.utf8)
         )
         #expect(inBand?.success == false && inBand?.code == "iot.x" && inBand?.message == "m")
-        let gateway = PlatformAnswer(json: Array(#"{"requestId":"r","code":"Throttling","message":"m"}"#.utf8))
+        let gateway = PlatformAnswer(Array(#"{"requestId":"r","code":"Throttling","message":"m"}"#.utf8))
         #expect(gateway?.success == nil && gateway?.code == "Throttling" && gateway?.requestID == "r")
         for text in ["", "[]", "{}", "{\"a\":", "<html>", "\"x\""] {
-            #expect(PlatformAnswer(json: Array(text.utf8)) == nil)
+            #expect(PlatformAnswer(Array(text.utf8)) == nil)
         }
     }
 

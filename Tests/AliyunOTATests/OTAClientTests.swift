@@ -354,6 +354,48 @@ struct OTAClientCallTests {
         #expect(peer.requests[0].query["ProductKey"] == "pk")
     }
 
+    @Test("Answers in XML say the same")
+    func xml() async throws {
+        let peer = try ScriptedPeer { connection in
+            while let request = connection.readRequest() {
+                switch request.query["Action"] {
+                case "ListOTAFirmware":
+                    connection.answer(
+                        200,
+                        body: """
+                            <?xml version='1.0' encoding='UTF-8'?><ListOTAFirmwareResponse><RequestId>r</RequestId>
+                            <Success>true</Success><PageCount>1</PageCount><Total>1</Total><FirmwareInfo><SimpleFirmwareInfo>
+                            <FirmwareId>f1</FirmwareId><FirmwareName>a&amp;b</FirmwareName><FirmwareSize>12</FirmwareSize>
+                            <Type>1</Type></SimpleFirmwareInfo></FirmwareInfo></ListOTAFirmwareResponse>
+                            """
+                    )
+                case "CreateOTAFirmware":
+                    connection.answer(
+                        200,
+                        body: """
+                            <CreateOTAFirmwareResponse><Success>false</Success><RequestId>r</RequestId>
+                            <Code>iot.firmware.AlreadyExistedFirmwareName</Code><ErrorMessage>x</ErrorMessage>
+                            </CreateOTAFirmwareResponse>
+                            """
+                    )
+                default:
+                    connection.answer(400, body: "<Error><RequestId>r</RequestId><Code>Throttling</Code></Error>")
+                }
+            }
+        }
+        defer { peer.stop() }
+        let client = Bench(endpoint: peer.url) { $0.format = .xml }.client
+        let found = try await client.listFirmware()
+        #expect(found.count == 1 && found[0].name == "a&b" && found[0].size == 12 && found[0].kind == .delta)
+        let taken = await Bench.failure { () async throws(CloudError) in
+            try await client.register(Registration(name: "n", version: "1"))
+        }
+        #expect(taken?.reason.code == .nameTaken)
+        let slow = await Bench.failure { () async throws(CloudError) in try await client.requestTicket(suffix: "bin") }
+        #expect(slow?.reason.code == .cloudThrottled)
+        #expect(peer.requests.allSatisfy { $0.query["Format"] == "XML" })
+    }
+
     @Test("A cancelled call says so")
     func cancelled() async throws {
         let peer = try ScriptedPeer { connection in

@@ -1,5 +1,10 @@
 import FerryCore
 
+extension JSONValue {
+    /// A member that is a whole number; XML has it as text.
+    func number(_ name: String) -> Int64? { self[name]?.integer ?? self[name]?.string.flatMap { Int64($0) } }
+}
+
 /// The envelope of an RPC answer, from whatever it was written in.
 struct PlatformAnswer: Sendable {
     let requestID: String?
@@ -10,9 +15,14 @@ struct PlatformAnswer: Sendable {
     /// Everything, the members beside `Data` included.
     let content: JSONValue
 
-    /// Reads a JSON body; nil when it is none, or says nothing that the envelope has.
-    init?(json body: [UInt8]) {
-        guard let content = try? JSONValue(parsing: body), content.object != nil else { return nil }
+    /// Reads a body, JSON or XML whatever was asked for: a gateway's errors need not follow. nil when it is neither, or
+    /// says nothing that the envelope has.
+    init?(_ body: [UInt8]) {
+        let isXML = body.first { !Self.blanks.contains($0) } == UInt8(ascii: "<")
+        guard let content = isXML ? Self.content(xml: body) : try? JSONValue(parsing: body), content.object != nil
+        else {
+            return nil
+        }
         func text(_ names: String...) -> String? { names.lazy.compactMap { content[$0]?.string }.first }
         requestID = text("RequestId", "requestId")
         success = Self.flag(content["Success"] ?? content["success"])
@@ -20,6 +30,16 @@ struct PlatformAnswer: Sendable {
         message = text("ErrorMessage", "Message", "message") ?? ""
         self.content = content
         if success == nil, code == nil { return nil }
+    }
+
+    private static let blanks: [UInt8] = [0x20, 0x09, 0x0a, 0x0d]
+
+    /// The root is `<ApiName>Response`, or `<Error>` in gateway errors.
+    private static func content(xml body: [UInt8]) -> JSONValue? {
+        guard let root = XMLElement(parsing: body), root.name == "Error" || root.name.hasSuffix("Response") else {
+            return nil
+        }
+        return root.json
     }
 
     /// The member `Data`; nil where it is absent, null or empty.

@@ -1,4 +1,5 @@
 import CExpat
+import FerryCore
 
 /// An element of a small XML document: what OSS says when it refuses.
 struct XMLElement: Sendable, Equatable {
@@ -10,6 +11,20 @@ struct XMLElement: Sendable, Equatable {
 
     /// The first child of a name.
     subscript(_ name: String) -> XMLElement? { children.first { $0.name == name } }
+
+    /// The same as JSON would say it: members for children, a list where a name is repeated, else the text.
+    var json: JSONValue {
+        guard !children.isEmpty else { return .string(text) }
+        var members: [String: JSONValue] = [:]
+        for child in children {
+            switch members[child.name] {
+            case nil: members[child.name] = child.json
+            case .array(let list): members[child.name] = .array(list + [child.json])
+            case .some(let first): members[child.name] = .array([first, child.json])
+            }
+        }
+        return .object(members)
+    }
 
     /// Reads a whole document of UTF-8; nil when it is not well-formed, has a DOCTYPE, or is too deep or too large.
     init?(parsing bytes: [UInt8]) {

@@ -10,6 +10,8 @@ package struct CloudSettings: Sendable {
     package var instanceID: String?
     /// How calls are signed.
     package var signature = SignatureScheme.v1
+    /// What answers are asked for in; either is read.
+    package var format = AnswerFormat.json
     /// Globs of the hosts that a ticket may name; the endpoint's own host is always allowed, on any port.
     package var uploadHosts = ["*.aliyuncs.com"]
     /// Ends an upload when the link takes no byte for so long.

@@ -21,7 +21,6 @@ package struct ListedFirmware: Sendable, Equatable {
     /// nil when it has no id.
     init?(json: JSONValue) {
         func text(_ name: String) -> String? { json[name]?.string.flatMap { $0.isEmpty ? nil : $0 } }
-        func number(_ name: String) -> Int64? { json[name]?.integer ?? text(name).flatMap { Int64($0) } }
         guard let id = text("FirmwareId") else { return nil }
         firmwareID = id
         name = text("FirmwareName") ?? ""
@@ -30,11 +29,11 @@ package struct ListedFirmware: Sendable, Equatable {
         moduleName = text("ModuleName")
         description = text("FirmwareDesc")
         sourceVersion = text("SrcVersion")
-        kind = number("Type").flatMap { Registration.Kind(rawValue: Int($0)) }
-        size = number("FirmwareSize")
+        kind = json.number("Type").flatMap { Registration.Kind(rawValue: Int($0)) }
+        size = json.number("FirmwareSize")
         sign = text("FirmwareSign")
         signMethod = text("SignMethod")
-        status = number("Status")
+        status = json.number("Status")
         createdAt = text("UtcCreate")
     }
 }

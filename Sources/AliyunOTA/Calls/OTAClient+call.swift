@@ -41,6 +41,7 @@ extension OTAClient {
             SigningIngredients(
                 credentials: keys,
                 region: settings.region,
+                format: settings.format,
                 host: endpoint.authority,
                 nonce: SigningIngredients.freshNonce(),
                 time: clock.now()
@@ -57,7 +58,7 @@ extension OTAClient {
             throw CloudError(operation, object, error)
         }
         let isClockNews = clock.learn(dateHeader: response.headers["date"])
-        guard let answer = PlatformAnswer(json: response.body), !response.isTruncated else {
+        guard let answer = PlatformAnswer(response.body), !response.isTruncated else {
             return .refused(CloudError(operation, object, unreadable: response), isRepeatable: false)
         }
         if response.isSuccess, answer.success == true { return .answered(answer) }

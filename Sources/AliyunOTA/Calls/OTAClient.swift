@@ -69,8 +69,8 @@ package final class OTAClient: Sendable {
             let answer = try await perform(call, .list, object: "")
             let rows = Self.rows(of: answer)
             found += rows.compactMap(ListedFirmware.init(json:))
-            let pageCount = answer.content["PageCount"]?.integer
-            let total = answer.content["Total"]?.integer
+            let pageCount = answer.content.number("PageCount")
+            let total = answer.content.number("Total")
             // Without counts a short page is the last.
             let isLast = pageCount.map { page >= $0 } ?? total.map { page * Self.pageSize >= $0 }
             if rows.isEmpty || isLast ?? (rows.count < Int(Self.pageSize)) { return found }

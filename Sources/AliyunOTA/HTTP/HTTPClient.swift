@@ -26,6 +26,11 @@ package final class HTTPClient: Sendable {
         if thread == nil { queue.close() }
     }
 
+    /// A client for a cloud's settings.
+    package convenience init(settings: CloudSettings) {
+        self.init(link: settings.link, rateLimit: settings.rateLimit)
+    }
+
     deinit {
         queue.close()
         // The thread never holds the client, so this is never the thread itself.

@@ -17,17 +17,19 @@ struct StallWatch {
     ///   - unacknowledged: bytes in the socket's send queue, nil if unknown. A slow link empties a queue of megabytes
     ///     for minutes before the socket takes the next byte; that is progress.
     ///   - isStarved: whether the sender waits for the body and not for the link.
+    ///   - pause: how long a rate limit may keep the sender quiet between two pieces.
     mutating func isStalled(
         now: SuspendingClock.Instant,
         taken: Int64,
         unacknowledged: Int?,
-        isStarved: Bool
+        isStarved: Bool,
+        pause: Duration = .zero
     ) -> Bool {
         var hasMoved = isStarved || taken != self.taken
         if let before = self.unacknowledged, let unacknowledged, unacknowledged < before { hasMoved = true }
         self.taken = taken
         self.unacknowledged = unacknowledged
         if hasMoved { lastProgress = now }
-        return now - lastProgress >= limit
+        return now - lastProgress >= limit + pause
     }
 }

@@ -1,4 +1,5 @@
 import CCurl
+import FerryCore
 
 /// One request in libcurl: owns an easy handle and everything the handle points to. Lives on the client's thread.
 final class Transfer {
@@ -105,7 +106,9 @@ final class Transfer {
     var stallCheckInterval: Duration? { stallWatch.map { min(.seconds(1), $0.limit / 4) } }
 
     /// Whether the link has not moved for too long.
-    func isStalled(now: SuspendingClock.Instant) -> Bool {
+    ///
+    /// - Parameter rateLimit: what uploads are limited to now.
+    func isStalled(now: SuspendingClock.Instant, rateLimit: ByteCount?) -> Bool {
         var socket = curl_socket_t(-1)
         var unacknowledged: Int?
         if otaferry_curl_get_socket(handle, &socket) == CURLE_OK, socket >= 0 {
@@ -116,7 +119,8 @@ final class Transfer {
             now: now,
             taken: bytesTaken,
             unacknowledged: unacknowledged,
-            isStarved: isStarved
+            isStarved: isStarved,
+            pause: TransferOption.pause(rateLimit: rateLimit)
         ) ?? false
     }
 

@@ -96,7 +96,8 @@ final class TransferLoop {
     private func endStalled() {
         guard transfers.values.contains(where: { $0.stallCheckInterval != nil }) else { return }
         let now = SuspendingClock.now
-        for transfer in Array(transfers.values) where transfer.isStalled(now: now) {
+        let rateLimit = queue.rateLimit
+        for transfer in Array(transfers.values) where transfer.isStalled(now: now, rateLimit: rateLimit) {
             let limit = transfer.job.request.stallTimeout?.configurationText ?? ""
             end(transfer, .failure(transfer.failure(.stalled, "nothing moved on the connection for \(limit)")))
         }

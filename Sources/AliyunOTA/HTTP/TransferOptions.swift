@@ -52,6 +52,13 @@ struct TransferOption {
         return max(uploadBufferLeast, Int(min(Int64(uploadBuffer), rateLimit.rawValue / 4)))
     }
 
+    /// How long a limited upload is quiet at most: libcurl sends one whole buffer, then waits until the rate is right. The
+    /// limit may be newer than the buffer.
+    static func pause(rateLimit: ByteCount?) -> Duration {
+        guard let rateLimit, rateLimit.rawValue > 0 else { return .zero }
+        return .milliseconds(Int64(uploadBuffer) * 1_000 / rateLimit.rawValue)
+    }
+
     /// The table: everything that is relied on is set, defaults or not.
     static func table(for request: HTTPRequest, link: LinkSettings, rateLimit: ByteCount?) -> [TransferOption] {
         var table: [TransferOption] = [

@@ -21,7 +21,7 @@ enum SignatureV1 {
         var parameters = call.parameters
         parameters.add("Action", call.action)
         parameters.add("Version", call.version)
-        parameters.add("Format", "JSON")
+        parameters.add("Format", ingredients.format.rawValue)
         parameters.add("RegionId", ingredients.region)
         parameters.add("AccessKeyId", ingredients.credentials.accessKeyID)
         parameters.add("SecurityToken", ingredients.credentials.securityToken?.text)

@@ -14,6 +14,7 @@ struct RPCCall: Sendable {
 struct SigningIngredients: Sendable {
     let credentials: Credentials
     let region: String
+    var format = AnswerFormat.json
     /// The endpoint's host, with the port if it is not the scheme's own.
     let host: String
     let nonce: String
@@ -33,6 +34,12 @@ struct SignedCall: Sendable {
     let headers: [HTTPHeader]
     /// Kept to compare it with the server's own after `SignatureDoesNotMatch`; never logged.
     let stringToSign: String
+}
+
+/// What RPC answers are written in. Only V1 names it in the call.
+package enum AnswerFormat: String, Sendable {
+    case json = "JSON"
+    case xml = "XML"
 }
 
 /// How RPC calls are signed.
