@@ -15,7 +15,9 @@ package enum CloudOperation: String, Sendable {
 
     /// The beginning of a message: `"Could not upload pumpctl-1.4.2.bin"`.
     func failed(_ object: String) -> String {
-        let object = object.isEmpty ? "" : " " + Untrusted.text(object)
+        // Where credentials come from is written in the configuration; the other names are a sender's.
+        let name = self == .credentials ? object : Untrusted.text(object)
+        let object = name.isEmpty ? "" : " " + name
         return switch self {
         case .ticket: "Could not get an upload ticket\(object)"
         case .upload: "Could not upload\(object)"
