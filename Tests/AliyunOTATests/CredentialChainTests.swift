@@ -1,6 +1,5 @@
 import FerryCore
 import FoundationEssentials
-import Logging
 import Testing
 
 @testable import AliyunOTA
@@ -11,7 +10,6 @@ struct CredentialChainTests {
     private let services = CredentialServices(
         http: HTTPClient(link: LinkSettings(proxy: "", version: "0")),
         clock: ServerClock(),
-        logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
         region: "cn-shanghai"
     )
 

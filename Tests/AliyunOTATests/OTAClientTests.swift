@@ -1,6 +1,5 @@
 import FerryCore
 import FoundationEssentials
-import Logging
 import Synchronization
 import Testing
 
@@ -28,8 +27,7 @@ struct Bench {
             settings: settings,
             credentials: FixedCredentials(),
             http: HTTPClient(link: settings.link),
-            clock: clock,
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            clock: clock
         )
     }
 

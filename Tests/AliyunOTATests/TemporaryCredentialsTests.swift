@@ -1,5 +1,4 @@
 import FerryCore
-import Logging
 import Testing
 
 @testable import AliyunOTA
@@ -24,8 +23,7 @@ struct TemporaryCredentialsTests {
             settings: settings,
             base: FixedCredentials(),
             http: HTTPClient(link: LinkSettings(proxy: "", version: "0")),
-            clock: ServerClock(),
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            clock: ServerClock()
         )
     }
 

@@ -16,7 +16,7 @@ package final class OTAClient: Sendable {
         credentials: any CredentialSource,
         http: HTTPClient,
         clock: ServerClock,
-        logger: Logger
+        logger: Logger = Logger(label: "aliyun-ota")
     ) {
         self.settings = settings
         self.http = http

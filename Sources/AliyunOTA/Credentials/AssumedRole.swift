@@ -34,7 +34,7 @@ package final class AssumedRole: CredentialSource {
         base: any CredentialSource,
         http: HTTPClient,
         clock: ServerClock,
-        logger: Logger
+        logger: Logger = Logger(label: "aliyun-ota")
     ) {
         self.settings = settings
         caller = PlatformCaller(

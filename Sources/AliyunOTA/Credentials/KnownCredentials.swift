@@ -18,7 +18,12 @@ package struct CredentialServices: Sendable {
     let region: String
 
     /// - Parameter region: where STS is asked.
-    package init(http: HTTPClient, clock: ServerClock, logger: Logger, region: String) {
+    package init(
+        http: HTTPClient,
+        clock: ServerClock,
+        logger: Logger = Logger(label: "aliyun-ota"),
+        region: String
+    ) {
         self.http = http
         self.clock = clock
         self.logger = logger
