@@ -11,6 +11,7 @@ package final class OTAClient: Sendable {
     let clock: ServerClock
     let caller: PlatformCaller
 
+    /// - Parameter http: may be shared with credential sources.
     package init(
         settings: CloudSettings,
         credentials: any CredentialSource,

@@ -19,7 +19,8 @@ struct PlatformCaller: Sendable {
         case refused(CloudError, isRepeatable: Bool)
     }
 
-    /// Makes one call and reads its envelope. A success has status 2xx and, where the API has that member, `Success` true.
+    /// Makes one call and reads its envelope. A success has status 2xx and, where the API has that member, `Success`
+    /// true.
     func perform(
         _ call: RPCCall,
         _ operation: CloudOperation,

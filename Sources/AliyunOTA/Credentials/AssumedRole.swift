@@ -7,16 +7,20 @@ package final class AssumedRole: CredentialSource {
     package struct Settings: Sendable {
         /// `acs:ram::<account>:role/<name>`
         package var roleARN: String
+        /// Shows in the cloud's audit log; 2 to 32 of letters, digits and `.@-_`.
         package var sessionName: String
         /// Narrows what the role may do.
         package var policy: String?
+        /// What the role may demand of foreign accounts.
         package var externalID: String?
         /// At least 900 seconds, at most what the role allows.
         package var duration = Duration.seconds(3_600)
+        /// Where STS is asked.
         package var region: String
         /// The URL of STS; nil: `https://sts.<region>.aliyuncs.com/`.
         package var endpoint: String?
 
+        /// One hour, no narrowing policy.
         package init(roleARN: String, sessionName: String, region: String) {
             self.roleARN = roleARN
             self.sessionName = sessionName
@@ -50,6 +54,7 @@ package final class AssumedRole: CredentialSource {
         cache = TemporaryCredentials(margin: .seconds(300), clock: clock)
     }
 
+    /// Those at hand, or new ones shortly before their end.
     package func credentials() async throws(CloudError) -> Credentials {
         try await cache.current { () async throws(CloudError) in try await assume() }
     }

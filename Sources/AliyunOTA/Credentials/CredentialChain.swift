@@ -41,6 +41,7 @@ package struct CredentialChain: CredentialSource {
         self.sources = sources
     }
 
+    /// Those of the first source that has any. An error names all that were asked.
     package func credentials() async throws(CloudError) -> Credentials {
         var passing: CloudError?
         var reasons: [String] = []

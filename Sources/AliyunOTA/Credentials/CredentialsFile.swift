@@ -39,6 +39,7 @@ package final class CredentialsFile: CredentialSource {
         self.services = services
     }
 
+    /// What the file says now.
     package func credentials() async throws(CloudError) -> Credentials {
         try await source().credentials()
     }

@@ -28,18 +28,27 @@ package final class InstanceRole: CredentialSource {
         cache = TemporaryCredentials(margin: .seconds(900), clock: clock)
     }
 
+    /// Those at hand, or new ones shortly before their end.
     package func credentials() async throws(CloudError) -> Credentials {
         try await cache.current { () async throws(CloudError) in try await fetch() }
     }
 
     private func fetch() async throws(CloudError) -> TemporaryCredentials.Lease {
         let token = try await token()
-        let role: String
-        if let roleName { role = roleName } else { role = try await get(Self.path, token: token) }
-        guard !role.isEmpty, role.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "/") }) else {
+        let role = try await role(token: token)
+        return try await lease(get(Self.path + PercentEncoding.encode(role), token: token))
+    }
+
+    private func role(token: String?) async throws(CloudError) -> String {
+        if let roleName { return roleName }
+        let name = try await get(Self.path, token: token)
+        guard !name.isEmpty, name.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "/") }) else {
             throw failure("the instance has no role", hint: "Give the instance a role in the ECS console.")
         }
-        let text = try await get(Self.path + PercentEncoding.encode(role), token: token)
+        return name
+    }
+
+    private func lease(_ text: String) throws(CloudError) -> TemporaryCredentials.Lease {
         do {
             let json = try JSONValue(parsing: text)
             guard json["Code"]?.string == "Success" else { throw MissingMember(name: "Code Success") }

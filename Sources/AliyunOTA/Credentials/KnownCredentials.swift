@@ -5,8 +5,10 @@ package import Logging
 package struct KnownCredentials: CredentialSource {
     private let value: Credentials
 
+    /// - Parameter value: what is always given.
     package init(_ value: Credentials) { self.value = value }
 
+    /// Always the same.
     package func credentials() async throws(CloudError) -> Credentials { value }
 }
 

@@ -49,6 +49,7 @@ package struct CloudError: Error, Sendable {
     package var operation: CloudOperation
     /// For people, and for the state message.
     package var reason: Reason
+    /// What to do now.
     package var disposition: Disposition
     /// The status of the answer, where there was one.
     package var httpStatus: Int?
@@ -63,6 +64,7 @@ package struct CloudError: Error, Sendable {
     /// Whether the caller's own cancellation ended it. `reason` and `disposition` mean nothing then.
     package var isCancelled = false
 
+    /// An error whose every part is known.
     package init(
         operation: CloudOperation,
         reason: Reason,
@@ -85,6 +87,7 @@ package struct CloudError: Error, Sendable {
 }
 
 extension CloudError: CustomStringConvertible {
+    /// The sentence of the reason.
     package var description: String { reason.text }
 }
 
