@@ -362,7 +362,8 @@ struct OTAClientCallTests {
                         200,
                         body: """
                             <?xml version='1.0' encoding='UTF-8'?><ListOTAFirmwareResponse><RequestId>r</RequestId>
-                            <Success>true</Success><PageCount>1</PageCount><Total>1</Total><FirmwareInfo><SimpleFirmwareInfo>
+                            <Success>true</Success><PageCount>1</PageCount><Total>1</Total>
+                            <FirmwareInfo><SimpleFirmwareInfo>
                             <FirmwareId>f1</FirmwareId><FirmwareName>a&amp;b</FirmwareName><FirmwareSize>12</FirmwareSize>
                             <Type>1</Type></SimpleFirmwareInfo></FirmwareInfo></ListOTAFirmwareResponse>
                             """
