@@ -93,7 +93,7 @@ final class Herald: Sendable {
     /// Tells every sender where its open transfer stands: the broker may have lost segments, or there is room again.
     func acknowledgeOpen(_ ledger: Ledger, rules: IntakeRules) {
         let usage = ledger.usage
-        let open = ledger.openTransfers.filter { $0.state == .receiving }
+        let open = ledger.receivingTransfers
         for transfer in open {
             let room = usage.free + transfer.reservedBytes - transfer.received.count
             let isIncomplete = transfer.end != nil && !transfer.isComplete

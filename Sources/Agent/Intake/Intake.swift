@@ -103,7 +103,8 @@ final class Intake: Sendable {
         }
         switch action {
         case .quiet: break
-        case .began: logger.error("A batch could not be stored", metadata: [LogKeys.error: "\(error?.description ?? "")"])
+        case .began:
+            logger.error("A batch could not be stored", metadata: [LogKeys.error: "\(error?.description ?? "")"])
         case .goesOn(let count, _):
             logger.error(
                 "Batches still cannot be stored",

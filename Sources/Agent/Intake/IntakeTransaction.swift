@@ -40,7 +40,7 @@ struct IntakeTransaction {
     /// Ends the batch: the acknowledgements tell what will be committed.
     mutating func finish() throws(SpoolError) -> IntakeOutcome {
         usage = ledger.usage
-        let active = ledger.openTransfers.count { $0.state == .receiving && now - $0.lastByte < IntakeRules.activeFor }
+        let active = ledger.receivingTransfers.count { now - $0.lastByte < IntakeRules.activeFor }
         for entry in pending {
             let payload: JSONValue
             if let transfer = try ledger.transfer(at: entry.address) {
@@ -121,7 +121,7 @@ struct IntakeTransaction {
         existing: Transfer?
     ) throws(SpoolError) -> Admission.Refusal? {
         if isFull { return Admission.Refusal("The disk of the gateway is full", code: .noRoom) }
-        let open = ledger.openTransfers.count { $0.state == .receiving && $0.key != existing?.key }
+        let open = ledger.receivingTransfers.count { $0.key != existing?.key }
         let facts = Admission.Facts(
             openTransfers: open,
             room: usage.free + (existing?.reservedBytes ?? 0),
@@ -186,7 +186,7 @@ struct IntakeTransaction {
 
     /// A segment may come before `init`. Nil when it is refused; the refusal is noted.
     private mutating func beginOrphan(_ address: TransferAddress, _ bytes: [UInt8]) throws(SpoolError) -> Transfer? {
-        let open = ledger.openTransfers.count { $0.state == .receiving }
+        let open = ledger.receivingTransfers.count
         if isFull || usage.free < Int64(bytes.count) {
             reply(address, .noRoom, "The spool has no room for the segment")
         } else if open >= rules.admission.openTransfersMax {

@@ -36,9 +36,10 @@ package struct TransferRequest: Sendable, Equatable {
         if let problem = FileName.problem(with: name) { throw .init(problem) }
         self.name = name
         self.document = document
-        firmware = try document["firmware"].map { (json) throws(FirmwareMetadata.Problem) in
-            try FirmwareMetadata(json: json)
-        } ?? FirmwareMetadata()
+        firmware =
+            try document["firmware"].map { (json) throws(FirmwareMetadata.Problem) in
+                try FirmwareMetadata(json: json)
+            } ?? FirmwareMetadata()
         if let value = document["size"] {
             guard let number = value.integer, number >= 0 else {
                 throw .init("size must be a whole number of bytes")
