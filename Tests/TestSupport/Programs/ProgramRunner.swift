@@ -178,7 +178,8 @@ package final class ProgramRunner: Sendable {
     private var hasNothingMore: Bool { shared.state.withLock { $0.ending != nil && $0.openPipes == 0 } }
 
     private var tail: String {
-        "ending: \(ending.map { "\($0)" } ?? "none"), errors:\n\(text(.errors).suffix(4_000))\noutput:\n\(text().suffix(2_000))"
+        let ending = ending.map { "\($0)" } ?? "none"
+        return "ending: \(ending), errors:\n\(text(.errors).suffix(4_000))\noutput:\n\(text().suffix(2_000))"
     }
 
     /// Finds a program: as a path, beside the test bundle, or in `PATH`.
