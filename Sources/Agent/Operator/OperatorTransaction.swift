@@ -23,9 +23,10 @@ struct OperatorTransaction {
         case .list: try list()
         case .get: try get()
         case .describe: try describe()
-        case .cancel: try change(.stopAttempt) { (transfer, now) throws(OperatorRefusal) in
-            try transfer.cancelled(at: now)
-        }
+        case .cancel:
+            try change(.stopAttempt) { (transfer, now) throws(OperatorRefusal) in
+                try transfer.cancelled(at: now)
+            }
         case .retry:
             try change(.look) { [herald] (transfer, now) throws(OperatorRefusal) in
                 try transfer.retried(at: now, catalog: herald.catalog)

@@ -141,7 +141,7 @@ struct AgentParts: Sendable {
                 let saved = try ledger.save(transfer)
                 try ledger.note(.state, of: saved, at: now)
             }
-            let receiving = ledger.openTransfers.filter { $0.state == .receiving }.map(\.key)
+            let receiving = ledger.receivingTransfers.map(\.key)
             return (Set(receiving), try ledger.setting(OperatorTransaction.pausedSetting) != nil)
         }
         publisher.pause(isPaused)
