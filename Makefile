@@ -5,7 +5,11 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
+# Warnings are errors with the compiler that this is written with; a newer one may know more of them.
 # The same for every target, so that they share what is built.
+ifndef SWIFT_FLAGS
+SWIFT_FLAGS := $(if $(findstring Swift version 6.3,$(shell swift --version 2>&1)),-Xswiftc -warnings-as-errors)
+endif
 export OTAFERRY_SWIFT_FLAGS := $(SWIFT_FLAGS)
 
 .PHONY: help build test demo format lint clean tools
