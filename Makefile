@@ -5,10 +5,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-# Warnings are errors with the compiler that this is written with; a newer one may know more of them.
-# The same for every target, so that they share what is built.
+# Flags for swift build; "make test SWIFT_FLAGS=-v" builds with others.
 ifndef SWIFT_FLAGS
-SWIFT_FLAGS := $(if $(findstring Swift version 6.3,$(shell swift --version 2>&1)),-Xswiftc -warnings-as-errors)
+SWIFT_FLAGS := $(shell packaging/swift-flags.sh 2>/dev/null)
 endif
 export OTAFERRY_SWIFT_FLAGS := $(SWIFT_FLAGS)
 

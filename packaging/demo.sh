@@ -2,11 +2,8 @@
 # The whole path on one machine: a broker, the agent and a simulated cloud of its own, two firmware files through them.
 # Everything it starts and writes is gone when it ends, however it ends. Exit code 0: both files arrived whole.
 set -euo pipefail
-# Every job gets a process group of its own: Ctrl-C reaches this script alone, and it ends each of them.
-set -m
 cd "$(dirname "$0")/.."
 
-read -ra swift_flags <<<"${OTAFERRY_SWIFT_FLAGS:-}"
 sender=ci
 gateway=demo
 root=otaferry/v1/$gateway
@@ -43,20 +40,40 @@ folder=''
 started=()
 is_ending=no
 
-# Ends the groups of processes that were started, the last first.
-end_all() {
-    local index group tries
-    for ((index = ${#started[@]} - 1; index >= 0; index--)); do
-        group=${started[index]}
-        kill -TERM -- "-$group" 2>/dev/null || continue
-        for ((tries = 0; tries < 80; tries++)); do
-            kill -0 -- "-$group" 2>/dev/null || break
-            sleep 0.1
-        done
-        # Only where it did not listen.
-        kill -KILL -- "-$group" 2>/dev/null || true
-        wait "$group" 2>/dev/null || true
+# The processes of a session: what a program that was started has started itself.
+members_of() {
+    local file line fields
+    for file in /proc/[0-9]*/stat; do
+        # A process that has ended meanwhile.
+        { IFS= read -r line <"$file"; } 2>/dev/null || continue
+        # Behind the name, which may hold anything: state, parent, group, session.
+        read -ra fields <<<"${line##*) }"
+        if [[ ${fields[3]} == "$1" && ${fields[0]} != Z ]]; then
+            file=${file%/stat}
+            echo "${file##*/}"
+        fi
     done
+}
+
+# Ends a program that was started and what it has started: asks it, and whoever is left after 8 seconds is killed.
+end() {
+    local leader=$1 tries members
+    # swift build ends its compilers at an interrupt; the others take it like any other wish to stop.
+    kill -INT "$leader" 2>/dev/null || true
+    for ((tries = 0; tries < 80; tries++)); do
+        mapfile -t members < <(members_of "$leader")
+        [[ ${#members[@]} -gt 0 ]] || break
+        [[ $tries -ne 40 ]] || kill -TERM "${members[@]}" 2>/dev/null || true
+        sleep 0.1
+    done
+    [[ ${#members[@]} -eq 0 ]] || kill -KILL "${members[@]}" 2>/dev/null || true
+    wait "$leader" 2>/dev/null || true
+}
+
+# The last that was started goes first.
+end_all() {
+    local index
+    for ((index = ${#started[@]} - 1; index >= 0; index--)); do end "${started[index]}"; done
     started=()
 }
 
@@ -88,11 +105,11 @@ fail() {
 }
 
 # Starts a program in the background: the file in the folder that its output goes to, then the command. Its process is
-# in $! afterwards.
+# in $! afterwards. It gets a session of its own: Ctrl-C reaches this script alone, which then ends each of them.
 start() {
     local output=$folder/$1
     shift
-    "$@" </dev/null >"$output" 2>&1 &
+    setsid "$@" </dev/null >>"$output" 2>&1 &
     started+=("$!")
 }
 
@@ -131,6 +148,10 @@ build() {
 }
 
 folder=$(mktemp -d "${TMPDIR:-/tmp}/otaferry-demo.XXXXXX")
+mkdir "$folder/tmp"
+# What others leave in the temporary folder goes with it.
+export TMPDIR=$folder/tmp
+read -ra swift_flags <<<"${OTAFERRY_SWIFT_FLAGS-$(packaging/swift-flags.sh)}"
 title "Building otaferry and the simulated cloud"
 note "The first time this takes some minutes."
 begun=$SECONDS
@@ -218,7 +239,8 @@ declare -A begun_at stored_at registered_at state_of
 take() {
     local line=$1 file state
     if [[ $line != \{* ]]; then
-        row "otaferry push" "$line" "$dim"
+        # A word alone is a state, which its message tells too.
+        [[ $line != *' '* || $line == *' 0 %'* ]] || row "otaferry push" "$line" "$dim"
         return
     fi
     [[ $line =~ \"file\":\"([^\"]*)\" ]] || return 0
@@ -249,11 +271,23 @@ head -c 4096 /dev/urandom >"$small"
 size_of() { stat -c %s "$1"; }
 sum_of() { sha256sum "$1" | cut -d ' ' -f 1; }
 
-# Reads lines until both files have ended; fails when the time is over.
+# Takes the lines that have come; the rest of one that is not whole yet waits in `partial`. There is no read with a time
+# limit here: its alarm outlives a trap and would kill this script while it cleans up.
+partial=''
+take_lines() {
+    local piece
+    while IFS= read -r -u "$lines" piece; do
+        take "$partial$piece"
+        partial=''
+    done
+    partial+=$piece
+}
+
+# Takes lines until both files have ended; fails when the time is over.
 follow() {
-    local line end=$((SECONDS + patience)) file
+    local end=$((SECONDS + patience)) file
     while ((SECONDS < end)); do
-        if IFS= read -r -t 1 -u "$lines" line; then take "$line"; fi
+        take_lines
         for file in "$big_name" "$small_name"; do
             case ${state_of[$file]:-} in
                 failed | held | cancelled | expired) fail "$file is ${state_of[$file]}." "$folder/agent.log" ;;
@@ -261,6 +295,7 @@ follow() {
         done
         kill -0 "$agent" 2>/dev/null || fail "The agent has ended." "$folder/agent.log"
         if [[ -n ${registered_at[$big_name]:-} && -n ${registered_at[$small_name]:-} ]]; then return; fi
+        sleep 0.05
     done
     fail "It took longer than $patience s." "$folder/agent.log"
 }
@@ -270,9 +305,8 @@ note "$big_name, $(megabytes "$(size_of "$big")"), with otaferry push, in segmen
 note "$small_name, $(megabytes "$(size_of "$small")"), with mosquitto_pub, as one message"
 echo
 
-mkfifo "$folder/lines"
-# Held open for reading and writing, so that nobody's end ends it.
-exec {lines}<>"$folder/lines"
+: >"$folder/lines"
+exec {lines}<"$folder/lines"
 start lines mosquitto_sub -h 127.0.0.1 -p "$broker_port" -q 1 -t "$root/state/+/+"
 
 begun_at[$big_name]=$(now)
@@ -286,7 +320,7 @@ mosquitto_pub -h 127.0.0.1 -p "$broker_port" -q 1 -t "$root/in/$sender/put/pumpc
 
 follow
 wait "$push" || fail "otaferry push failed." "$folder/agent.log"
-while IFS= read -r -t 0.2 -u "$lines" line; do take "$line"; done
+take_lines
 memory=$(awk '/^VmHWM/ { printf "%.0f", $2 / 1024 }' "/proc/$agent/status")
 
 # --- What the cloud has ----------------------------------------------------------------------------------------------
@@ -316,6 +350,7 @@ A sender cut $big_name, $(megabytes "$size"), into segments and published them t
 SQLite file before it acknowledged it, checked the whole after $(seconds "$to_spool"), fetched an upload ticket, \
 streamed the file to the cloud and registered it: $(seconds "$to_cloud") in all. The $(megabytes "$small_size") of \
 $small_name came as one message and were registered $(seconds "$small_to_cloud") \
-later. The cloud holds both, byte for byte. The agent used $memory MB of memory at most.
+later. The cloud holds both, byte for byte. The agent used $memory MB of memory at most. All of \
+it was built for debugging; a release build is faster and smaller.
 END
 printf '\n%sBoth files arrived.%s Everything is being stopped and removed.\n' "$green" "$plain"

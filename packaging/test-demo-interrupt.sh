@@ -15,9 +15,10 @@ mistakes=0
 left_over() {
     local file
     for file in /proc/[0-9]*/environ; do
-        if tr '\0' '\n' <"$file" 2>/dev/null | grep -qx "$mark"; then
+        # Other users' processes cannot be read, and some have ended meanwhile.
+        if { tr '\0' '\n' <"$file" | grep -qx "$mark"; } 2>/dev/null; then
             file=${file%/environ}
-            printf '%s %s\n' "${file#/proc/}" "$(tr '\0' ' ' <"$file/cmdline" 2>/dev/null | cut -c 1-100)"
+            printf '%s %s\n' "${file#/proc/}" "$({ tr '\0' ' ' <"$file/cmdline" | cut -c 1-100; } 2>/dev/null)"
         fi
     done
 }
@@ -53,13 +54,14 @@ sys.exit(255 if code is None else code % 256)
 END
     local left folders
     left=$(left_over)
-    folders=$(find "$scratch" -mindepth 1 -maxdepth 1 -name 'otaferry-demo.*')
+    folders=$(find "$scratch" -mindepth 1 -maxdepth 1 ! -name screen)
     if [[ -n $left || -n $folders ]]; then
         mistakes=$((mistakes + 1))
-        printf 'left behind by %s after %s s:\n%s\n%s\n' "$signal" "$after" "$left" "$folders" >&2
+        printf 'left behind by %s after %s s (%s):\n%s\n%s\n' "$signal" "$after" "$code" "$left" "$folders" >&2
+        tail -n 5 "$scratch/screen" >&2
         # They are this script's own.
-        if [[ -n $left ]]; then cut -d ' ' -f 1 <<<"$left" | xargs -r kill -KILL; fi
-        rm -rf "$scratch"/otaferry-demo.*
+        if [[ -n $left ]]; then cut -d ' ' -f 1 <<<"$left" | xargs -r kill -KILL 2>/dev/null || true; fi
+        find "$scratch" -mindepth 1 -maxdepth 1 ! -name screen -exec rm -rf {} +
     elif [[ $code -ne 0 && $code -ne 129 && $code -ne 130 && $code -ne 143 ]]; then
         mistakes=$((mistakes + 1))
         printf '%s after %s s ended with %s:\n' "$signal" "$after" "$code" >&2

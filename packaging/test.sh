@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-read -ra swift_flags <<<"${OTAFERRY_SWIFT_FLAGS:-}"
+read -ra swift_flags <<<"${OTAFERRY_SWIFT_FLAGS-$(packaging/swift-flags.sh)}"
 
 echo "Building programs and tests"
 begun=$SECONDS
