@@ -242,9 +242,10 @@ struct IntakeTransaction {
         }
         guard transfer.state == .receiving else { return try answer(transfer) }
         if let known = transfer.end {
-            guard known.size == end.size, end.checksum == nil || known.checksum == end.checksum else {
+            guard known.size == end.size, end.checksum == nil || known.checksum ?? end.checksum == end.checksum else {
                 return reply(address, .conflict, "A fin with another size or checksum came before; send abort first")
             }
+            if known.checksum == nil && end.checksum != nil { try checkAgain(&transfer, end) }
             return try answer(transfer)
         }
         if end.size > CloudLimits.fileBytes {
@@ -262,6 +263,14 @@ struct IntakeTransaction {
         outcome.arrived.insert(transfer.key)
         try saveChanged(transfer, isNewState: false)
         try answer(transfer)
+    }
+
+    /// A repeated `fin` brings the checksum that the first did not have; it beats the one of `init`.
+    private mutating func checkAgain(_ transfer: inout Transfer, _ end: Transfer.FileEnd) throws(SpoolError) {
+        transfer.end = end
+        transfer.reason = nil
+        outcome.arrived.insert(transfer.key)
+        try saveChanged(transfer, isNewState: false)
     }
 
     private mutating func abort(_ address: TransferAddress) throws(SpoolError) {
