@@ -65,7 +65,7 @@ extension Transfer {
 
     /// Whether the publisher may take it when its time has come.
     package var isPublishable: Bool {
-        guard !isPaused else { return false }
+        guard !isPaused, !isPartOfPackage else { return false }
         switch state {
         case .stored, .registering: return true
         // Goes on by itself when the cause is gone: looked at again at `nextAttempt`.
