@@ -196,6 +196,20 @@ extension Transfer {
         }
     }
 
+    /// Uploads may start only at another time of the day. It stays `stored`.
+    package mutating func waitsForWindow(until moment: WallTime, window: String) {
+        precondition(state == .stored || state == .held, "Only an upload that has not begun waits, not \(state)")
+        reason = Reason(.outsideWindow, .retry, "Uploads start in the window \(window) only")
+        publication.nextAttempt = moment
+    }
+
+    /// The window has changed: looked at anew.
+    package mutating func windowChanged() {
+        guard reason?.code == .outsideWindow else { return }
+        reason = nil
+        publication.nextAttempt = nil
+    }
+
     private mutating func backToStored(_ reason: Reason?, at now: WallTime) {
         enter(.stored, because: reason, at: now)
         publication.firmwareURL = nil
