@@ -88,7 +88,7 @@ final class Publisher: Sendable {
         guard !isPaused.withLock({ $0 }), running.withLock({ $0.count }) < concurrent else { return nil }
         do {
             var candidates = try await spool.read { (ledger) throws(SpoolError) in
-                ledger.openTransfers.filter(\.isPublishable).map(AttemptSchedule.Candidate.init)
+                AttemptSchedule.candidates(ledger.openTransfers)
             }
             let busy = running.withLock { Set($0.keys) }
             let closed = limits.closed
