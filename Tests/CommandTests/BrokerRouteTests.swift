@@ -8,7 +8,11 @@ import Testing
 
 @Suite("The way to the broker")
 struct BrokerRouteTests {
-    private func route(_ arguments: [String], _ environment: [String: String] = [:], _ configuration: Configuration? = nil)
+    private func route(
+        _ arguments: [String],
+        _ environment: [String: String] = [:],
+        _ configuration: Configuration? = nil
+    )
         throws -> BrokerRoute
     {
         try BrokerRoute(

@@ -5,7 +5,11 @@ import Testing
 @Suite("The line that shows how far a push has come")
 struct ProgressLineTests {
     private let line = ProgressLine(
-        phase: "uploading", done: 5_000_000, total: 10_000_000, rate: 12_300_000, remaining: .seconds(65)
+        phase: "uploading",
+        done: 5_000_000,
+        total: 10_000_000,
+        rate: 12_300_000,
+        remaining: .seconds(65)
     )
 
     @Test("No line is wider than the terminal", arguments: 1...200)
@@ -22,7 +26,7 @@ struct ProgressLineTests {
 
     @Test("What matters least is left out first")
     func leavesOut() {
-        #expect(line.text(columns: 34, isUnicode: false) == "uploading    [======>      ]   50 %")
+        #expect(line.text(columns: 34, isUnicode: false) == "uploading    [=====>      ]   50 %")
         #expect(
             line.text(columns: 79, isUnicode: false)
                 == "uploading    [============>              ]   50 %  12.3 MB/s   1:05  of 10.0 MB"

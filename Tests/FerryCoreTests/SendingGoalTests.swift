@@ -18,7 +18,12 @@ struct SendingGoalTests {
     @Test("Where more is missing than listed, what was known above the list stays")
     func keepsWhatIsNotListed() {
         let ack = Acknowledgement(
-            seq: 1, received: 50, missing: [10..<20, 30..<40], hasMoreMissing: true, credit: 1, segment: 1,
+            seq: 1,
+            received: 50,
+            missing: [10..<20, 30..<40],
+            hasMoreMissing: true,
+            credit: 1,
+            segment: 1,
             state: .receiving
         )
         let before = ByteRanges(35..<60)

@@ -13,8 +13,14 @@ struct SendingMachineTests {
         seq: Int64 = 1
     ) -> Acknowledgement {
         Acknowledgement(
-            seq: seq, received: received, missing: missing, credit: credit, segment: segment, state: state,
-            reason: reason, text: "because"
+            seq: seq,
+            received: received,
+            missing: missing,
+            credit: credit,
+            segment: segment,
+            state: state,
+            reason: reason,
+            text: "because"
         )
     }
 

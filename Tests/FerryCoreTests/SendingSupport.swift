@@ -102,8 +102,13 @@ struct SendingWorld {
         let missing = known.missing(in: 0..<bound, limit: 8)
         acks.append(
             Acknowledgement(
-                seq: seq, received: known.count, missing: missing.ranges, hasMoreMissing: missing.hasMore,
-                credit: credit, segment: segment, state: durable == nil ? nil : isStored ? .stored : .receiving,
+                seq: seq,
+                received: known.count,
+                missing: missing.ranges,
+                hasMoreMissing: missing.hasMore,
+                credit: credit,
+                segment: segment,
+                state: durable == nil ? nil : isStored ? .stored : .receiving,
                 reason: durable == nil ? .unknownTransfer : reason
             )
         )

@@ -30,13 +30,15 @@ struct BrokerRoute: Sendable {
         let address: BrokerAddress
         let broker = said(options.broker, "OTAFERRY_BROKER")
         do {
-            address = try broker.map { (text) throws(Expectation) in try BrokerAddress(parsing: text) }
+            address =
+                try broker.map { (text) throws(Expectation) in try BrokerAddress(parsing: text) }
                 ?? configuration?.broker.url ?? .default
         } catch {
             throw Problem(text: "The broker must be \(error.text)", exit: .usage)
         }
         url = "\(address)"
-        gateway = try Self.name(said(options.gateway, "OTAFERRY_GATEWAY"), "gateway")
+        gateway =
+            try Self.name(said(options.gateway, "OTAFERRY_GATEWAY"), "gateway")
             ?? configuration?.gateway ?? HostName.asName()
 
         // The configuration's own user is the agent's; a person who names another broker or user gets no password of it.
@@ -86,7 +88,10 @@ struct BrokerRoute: Sendable {
     private static func password(in path: String) throws(Problem) -> String {
         do throws(SourceFileError) {
             let bytes = try SmallFile.read(path, limit: 64 << 10)
-            return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }, as: UTF8.self)
+            return String(
+                decoding: bytes.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") },
+                as: UTF8.self
+            )
         } catch {
             throw Problem(text: "The password file cannot be read: \(error.text)", exit: .usage)
         }

@@ -41,7 +41,10 @@ struct Push: AsyncParsableCommand {
 
     @Option(
         name: .customLong("time-limit"),
-        help: ArgumentHelp("Wait at most so long (30s, 15m, 2h), also for the broker and the agent.", valueName: "time"),
+        help: ArgumentHelp(
+            "Wait at most so long (30s, 15m, 2h), also for the broker and the agent.",
+            valueName: "time"
+        ),
         transform: Push.duration
     )
     var timeLimit: Duration?
@@ -75,7 +78,9 @@ struct Push: AsyncParsableCommand {
         let ending = await withCheckedContinuation { continuation in
             // Reading a file and drawing may block: not on the cooperative pool.
             let thread = NamedThread.start(name: "push") {
-                continuation.resume(returning: PushSession.run(path: path, order: order, route: route, display: display))
+                continuation.resume(
+                    returning: PushSession.run(path: path, order: order, route: route, display: display)
+                )
             }
             thread?.detach()
             if thread == nil {

@@ -36,11 +36,15 @@ final class PushDriver {
     /// No answer of an agent for so long at the start is none.
     private static let agentPatience = Duration.seconds(5)
     /// The agent's reason for an end comes right behind its acknowledgement.
-    private static let reasonPatience = Duration.seconds(1)
-    /// A transfer whose states cannot be read is asked for this often.
+    static let reasonPatience = Duration.seconds(1)
+    /// The agent is asked for the state this often, in case a message of it was lost …
     private static let watchInterval = Duration.seconds(15)
+    /// … and this often where the broker does not let us read states.
+    private static let blindWatchInterval = Duration.seconds(2)
+    /// Connecting and asking are shown when they take longer.
+    private static let transientPatience = Duration.milliseconds(700)
     /// A sender that was refused for want of room tries again this often, where a time limit allows.
-    private static let refusalPause = Duration.seconds(5)
+    static let refusalPause = Duration.seconds(5)
 
     let task: Task
     let link: BrokerLink
@@ -50,21 +54,25 @@ final class PushDriver {
 
     var machine: SendingMachine
     var latest: TransferStatus?
-    private var progress: PushProgress
+    var progress: PushProgress
     private let started = ContinuousClock.now
 
-    private var isConnected = false
+    var isConnected = false
     private var connectedAt: Duration?
     private var agentState: String?
+    /// What hinders the agent as a whole, by its status.
+    private var agentProblem: String?
     private var hasHeardAgent = false
     private var hasAskedForOld = false
     private var handedOver: [Int64: Int] = [:]
     private var handedOverBytes = 0
-    private var endedAt: Duration?
-    private var refusedAt: Duration?
+    var endedAt: Duration?
+    var refusedAt: Duration?
     private var lastAsked = Duration.zero
-    private var deliveredState: TransferState?
-    private var hasSent = false
+    var announced: TransferStatus?
+    private var transientSince: Duration?
+    var hasSent = false
+    private var hasSeenState = false
 
     /// The receipt of everything but segments.
     private static let controlReceipt: Int64 = -1
@@ -79,7 +87,7 @@ final class PushDriver {
         progress = PushProgress(size: task.source.size)
     }
 
-    private static func machine(for task: Task) -> SendingMachine {
+    static func machine(for task: Task) -> SendingMachine {
         var limits = SendingMachine.Limits()
         limits.segment = task.order.segment
         return SendingMachine(size: task.source.size, limits: limits)
@@ -154,7 +162,9 @@ final class PushDriver {
         switch message.topic {
         case topics.status:
             let before = isAgentOnline
-            agentState = (try? JSONValue(parsing: message.payload))?["state"]?.string
+            let status = try? JSONValue(parsing: message.payload)
+            agentState = status?["state"]?.string
+            agentProblem = status?["problems"]?.array?.first?["text"]?.string
             if isAgentOnline && !before && isConnected { reachAgent() }
             if !isAgentOnline && before { machine.agentLost() }
         case topics.state:
@@ -162,6 +172,7 @@ final class PushDriver {
                 return nil
             }
             latest = status
+            hasSeenState = true
         case topics.progress:
             if let json = try? JSONValue(parsing: message.payload) { progress.note(json, at: now) }
         case topics.acknowledgement:
@@ -222,7 +233,7 @@ final class PushDriver {
         )
     }
 
-    private var isAgentOnline: Bool { agentState == "online" || agentState == "degraded" }
+    var isAgentOnline: Bool { agentState == "online" || agentState == "degraded" }
 
     private func reachAgent() {
         if task.order.mustResume && !hasAskedForOld {
@@ -276,91 +287,7 @@ final class PushDriver {
         )
     }
 
-    // MARK: - What it means
-
-    private func judge() -> Ending? {
-        switch machine.phase {
-        case .away, .opening, .open: return nil
-        case .refused(let refusal): return refused(refusal)
-        case .delivered(let state): return judge(latest ?? TransferStatus(state: state, seq: 0))
-        }
-    }
-
-    private func refused(_ refusal: SendingMachine.Refusal) -> Ending? {
-        let isTemporary = [.noRoom, .tooManyTransfers].contains(refusal.reason)
-        if isTemporary && task.order.timeLimit != nil {
-            guard let since = refusedAt else {
-                refusedAt = now
-                display.note("Refused for now: \(ColumnText.printable(refusal.text))", .yellow)
-                return nil
-            }
-            guard now - since >= Self.refusalPause else { return nil }
-            refusedAt = nil
-            machine = Self.machine(for: task)
-            if isConnected && isAgentOnline { machine.agentReached() }
-            return nil
-        }
-        let text = ColumnText.printable(refusal.text)
-        return Ending(
-            refusal.reason == .notAllowed ? .notAllowed : .failed,
-            "Refused (\(refusal.reason.rawValue))\(text.isEmpty ? "" : ": \(text)")",
-            hint: PushHints.hint(for: refusal.reason, address: task.address)
-        )
-    }
-
-    private func judge(_ status: TransferStatus) -> Ending? {
-        announce(status.state)
-        switch task.order.goal.verdict(on: status.state, because: status.reason?.code) {
-        case .goesOn: return nil
-        case .reached:
-            let hint = status.state == .held ? status.reason.map { "\($0.text). \($0.hint)" } ?? "" : ""
-            return Ending(.done, reachedText(status), hint: ColumnText.printable(hint))
-        case .needsPerson where task.order.timeLimit != nil: return nil
-        case .needsPerson, .failed:
-            guard let reason = status.reason else {
-                // The acknowledgement came first; the state message with the reason is behind it.
-                let since = endedAt ?? now
-                endedAt = since
-                guard now - since >= Self.reasonPatience else { return nil }
-                return Ending(.failed, "The transfer is \(status.state.rawValue)")
-            }
-            return Ending(
-                .failed,
-                "The transfer is \(status.state.rawValue) (\(reason.code.rawValue)): "
-                    + ColumnText.printable(reason.text),
-                hint: PushHints.hint(for: status, address: task.address)
-            )
-        }
-    }
-
-    private func announce(_ state: TransferState) {
-        guard deliveredState != state else { return }
-        let isFirst = deliveredState == nil
-        deliveredState = state
-        display.object([
-            "event": "state", "id": .string(task.address.id.text), "sender": .string(task.address.sender.text),
-            "state": .string(state.rawValue),
-        ])
-        guard !display.isForPrograms else { return }
-        let size = ByteCount(rawValue: task.source.size)
-        if isFirst && !hasSent && task.source.size > 0 {
-            display.note("The gateway has this file already", .green)
-        } else if isFirst {
-            display.note("\(size) received in \(ColumnText.clock(now))", .green)
-        }
-        if !state.isFinal { display.note("\(state.rawValue)", nil) }
-    }
-
-    private func reachedText(_ status: TransferStatus) -> String {
-        let what = "\(task.order.product) \(task.order.version)"
-        guard status.state == .registered else { return "\(what) is \(status.state.rawValue) as \(task.address)" }
-        let id = status.firmwareID.map { " as \(ColumnText.printable($0))" } ?? ""
-        return hasSent || task.source.size == 0 || deliveredLater
-            ? "\(what) is registered\(id)" : "\(what) was registered before\(id)"
-    }
-
-    /// Whether this command saw it become registered.
-    private var deliveredLater: Bool { progress.hasSeenPublishing }
+    // MARK: - Time
 
     private func checkTimes() -> Ending? {
         if let limit = task.order.timeLimit, now >= limit {
@@ -371,7 +298,9 @@ final class PushDriver {
             if agentState == nil, now - connectedAt >= Self.statusPatience, machine.phase == .away { reachAgent() }
             if now - connectedAt >= Self.agentPatience && task.order.timeLimit == nil { return noAgent() }
         }
-        if case .delivered = machine.phase, now - lastAsked >= Self.watchInterval, isConnected {
+        if case .delivered = machine.phase, isConnected,
+            now - lastAsked >= (hasSeenState ? Self.watchInterval : Self.blindWatchInterval)
+        {
             lastAsked = now
             publish("query", [])
         }
@@ -388,8 +317,13 @@ final class PushDriver {
             status: latest,
             isConnected: isConnected,
             isAgentAway: connectedAt != nil && !isAgentOnline && agentState != nil,
+            agentProblem: agentProblem,
             at: now
         )
+        // What lasts for a blink needs no words.
+        let since = line.isTransient ? transientSince ?? now : nil
+        transientSince = since
+        guard since.map({ now - $0 >= Self.transientPatience }) ?? true else { return }
         display.update(line, at: now)
     }
 }

@@ -6,8 +6,8 @@ enum PushHints {
     static func hint(for reason: ReasonCode, address: TransferAddress) -> String {
         switch reason {
         case .conflict:
-            "The transfer was begun with other details or bytes: repeat the command as it was, or otaferry cancel "
-                + "\(address), otaferry purge \(address), then push again"
+            "The transfer \(address) was begun with other details: repeat the command as it was. otaferry describe and "
+                + "otaferry priority change details"
         case .noRoom: "The spool of the gateway is full; otaferry list shows what waits. --time-limit waits for room"
         case .tooManyTransfers: "Other deliveries have to end first; --time-limit waits for that"
         case .unknownProduct: "Name a product of the gateway's configuration, or a ProductKey"

@@ -12,7 +12,9 @@ struct PushProgress {
 
     /// A `progress` message came.
     mutating func note(_ json: JSONValue, at now: Duration) {
-        guard json["state"]?.string == TransferState.uploading.rawValue, let sent = json["sent"]?.integer else { return }
+        guard json["state"]?.string == TransferState.uploading.rawValue, let sent = json["sent"]?.integer else {
+            return
+        }
         let rate = json["rate"]?.integer
         let remaining = json["eta"]?.integer
         upload = (sent, rate.map { Double($0) }, remaining.map { .seconds($0) })
@@ -24,6 +26,7 @@ struct PushProgress {
         status: TransferStatus?,
         isConnected: Bool,
         isAgentAway: Bool,
+        agentProblem: String?,
         at now: Duration
     ) -> ProgressLine {
         guard case .delivered(let told) = machine.phase else {
@@ -47,6 +50,8 @@ struct PushProgress {
             line.note = "the agent is away; waiting for it"
         } else {
             line.note = status?.waitingNote(now: WallTime.now()) ?? ""
+            // What keeps all of them waiting stands in the agent's status alone.
+            if line.note.isEmpty && state == .stored { line.note = ColumnText.printable(agentProblem ?? "") }
         }
         return line
     }
@@ -54,9 +59,13 @@ struct PushProgress {
     private func sendingLine(_ machine: SendingMachine, isConnected: Bool, isAgentAway: Bool) -> ProgressLine {
         var line = ProgressLine(phase: "receiving", done: machine.received, total: size)
         switch machine.phase {
-        case _ where !isConnected: line.note = "connecting to the broker"
+        case _ where !isConnected:
+            line.note = "connecting to the broker"
+            line.isTransient = true
         case _ where isAgentAway: line.note = "the agent is away; waiting for it"
-        case .away, .opening: line.note = "asking the agent"
+        case .away, .opening:
+            line.note = "asking the agent"
+            line.isTransient = true
         case .open where machine.isPaused: line.note = "the gateway asked for a pause"
         case .open where machine.received == size: line.phase = "verifying"
         default:

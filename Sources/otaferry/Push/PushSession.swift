@@ -53,7 +53,10 @@ enum PushSession {
             let rest = source.size - done
             display.update(
                 ProgressLine(
-                    phase: "hashing", done: done, total: source.size, rate: meter.rate,
+                    phase: "hashing",
+                    done: done,
+                    total: source.size,
+                    rate: meter.rate,
                     remaining: meter.remaining(rest)
                 ),
                 at: now

@@ -113,7 +113,11 @@ struct CommandClient: Sendable {
             case .connected: state.withLock { $0.link }?.publish(message)
             case .refused(let error):
                 let isForbidden = error.code == .notAuthorized || error.code == .subscriptionRefused
-                fail(isForbidden ? .notAllowed : .unreachable, error.text, "--username and --password-file say who you are")
+                fail(
+                    isForbidden ? .notAllowed : .unreachable,
+                    error.text,
+                    "--username and --password-file say who you are"
+                )
             case .lost(let error) where error.code == .unreachable || error.code == .tls:
                 fail(.unreachable, error.text, "Is the broker running at \(route.url)? --broker names another")
             case .acknowledged(_, 0x87):

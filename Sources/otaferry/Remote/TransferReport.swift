@@ -59,7 +59,8 @@ struct TransferReport {
                 let what = kind == "state" ? event["state"]?.string ?? "" : kind
                 let reason = event["reason"]
                 let why = reason?.string ?? reason?["text"]?.string ?? ""
-                return ColumnText.printable("  \(at)  \(ColumnText.padded(what, to: 12))  \(why)").trimmingTrailingBlanks
+                return ColumnText.printable("  \(at)  \(ColumnText.padded(what, to: 12))  \(why)")
+                    .trimmingTrailingBlanks
             }
     }
 }

@@ -24,7 +24,13 @@ struct TransferTable {
         /// Down to this width it may be cut.
         let least: Int
 
-        init(_ title: String, _ text: @escaping @Sendable (Row) -> String, right: Bool = false, expendability: Int, least: Int) {
+        init(
+            _ title: String,
+            _ text: @escaping @Sendable (Row) -> String,
+            right: Bool = false,
+            expendability: Int,
+            least: Int
+        ) {
             self.title = title
             self.text = text
             isRight = right
@@ -89,10 +95,13 @@ struct TransferTable {
                 }
                 return
             }
-            guard let victim = shown.indices.max(by: { shown[$0].column.expendability < shown[$1].column.expendability }),
+            guard
+                let victim = shown.indices.max(by: { shown[$0].column.expendability < shown[$1].column.expendability }),
                 shown[victim].column.expendability > 0
             else {
-                for index in shown.indices { shown[index].width = min(shown[index].width, max(1, limit / shown.count - gap)) }
+                for index in shown.indices {
+                    shown[index].width = min(shown[index].width, max(1, limit / shown.count - gap))
+                }
                 return
             }
             shown.remove(at: victim)

@@ -12,6 +12,8 @@ struct ProgressLine: Sendable, Equatable {
     var remaining: Duration?
     /// Said instead of rate and time: why it waits.
     var note = ""
+    /// Whether it is over in a moment when all is well.
+    var isTransient = false
 
     private static let phaseWidth = 11
     private static let shortestBar = 8
