@@ -27,11 +27,11 @@ struct Push: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "How far to wait: stored (durable on the gateway) or registered (in the cloud).",
+            "How far to wait: stored (durable on the gateway) or registered (in the cloud, the default).",
             valueName: "state"
         )
     )
-    var until = PushGoal.registered
+    var until: PushGoal?
 
     @Flag(help: "Return once the gateway has the file; the same as --until stored.")
     var detach = false
@@ -61,8 +61,8 @@ struct Push: AsyncParsableCommand {
     @OptionGroup(title: "Broker") var broker: BrokerOptions
 
     func validate() throws {
-        guard !detach || until == .stored || until == .registered else {
-            throw ValidationError("--detach and --until say different things")
+        guard !detach || until != .registered else {
+            throw ValidationError("--detach and --until registered exclude each other")
         }
         try firmware.check()
     }
@@ -95,7 +95,7 @@ struct Push: AsyncParsableCommand {
     private func makeOrder() throws -> PushOrder {
         do throws(SourceFileError) {
             var order = try firmware.order()
-            order.goal = detach ? .stored : until
+            order.goal = until ?? (detach ? .stored : .registered)
             order.timeLimit = timeLimit
             order.mustResume = resume
             if let segment { order.segment = segment }

@@ -38,7 +38,7 @@ extension PushDriver {
         switch task.order.goal.verdict(on: status.state, because: status.reason?.code) {
         case .goesOn: return nil
         case .reached:
-            let hint = status.state == .held ? status.reason.map { "\($0.text). \($0.hint)" } ?? "" : ""
+            let hint = status.state == .held ? status.reason.map { PushHints.sentences([$0.text, $0.hint]) } ?? "" : ""
             return Ending(.done, reachedText(status), hint: ColumnText.printable(hint))
         case .needsPerson where task.order.timeLimit != nil: return nil
         case .needsPerson, .failed:

@@ -168,9 +168,9 @@ final class PushDriver {
             if isAgentOnline && !before && isConnected { reachAgent() }
             if !isAgentOnline && before { machine.agentLost() }
         case topics.state:
-            guard let status = TransferStatus(payload: message.payload), status.seq >= latest?.seq ?? .min else {
-                return nil
-            }
+            // In the order in which the agent said it. What the broker kept of another spool comes first, and the
+            // agent's own answer corrects it.
+            guard let status = TransferStatus(payload: message.payload) else { return nil }
             latest = status
             hasSeenState = true
         case topics.progress:
@@ -198,7 +198,7 @@ final class PushDriver {
             return nil
         }
         machine.acknowledged(ack, at: now)
-        if case .delivered(let state) = machine.phase, ack.seq >= latest?.seq ?? .min, latest?.state != state {
+        if case .delivered(let state) = machine.phase, latest?.state != state {
             latest = TransferStatus(state: state, seq: ack.seq)
         }
         return nil

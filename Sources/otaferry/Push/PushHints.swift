@@ -29,6 +29,11 @@ enum PushHints {
         case .cancelled, .expired: parts.append("The same command begins anew")
         default: break
         }
-        return parts.joined(separator: ". ")
+        return sentences(parts)
+    }
+
+    /// One after the other, whether or not each brings its own full stop.
+    static func sentences(_ parts: [String]) -> String {
+        parts.filter { !$0.isEmpty }.map { $0.last == "." ? String($0.dropLast()) : $0 }.joined(separator: ". ")
     }
 }
