@@ -31,7 +31,7 @@ struct OtaferryCloud: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "An access key that may call, ID:SECRET or ID:SECRET:TOKEN; may be repeated. Default: simulated-key:simulated-secret.",
+            "An access key that may call, with :TOKEN for a temporary one. Default: simulated-key:simulated-secret.",
             valueName: "id:secret"
         )
     )
@@ -82,7 +82,9 @@ struct OtaferryCloud: AsyncParsableCommand {
     }
 
     private func cloudConfiguration() throws -> CloudConfiguration {
-        var result = CloudConfiguration(folder: folder ?? NSTemporaryDirectory() + "otaferry-cloud-" + UUID().uuidString)
+        var result = CloudConfiguration(
+            folder: folder ?? NSTemporaryDirectory() + "otaferry-cloud-" + UUID().uuidString
+        )
         result.port = port
         if !accessKey.isEmpty {
             result.accessKeys = try accessKey.map { text in
@@ -102,7 +104,8 @@ struct OtaferryCloud: AsyncParsableCommand {
 
     private static var faultTable: String {
         Fault.words.map { word, value, meaning in
-            let name = value.isEmpty ? word : value.hasPrefix("[") ? "\(word)[=\(value.dropFirst())" : "\(word)=\(value)"
+            let name =
+                value.isEmpty ? word : value.hasPrefix("[") ? "\(word)[=\(value.dropFirst())" : "\(word)=\(value)"
             return "  " + name.padding(toLength: max(name.count, 22), withPad: " ", startingAt: 0) + "  " + meaning
         }.joined(separator: "\n")
     }

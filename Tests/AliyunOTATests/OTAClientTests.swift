@@ -1,6 +1,5 @@
 import FerryCore
 import FoundationEssentials
-import Logging
 import Synchronization
 import Testing
 
@@ -28,8 +27,7 @@ struct Bench {
             settings: settings,
             credentials: FixedCredentials(),
             http: HTTPClient(link: settings.link),
-            clock: clock,
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            clock: clock
         )
     }
 
@@ -364,7 +362,8 @@ struct OTAClientCallTests {
                         200,
                         body: """
                             <?xml version='1.0' encoding='UTF-8'?><ListOTAFirmwareResponse><RequestId>r</RequestId>
-                            <Success>true</Success><PageCount>1</PageCount><Total>1</Total><FirmwareInfo><SimpleFirmwareInfo>
+                            <Success>true</Success><PageCount>1</PageCount><Total>1</Total>
+                            <FirmwareInfo><SimpleFirmwareInfo>
                             <FirmwareId>f1</FirmwareId><FirmwareName>a&amp;b</FirmwareName><FirmwareSize>12</FirmwareSize>
                             <Type>1</Type></SimpleFirmwareInfo></FirmwareInfo></ListOTAFirmwareResponse>
                             """

@@ -225,7 +225,8 @@ struct OTAClientUploadTests {
         let peer = try Self.peer(
             403,
             body: """
-                <Error><Code>SignatureDoesNotMatch</Code><Message>not \(ticket.signature.text) for \(ticket.policyText.text)\
+                <Error><Code>SignatureDoesNotMatch</Code>\
+                <Message>not \(ticket.signature.text) for \(ticket.policyText.text)\
                 </Message></Error>
                 """
         )

@@ -29,7 +29,7 @@ struct PlatformAnswer: Sendable {
         code = text("Code", "code").flatMap { $0.isEmpty ? nil : $0 }
         message = text("ErrorMessage", "Message", "message") ?? ""
         self.content = content
-        if success == nil, code == nil { return nil }
+        if success == nil, code == nil, requestID == nil { return nil }
     }
 
     private static let blanks: [UInt8] = [0x20, 0x09, 0x0a, 0x0d]
@@ -41,6 +41,9 @@ struct PlatformAnswer: Sendable {
         }
         return root.json
     }
+
+    /// Whether the call was done, as far as the envelope tells.
+    func isSuccess(of call: RPCCall) -> Bool { call.hasSuccessMember ? success == true : code == nil }
 
     /// The member `Data`; nil where it is absent, null or empty.
     var data: JSONValue? { content["Data"] }

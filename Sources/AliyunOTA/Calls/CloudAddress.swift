@@ -8,6 +8,7 @@ package struct CloudAddress: Sendable, Equatable {
         case https
     }
 
+    /// Whether TLS is spoken.
     package let scheme: Scheme
     /// In lower case; an IPv6 address without its brackets.
     package let host: String

@@ -21,6 +21,7 @@ package struct CloudSettings: Sendable {
     /// The most bytes a second that each upload sends; `HTTPClient.limitRate` changes it later.
     package var rateLimit: ByteCount?
 
+    /// The settings with the defaults of everything else.
     package init(region: String, link: LinkSettings) {
         self.region = region
         self.link = link

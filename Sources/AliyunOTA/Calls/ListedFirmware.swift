@@ -2,18 +2,29 @@ import FerryCore
 
 /// A firmware as the cloud lists it.
 package struct ListedFirmware: Sendable, Equatable {
+    /// The cloud's own name, opaque.
     package let firmwareID: String
+    /// `FirmwareName`, unique in the account.
     package let name: String
+    /// `DestVersion`
     package let version: String
+    /// nil: bound to no product.
     package let productKey: String?
+    /// `default` is the firmware of the whole device.
     package let moduleName: String?
+    /// `FirmwareDesc`
     package let description: String?
     /// Empty texts of the cloud are nil here.
     package let sourceVersion: String?
+    /// nil where the cloud writes a type that is not known.
     package let kind: Registration.Kind?
+    /// Bytes of the file.
     package let size: Int64?
+    /// A digest in hexadecimal digits, in either case.
     package let sign: String?
+    /// `MD5` or `SHA256`.
     package let signMethod: String?
+    /// `-1` needs no verification, `0` not verified, `1` verified, `2` verifying, `3` failed.
     package let status: Int64?
     /// As the cloud writes it: `2019-11-04T06:21:54.607Z`.
     package let createdAt: String?

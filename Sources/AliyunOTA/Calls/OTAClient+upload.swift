@@ -52,7 +52,7 @@ extension OTAClient {
     }
 
     private func checkedAddress(of ticket: Ticket, fileName: String) throws(CloudError) -> CloudAddress {
-        let endpoint = try endpointAddress(.upload, object: fileName)
+        let endpoint = try caller.endpointAddress(.upload, object: fileName)
         let hosts = UploadHosts(endpoint: endpoint, globs: settings.uploadHosts)
         guard let address = CloudAddress(ticket.host), hosts.allow(address) else {
             throw CloudError(

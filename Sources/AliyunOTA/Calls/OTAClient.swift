@@ -7,23 +7,42 @@ package import Logging
 /// server found too far from its clock, or with a nonce it had seen, is repeated once at once.
 package final class OTAClient: Sendable {
     let settings: CloudSettings
-    let credentials: any CredentialSource
     let http: HTTPClient
     let clock: ServerClock
-    let logger: Logger
+    let caller: PlatformCaller
 
+    /// - Parameter http: may be shared with credential sources.
     package init(
         settings: CloudSettings,
         credentials: any CredentialSource,
         http: HTTPClient,
         clock: ServerClock,
-        logger: Logger
+        logger: Logger = Logger(label: "aliyun-ota")
     ) {
         self.settings = settings
-        self.credentials = credentials
         self.http = http
         self.clock = clock
-        self.logger = logger
+        caller = PlatformCaller(
+            endpointURL: settings.endpointURL,
+            region: settings.region,
+            signature: settings.signature,
+            format: settings.format,
+            credentials: credentials,
+            http: http,
+            clock: clock,
+            logger: logger
+        )
+    }
+
+    private func perform(
+        _ call: RPCCall,
+        _ operation: CloudOperation,
+        object: String
+    ) async throws(CloudError) -> PlatformAnswer {
+        var call = call
+        // An old public instance has no id, and an empty one is refused.
+        call.parameters.add("IotInstanceId", settings.instanceID.flatMap { $0.isEmpty ? nil : $0 })
+        return try await caller.perform(call, operation, object: object)
     }
 
     /// Asks for the right to upload one file of a suffix (`bin`, `tar.gz`, …). It lives for about a minute.

@@ -7,6 +7,7 @@ package struct Credentials: Sendable, Equatable {
     /// Present with temporary credentials; it is signed and sent like any parameter.
     package let securityToken: Secret?
 
+    /// Keys as they were written down.
     package init(accessKeyID: String, secret: Secret, securityToken: Secret? = nil) {
         self.accessKeyID = accessKeyID
         self.secret = secret

@@ -14,28 +14,42 @@ package final class CredentialsFile: CredentialSource {
     }
     private struct Known: Sendable {
         let stamp: Stamp
-        let credentials: Credentials
+        let source: any CredentialSource
     }
 
     private let path: String
     private let profile: String
+    private let services: CredentialServices?
     private let known = Mutex<Known?>(nil)
 
     /// Larger files are something else.
     private static let sizeLimit = 64 << 10
 
-    /// - Parameter profile: the section of the file.
-    package init(path: String, profile: String = "default") {
+    /// The types of profiles, as the file writes them.
+    private static let kinds: [String: CredentialProfile.Kind] = [
+        "access_key": .keys, "sts": .token, "ram_role_arn": .role, "ecs_ram_role": .instanceRole,
+    ]
+
+    /// - Parameters:
+    ///   - profile: the section of the file.
+    ///   - services: needed for the types `ram_role_arn` and `ecs_ram_role`.
+    package init(path: String, profile: String = "default", services: CredentialServices? = nil) {
         self.path = path
         self.profile = profile
+        self.services = services
     }
 
+    /// What the file says now.
     package func credentials() async throws(CloudError) -> Credentials {
+        try await source().credentials()
+    }
+
+    private func source() throws(CloudError) -> any CredentialSource {
         let stamp = try stamp()
-        if let known = known.withLock({ $0 }), known.stamp == stamp { return known.credentials }
-        let credentials = try parse(read())
-        known.withLock { $0 = Known(stamp: stamp, credentials: credentials) }
-        return credentials
+        if let known = known.withLock({ $0 }), known.stamp == stamp { return known.source }
+        let source = try parse(read())
+        known.withLock { $0 = Known(stamp: stamp, source: source) }
+        return source
     }
 
     private func stamp() throws(CloudError) -> Stamp {
@@ -69,30 +83,28 @@ package final class CredentialsFile: CredentialSource {
         return String(decoding: bytes[..<count], as: UTF8.self)
     }
 
-    private func parse(_ text: String) throws(CloudError) -> Credentials {
+    private func parse(_ text: String) throws(CloudError) -> any CredentialSource {
         guard let section = INIDocument(text).sections[profile] else {
             throw wrong(
                 "it has no section [\(profile)]",
                 "Add [\(profile)] to \(path), or set cloud.credentials.profile."
             )
         }
-        func value(_ key: String) throws(CloudError) -> String {
-            guard let value = section[key], !value.isEmpty else {
-                throw wrong("\(key) is missing", "Add \(key) to [\(profile)] in \(path).")
-            }
-            return value
-        }
         let type = section["type"] ?? "access_key"
-        guard type == "access_key" || type == "sts" else {
-            throw wrong(
-                "type \(Untrusted.text(type)) is not supported",
-                "Use type = access_key or type = sts in \(path)."
-            )
+        guard let kind = Self.kinds[type] else { throw unsupported(type) }
+        do {
+            return try CredentialProfile(kind: kind) { key in section[key].flatMap { $0.isEmpty ? nil : $0 } }
+                .source(services)
+        } catch {
+            if error.name == "type" { throw unsupported(type) }
+            throw wrong("\(error.name) is missing", "Add \(error.name) to [\(profile)] in \(path).")
         }
-        return Credentials(
-            accessKeyID: try value("access_key_id"),
-            secret: Secret(try value("access_key_secret")),
-            securityToken: type == "sts" ? Secret(try value("security_token")) : nil
+    }
+
+    private func unsupported(_ type: String) -> CloudError {
+        wrong(
+            "type \(Untrusted.text(type)) is not supported",
+            "Use type = access_key, sts, ram_role_arn or ecs_ram_role in \(path)."
         )
     }
 

@@ -3,10 +3,13 @@ package struct Secret: Sendable, Equatable, CustomStringConvertible, CustomDebug
     /// The text itself, for signing only.
     let text: String
 
+    /// Takes the text as it is.
     package init(_ text: String) { self.text = text }
 
+    /// `<redacted>`
     package var description: String { "<redacted>" }
+    /// `<redacted>`
     package var debugDescription: String { "<redacted>" }
-    // Without it `dump` would print the text.
+    /// Empty: without it `dump` would print the text.
     package var customMirror: Mirror { Mirror(self, children: []) }
 }

@@ -100,6 +100,15 @@ extension CloudCodes {
             means: Verdict(.hold, .cloudRefused, "the endpoint demands https", hint: checkEndpoint)
         ),
         Row(
+            "EntityNotExist*",
+            means: Verdict(
+                .hold,
+                .credentials,
+                "the role does not exist",
+                hint: "Check role_arn in the credentials file."
+            )
+        ),
+        Row(
             "InvalidRegionId",
             "InvalidRegionId.*",
             "InvalidIotInstanceId",

@@ -15,7 +15,9 @@ package enum CloudOperation: String, Sendable {
 
     /// The beginning of a message: `"Could not upload pumpctl-1.4.2.bin"`.
     func failed(_ object: String) -> String {
-        let object = object.isEmpty ? "" : " " + Untrusted.text(object)
+        // Where credentials come from is written in the configuration; the other names are a sender's.
+        let name = self == .credentials ? object : Untrusted.text(object)
+        let object = name.isEmpty ? "" : " " + name
         return switch self {
         case .ticket: "Could not get an upload ticket\(object)"
         case .upload: "Could not upload\(object)"
@@ -47,6 +49,7 @@ package struct CloudError: Error, Sendable {
     package var operation: CloudOperation
     /// For people, and for the state message.
     package var reason: Reason
+    /// What to do now.
     package var disposition: Disposition
     /// The status of the answer, where there was one.
     package var httpStatus: Int?
@@ -61,6 +64,7 @@ package struct CloudError: Error, Sendable {
     /// Whether the caller's own cancellation ended it. `reason` and `disposition` mean nothing then.
     package var isCancelled = false
 
+    /// An error whose every part is known.
     package init(
         operation: CloudOperation,
         reason: Reason,
@@ -83,6 +87,7 @@ package struct CloudError: Error, Sendable {
 }
 
 extension CloudError: CustomStringConvertible {
+    /// The sentence of the reason.
     package var description: String { reason.text }
 }
 

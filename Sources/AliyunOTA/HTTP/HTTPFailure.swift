@@ -28,6 +28,7 @@ package struct HTTPFailure: Error, Sendable {
         case cancelled
     }
 
+    /// What went wrong.
     package let kind: Kind
     /// A sentence part for a person, without URL or secrets: `"Connection refused (libcurl 7)"`.
     package let text: String

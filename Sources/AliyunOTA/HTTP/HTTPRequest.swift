@@ -1,8 +1,11 @@
 /// One header of a request.
 package struct HTTPHeader: Sendable, Equatable {
+    /// As it is sent; compared without regard to case.
     package let name: String
+    /// As it is sent; no control characters.
     package let value: String
 
+    /// A header to send.
     package init(_ name: String, _ value: String) {
         self.name = name
         self.value = value
@@ -37,10 +40,15 @@ package struct HTTPRequest: Sendable {
         case fresh
     }
 
+    /// What is asked.
     package var method: Method
+    /// The whole URL, encoded.
     package var url: String
+    /// Besides those that libcurl writes: `Host`, `Content-Length`, `User-Agent`, `Accept`.
     package var headers: [HTTPHeader] = []
+    /// What is sent.
     package var body = Body.none
+    /// Which connection may carry it.
     package var connection = Connection.pooled
     /// Bounds the whole call; nil for uploads, which are bounded by `stallTimeout`.
     package var timeout: Duration? = .seconds(30)
@@ -50,6 +58,7 @@ package struct HTTPRequest: Sendable {
     /// Told how many bytes of the body the socket has taken so far. Called on the client's thread: it must not block.
     package var progress: (@Sendable (Int64) -> Void)?
 
+    /// A request without a body.
     package init(_ method: Method, url: String) {
         self.method = method
         self.url = url

@@ -24,15 +24,20 @@ package struct HTTPHeaders: Sendable {
 
 /// What a server answered, whatever the status.
 package struct HTTPResponse: Sendable {
+    /// 100 to 599, or 0 where the server wrote none.
     package var status: Int
+    /// Of the last answer, interim ones left out.
     package var headers = HTTPHeaders()
+    /// At most 1 MiB.
     package var body: [UInt8] = []
     /// How many bytes of the request's body the socket took.
     package var bytesSent: Int64 = 0
     /// True when the connection broke before the answer was complete; happens for status 400 and above only.
     package var isTruncated = false
 
+    /// An answer without headers and body.
     package init(status: Int) { self.status = status }
 
+    /// Whether the status is 2xx.
     package var isSuccess: Bool { (200..<300).contains(status) }
 }

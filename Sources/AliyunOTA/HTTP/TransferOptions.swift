@@ -12,6 +12,7 @@ package struct LinkSettings: Sendable {
     /// The version in `User-Agent: otaferry/<version>`.
     package var version: String
 
+    /// The defaults: system store, environment, any interface.
     package init(caFile: String? = nil, proxy: String? = nil, interface: String? = nil, version: String) {
         self.caFile = caFile
         self.proxy = proxy
@@ -52,8 +53,8 @@ struct TransferOption {
         return max(uploadBufferLeast, Int(min(Int64(uploadBuffer), rateLimit.rawValue / 4)))
     }
 
-    /// How long a limited upload is quiet at most: libcurl sends one whole buffer, then waits until the rate is right. The
-    /// limit may be newer than the buffer.
+    /// How long a limited upload is quiet at most: libcurl sends one whole buffer, then waits until the rate is right.
+    /// The limit may be newer than the buffer.
     static func pause(rateLimit: ByteCount?) -> Duration {
         guard let rateLimit, rateLimit.rawValue > 0 else { return .zero }
         return .milliseconds(Int64(uploadBuffer) * 1_000 / rateLimit.rawValue)

@@ -6,6 +6,8 @@ struct RPCCall: Sendable {
     let action: String
     /// The version of the API.
     var version = "2018-01-20"
+    /// Whether answers have the member `Success`, as IoT Platform's have and those of STS do not.
+    var hasSuccessMember = true
     /// Business parameters only.
     var parameters = Parameters()
 }

@@ -98,7 +98,9 @@ struct MultipartParser {
             return true
         case .headers:
             guard let end = find(Array("\r\n\r\n".utf8), from: position) else {
-                guard pending.count - position <= Self.headersMaximum else { throw .malformed("A part's headers are too long.") }
+                guard pending.count - position <= Self.headersMaximum else {
+                    throw .malformed("A part's headers are too long.")
+                }
                 return false
             }
             let text = String(decoding: pending[position..<end], as: UTF8.self)
@@ -156,7 +158,9 @@ struct MultipartParser {
         for line in headers.split(separator: "\r\n") {
             let halves = line.split(separator: ":", maxSplits: 1)
             guard halves.count == 2 else { throw .malformed("A part's header has no colon.") }
-            if halves[0].lowercased() == "content-disposition" { disposition = Self.headerParameters(String(halves[1])) }
+            if halves[0].lowercased() == "content-disposition" {
+                disposition = Self.headerParameters(String(halves[1]))
+            }
         }
         guard disposition[""]?.lowercased() == "form-data", let name = disposition["name"] else {
             throw .malformed("A part has no name.")

@@ -39,14 +39,18 @@ struct PostPolicy: Sendable {
 
     /// Reads the policy from its Base64 text.
     init(encoded: String) throws(BucketRefusal) {
-        func invalid(_ why: String) -> BucketRefusal { BucketRefusal(400, "InvalidPolicyDocument", "Invalid Policy: \(why)") }
+        func invalid(_ why: String) -> BucketRefusal {
+            BucketRefusal(400, "InvalidPolicyDocument", "Invalid Policy: \(why)")
+        }
         guard let data = Data(base64Encoded: encoded),
             let document = (try? JSONSerialization.jsonObject(with: data)) as? [String: Any]
         else { throw invalid("it is not JSON in Base64.") }
         guard let text = document["expiration"] as? String, let expiration = ServerTime.expiration(text) else {
             throw invalid("expiration is missing or not well-formed.")
         }
-        guard let list = document["conditions"] as? [Any], !list.isEmpty else { throw invalid("conditions are missing.") }
+        guard let list = document["conditions"] as? [Any], !list.isEmpty else {
+            throw invalid("conditions are missing.")
+        }
         var sizes: ClosedRange<Int64> = 0...5_368_709_120
         var conditions: [Condition] = []
         for item in list {
@@ -59,7 +63,9 @@ struct PostPolicy: Sendable {
                     else { throw invalid("content-length-range is not a range.") }
                     sizes = low...high
                 } else {
-                    guard let condition = Self.condition(word.lowercased(), parts) else { throw invalid("unknown condition.") }
+                    guard let condition = Self.condition(word.lowercased(), parts) else {
+                        throw invalid("unknown condition.")
+                    }
                     conditions.append(condition)
                 }
             } else {

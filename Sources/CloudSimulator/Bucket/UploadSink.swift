@@ -89,7 +89,9 @@ actor UploadSink {
             partial = try PartialObject(in: bucket)
         case .fileBytes(let bytes):
             guard let form, let partial else { return }
-            guard partial.size + Int64(bytes.count) <= form.policy.sizes.upperBound else { throw BucketRefusal.tooLarge }
+            guard partial.size + Int64(bytes.count) <= form.policy.sizes.upperBound else {
+                throw BucketRefusal.tooLarge
+            }
             try partial.append(bytes)
         case .fileEnded:
             break

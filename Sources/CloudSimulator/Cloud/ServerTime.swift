@@ -27,7 +27,9 @@ enum ServerTime {
 
     /// Reads the expiration of a policy: ISO 8601 in UTC, with or without a fraction.
     static func expiration(_ text: String) -> Date? {
-        if let date = try? Date(text, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true)) { return date }
+        if let date = try? Date(text, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true)) {
+            return date
+        }
         return try? Date(text, strategy: Date.ISO8601FormatStyle())
     }
 }

@@ -4,7 +4,7 @@ extension Fault {
         switch self {
         case .answer(let answer): "answer \(answer.status)"
         case .answerAfterwards(let answer): "answer \(answer.status) afterwards"
-        case .refuse(_, let code, _): code
+        case .refuse(_, let code, _, _): code
         case .fail(let code, _): code
         case .refuseAfterwards(_, let code, _): "\(code) afterwards"
         case .hold: "hold"
@@ -60,7 +60,8 @@ extension Fault {
         case "status": self = .answer(ScriptedAnswer(status: try needed(Int.init)))
         case "error": self = .refuse(status: 400, code: try needed { $0 }, message: "A simulated error.")
         case "fail": self = .fail(code: try needed { $0 }, message: "A simulated error.")
-        case "error-after": self = .refuseAfterwards(status: 500, code: try needed { $0 }, message: "A simulated error.")
+        case "error-after":
+            self = .refuseAfterwards(status: 500, code: try needed { $0 }, message: "A simulated error.")
         case "throttle": self = value == nil ? .throttling() : .throttling(retryAfter: try seconds())
         case "unavailable": self = .unavailable
         case "late": self = .delayAfterwards(try seconds())

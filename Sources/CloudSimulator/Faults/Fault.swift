@@ -4,8 +4,8 @@ package enum Fault: Sendable {
     case answer(ScriptedAnswer)
     /// Does the call, then answers so instead.
     case answerAfterwards(ScriptedAnswer)
-    /// Answers with an error of the gateway in the form asked for, without doing the call.
-    case refuse(status: Int, code: String, message: String)
+    /// Answers with an error of the gateway in the form asked for, or of the bucket, without doing the call.
+    case refuse(status: Int, code: String, message: String, headers: [String: String] = [:])
     /// Answers HTTP 200 with `Success` false, without doing the call.
     case fail(code: String, message: String)
     /// Does the call, then answers with an error of the gateway.
@@ -39,18 +39,14 @@ package enum Fault: Sendable {
 
     /// HTTP 400 `Throttling.User`, as the gateway says it; `retryAfter` becomes `x-acs-retry-after`.
     package static func throttling(retryAfter: Duration? = nil) -> Fault {
-        guard let retryAfter else {
-            return .refuse(status: 400, code: "Throttling.User", message: GatewayRefusal.throttled.message)
+        let milliseconds = retryAfter.map {
+            $0.components.seconds * 1_000 + $0.components.attoseconds / 1_000_000_000_000_000
         }
-        let milliseconds = retryAfter.components.seconds * 1_000
-            + retryAfter.components.attoseconds / 1_000_000_000_000_000
-        return .answer(
-            ScriptedAnswer(
-                status: 400,
-                body: #"{"RequestId":"00000000-0000-0000-0000-000000000000","HostId":"iot.simulated","#
-                    + #""Code":"Throttling.User","Message":"\#(GatewayRefusal.throttled.message)"}"#,
-                headers: ["Content-Type": "application/json", "x-acs-retry-after": "\(milliseconds)"]
-            )
+        return .refuse(
+            status: 400,
+            code: GatewayRefusal.throttled.code,
+            message: GatewayRefusal.throttled.message,
+            headers: milliseconds.map { ["x-acs-retry-after": "\($0)"] } ?? [:]
         )
     }
 

@@ -93,8 +93,9 @@ actor Account {
         let key = "ota/\(Self.randomHex(16))/\(Self.randomHex(12)).\(suffix)"
         let host = configuration.ticketHost ?? host
         let ticket = Ledger.Ticket(key: key, url: "\(host)/\(key)", issued: now)
-        // Tickets older than a day cannot lead to a registration any more.
-        ledger.tickets.removeAll { now.timeIntervalSince($0.issued) > 86_400 }
+        // Such a ticket cannot lead to a registration any more.
+        let over = now - configuration.ticketLife.interval - configuration.objectLife.interval
+        ledger.tickets.removeAll { $0.issued < over }
         ledger.tickets.append(ticket)
         try save()
         let policy = PostPolicy.text(
@@ -111,7 +112,9 @@ actor Account {
         return Outcome(members: [("Data", .members(data.map { ($0.0, .text($0.1)) }))], note: key)
     }
 
-    private static func randomHex(_ count: Int) -> String { Hex.encode((0..<count).map { _ in UInt8.random(in: 0...255) }) }
+    private static func randomHex(_ count: Int) -> String {
+        Hex.encode((0..<count).map { _ in UInt8.random(in: 0...255) })
+    }
 
     // MARK: Register
 
@@ -146,7 +149,8 @@ actor Account {
         _ file: FirmwareDraft.File,
         method: FirmwareDraft.SignMethod
     ) throws(ServiceRefusal) -> RegisteredFirmware.File {
-        guard let components = URLComponents(string: file.url), let scheme = components.scheme, scheme.hasPrefix("http"),
+        guard let components = URLComponents(string: file.url), let scheme = components.scheme,
+            scheme.hasPrefix("http"),
             components.host?.isEmpty == false
         else { throw ServiceRefusal("iot.firmware.MalformedFirmwareUrl", "FirmwareUrl is not a URL.") }
         guard let ticket = ledger.tickets.last(where: { $0.url == file.url }) else {

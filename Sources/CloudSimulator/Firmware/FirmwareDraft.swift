@@ -37,7 +37,9 @@ struct FirmwareDraft: Sendable {
             throw ServiceRefusal("iot.firmware.IncorrectFormattedFirmwareName", "FirmwareName is not well-formed.")
         }
         version = arguments["DestVersion"] ?? ""
-        guard !version.isEmpty else { throw ServiceRefusal("iot.firmware.NullFirmwareVersion", "DestVersion is empty.") }
+        guard !version.isEmpty else {
+            throw ServiceRefusal("iot.firmware.NullFirmwareVersion", "DestVersion is empty.")
+        }
         guard FirmwareRules.isVersion(version) else {
             throw ServiceRefusal("iot.firmware.IncorrectFormattedFirmwareVersion", "DestVersion is not well-formed.")
         }
@@ -74,7 +76,8 @@ struct FirmwareDraft: Sendable {
         productKey = arguments["ProductKey"] ?? ""
         if arguments["ProductKey"] == "" { throw ServiceRefusal("iot.prod.NullProductKey", "ProductKey is empty.") }
         module = arguments["ModuleName"] ?? "default"
-        files = arguments.files.isEmpty
+        files =
+            arguments.files.isEmpty
             ? [try Self.onlyFile(arguments, method)] : try Self.severalFiles(arguments, method)
     }
 

@@ -6,14 +6,23 @@ struct Gatekeeper: Sendable {
     private let configuration: CloudConfiguration
     /// Nonces seen, with the moment from which they may be forgotten.
     private var nonces: [String: Date] = [:]
-    private var admitted: [ContinuousClock.Instant] = []
+    private var quota: CallQuota
+    /// From so many on, those that are over are forgotten.
+    private static let noncesMaximum = 10_000
 
-    init(configuration: CloudConfiguration) { self.configuration = configuration }
+    init(configuration: CloudConfiguration) {
+        self.configuration = configuration
+        quota = CallQuota(limit: configuration.callsPerSecond)
+    }
 
     /// Returns when the call may pass. A nonce is used up by a call whose signature fits, as is a place in the quota.
     mutating func admit(_ request: RPCRequest, now: Date) throws(GatewayRefusal) {
         guard request.method == "GET" || request.method == "POST" else {
-            throw GatewayRefusal(status: 400, code: "UnsupportedHTTPMethod", message: "Only GET and POST are supported.")
+            throw GatewayRefusal(
+                status: 400,
+                code: "UnsupportedHTTPMethod",
+                message: "Only GET and POST are supported."
+            )
         }
         guard request.path == "/" else {
             throw GatewayRefusal(status: 404, code: "InvalidApi.NotFound", message: "Specified api is not found.")
@@ -21,26 +30,26 @@ struct Gatekeeper: Sendable {
         guard request.action?.isEmpty == false else { throw .missing("Action") }
         guard let version = request.version else { throw .missing("Version") }
         guard version == "2018-01-20" else {
-            throw GatewayRefusal(status: 400, code: "InvalidVersion", message: "Specified parameter Version is not valid.")
+            throw GatewayRefusal(
+                status: 400,
+                code: "InvalidVersion",
+                message: "Specified parameter Version is not valid."
+            )
         }
         let nonce: String
         switch request.scheme {
         case .parameters: nonce = try checkParameterSignature(request, now: now)
         case .headers: nonce = try checkHeaderSignature(request, now: now)
         }
-        nonces = nonces.filter { $0.value > now }
+        if nonces.count > Self.noncesMaximum { nonces = nonces.filter { $0.value > now } }
         guard nonces.updateValue(now + configuration.clockTolerance.interval * 2, forKey: nonce) == nil else {
-            throw GatewayRefusal(status: 400, code: "SignatureNonceUsed", message: "Specified signature nonce was used already.")
+            throw GatewayRefusal(
+                status: 400,
+                code: "SignatureNonceUsed",
+                message: "Specified signature nonce was used already."
+            )
         }
-        try takePlace()
-    }
-
-    private mutating func takePlace() throws(GatewayRefusal) {
-        guard let limit = configuration.callsPerSecond else { return }
-        let now = ContinuousClock.now
-        admitted.removeAll { now - $0 >= .seconds(1) }
-        guard admitted.count < limit else { throw .throttled }
-        admitted.append(now)
+        guard quota.take(at: .now) else { throw .throttled }
     }
 
     private func checkParameterSignature(_ request: RPCRequest, now: Date) throws(GatewayRefusal) -> String {
@@ -145,7 +154,11 @@ struct Gatekeeper: Sendable {
         switch (key.securityToken, token) {
         case (nil, nil): return
         case (.some, nil):
-            throw GatewayRefusal(status: 400, code: "MissingSecurityToken", message: "SecurityToken is mandatory for this action.")
+            throw GatewayRefusal(
+                status: 400,
+                code: "MissingSecurityToken",
+                message: "SecurityToken is mandatory for this action."
+            )
         case (nil, .some):
             throw GatewayRefusal(
                 status: 400,

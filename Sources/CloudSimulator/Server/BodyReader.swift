@@ -7,14 +7,17 @@ struct BodyReader {
 
     private var iterator: HTTPBodySequence.Iterator
     private let fault: Fault?
+    private let progress: @Sendable (Int64) -> Void
     private let started = ContinuousClock.now
     private var hasHeld = false
     /// Bytes read so far.
     private(set) var total: Int64 = 0
 
-    init(_ body: HTTPBodySequence, fault: Fault?) {
+    /// `progress` is told the bytes read so far, now and then.
+    init(_ body: HTTPBodySequence, fault: Fault?, progress: @escaping @Sendable (Int64) -> Void) {
         iterator = body.makeAsyncIterator()
         self.fault = fault
+        self.progress = progress
     }
 
     /// The next bytes, as they come; nil at the end.
@@ -40,6 +43,7 @@ struct BodyReader {
             piece.append(more)
             total += Int64(more.count)
         }
+        progress(total)
         try await pace()
         return piece
     }
@@ -48,6 +52,7 @@ struct BodyReader {
         switch fault {
         case .holdUpload(let limit, let gate) where !hasHeld && total >= limit:
             hasHeld = true
+            progress(total)
             try await gate.wait()
         case .hangUpUpload(let limit) where total >= limit:
             throw HungUp()

@@ -9,11 +9,13 @@ extension CallHandler {
         let fault = faults.next(for: .postObject)
         log.update(number) { $0.fault = fault?.name }
         let length = request.headers[.contentLength].flatMap(Int64.init)
-        var reader = BodyReader(request.bodySequence, fault: fault)
+        var reader = BodyReader(request.bodySequence, fault: fault) { [log] total in
+            log.update(number) { $0.bodyBytes = total }
+        }
         do {
             let answer: Answer
             do {
-                if let scripted = try await playBeforeUpload(fault) {
+                if let scripted = try await playBeforeUpload(fault, request) {
                     answer = scripted
                 } else {
                     answer = try await receive(request, contentType: contentType, length, fault, &reader, number)
@@ -25,7 +27,12 @@ extension CallHandler {
             }
             return try await playAfterUpload(fault, answer, request, length.map { $0 - reader.total }, number)
         } catch {
-            log.end(number, status: nil, code: "", note: "after \(reader.total) bytes of \(length.map(String.init) ?? "?")")
+            log.end(
+                number,
+                status: nil,
+                code: "",
+                note: "after \(reader.total) bytes of \(length.map(String.init) ?? "?")"
+            )
             return .hangUp
         }
     }
@@ -72,7 +79,6 @@ extension CallHandler {
         var phase = UploadSink.Phase.form
         while phase == .form, let piece = try await reader.next() {
             phase = try await sink.accept(piece)
-            log.update(number) { $0.bodyBytes += Int64(piece.count) }
         }
         let fields = await sink.fieldsSeen
         log.update(number) { record in
@@ -84,15 +90,16 @@ extension CallHandler {
             async let accepted = sink.accept(piece)
             next = try await reader.nextPiece()
             _ = try await accepted
-            log.update(number) { $0.bodyBytes += Int64(piece.count) }
         }
     }
 
-    private func playBeforeUpload(_ fault: Fault?) async throws -> Answer? {
+    private func playBeforeUpload(_ fault: Fault?, _ request: HTTPRequest) async throws -> Answer? {
         switch fault {
         case .answer(let answer): return Answer(answer)
-        case .refuse(let status, let code, let message):
-            throw BucketRefusal(status, code, message)
+        case .refuse(let status, let code, let message, let headers):
+            var answer = bucketAnswer(BucketRefusal(status, code, message), request)
+            answer.headers.merge(headers) { $1 }
+            return answer
         case .fail(let code, let message): throw BucketRefusal(400, code, message)
         case .hold(let gate): try await gate.wait()
         case .delay(let time): try await Task.sleep(for: time)
@@ -169,6 +176,9 @@ extension CallHandler {
     }
 
     private func bucketHeaders() -> [String: String] {
-        ["Server": "AliyunOSS", "x-oss-request-id": Hex.encode((0..<12).map { _ in UInt8.random(in: 0...255) }).uppercased()]
+        [
+            "Server": "AliyunOSS",
+            "x-oss-request-id": Hex.encode((0..<12).map { _ in UInt8.random(in: 0...255) }).uppercased(),
+        ]
     }
 }

@@ -72,8 +72,10 @@ struct CallHandler: HTTPHandler {
     private func playBefore(_ fault: Fault?, _ gateway: GatewayAnswers) async throws -> Answer? {
         switch fault {
         case .answer(let answer): return Answer(answer)
-        case .refuse(let status, let code, let message):
-            return gateway.refusal(GatewayRefusal(status: status, code: code, message: message))
+        case .refuse(let status, let code, let message, let headers):
+            var answer = gateway.refusal(GatewayRefusal(status: status, code: code, message: message))
+            answer.headers.merge(headers) { $1 }
+            return answer
         case .fail(let code, let message): return gateway.failure(ServiceRefusal(code, message))
         case .hold(let gate): try await gate.wait()
         case .delay(let time): try await Task.sleep(for: time)

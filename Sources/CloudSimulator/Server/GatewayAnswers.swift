@@ -9,7 +9,8 @@ struct GatewayAnswers: Sendable {
 
     /// The call went well.
     func success(_ outcome: Account.Outcome) -> CallHandler.Answer {
-        let document: [(String, AnswerDocument)] = [("RequestId", .text(requestID)), ("Success", .truth(true))]
+        let document: [(String, AnswerDocument)] =
+            [("RequestId", .text(requestID)), ("Success", .truth(true))]
             + outcome.members.map { ($0.name, $0.value) } + [("Code", .text(""))]
         var answer = answer(200, root: "\(request.action ?? "Unknown")Response", document)
         answer.note = outcome.note
@@ -27,6 +28,7 @@ struct GatewayAnswers: Sendable {
             ]
         )
         answer.code = refusal.code
+        answer.note = refusal.message
         return answer
     }
 
@@ -42,6 +44,8 @@ struct GatewayAnswers: Sendable {
             ]
         )
         answer.code = refusal.code
+        // Without the string to sign, which would fill a screen.
+        answer.note = refusal.message.components(separatedBy: " server string to sign")[0]
         return answer
     }
 
@@ -49,7 +53,10 @@ struct GatewayAnswers: Sendable {
         CallHandler.Answer(
             status: status,
             headers: ["Content-Type": request.format.contentType, "x-acs-request-id": requestID],
-            body: AnswerDocument.members(members.map { (name: $0.0, value: $0.1) }).encoded(as: request.format, root: root)
+            body: AnswerDocument.members(members.map { (name: $0.0, value: $0.1) }).encoded(
+                as: request.format,
+                root: root
+            )
         )
     }
 }

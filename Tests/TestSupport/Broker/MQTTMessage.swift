@@ -16,7 +16,11 @@ package struct MQTTMessage: Sendable {
     /// Reads a line in the probe's format; nil for any other line.
     init?(line: String) {
         guard line.hasPrefix(Self.mark) else { return nil }
-        let parts = line.dropFirst(Self.mark.count).split(separator: "|", maxSplits: 5, omittingEmptySubsequences: false)
+        let parts = line.dropFirst(Self.mark.count).split(
+            separator: "|",
+            maxSplits: 5,
+            omittingEmptySubsequences: false
+        )
         guard parts.count == 6, let qos = Int(parts[1]) else { return nil }
         isRetained = parts[0] == "1"
         self.qos = qos

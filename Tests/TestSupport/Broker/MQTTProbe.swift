@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// A client that listens, made of `mosquitto_sub`; and `mosquitto_pub` to send. Gone with the value that owns it.
 package final class MQTTProbe: Sendable {
@@ -21,7 +22,13 @@ package final class MQTTProbe: Sendable {
         case v5 = "mqttv5"
     }
 
+    private struct Seen {
+        var messages: [MQTTMessage] = []
+        var position = 0
+    }
+
     private let program: ProgramRunner
+    private let seen = Mutex(Seen())
 
     /// Subscribes at QoS 1; returns when the broker has confirmed every subscription.
     package init(
@@ -32,15 +39,25 @@ package final class MQTTProbe: Sendable {
         clientID: String? = nil,
         arguments: [String] = []
     ) async throws {
-        var words = ["-h", "127.0.0.1", "-p", "\(port)", "-V", version.rawValue, "-q", "1", "-d", "-F", MQTTMessage.format]
+        var words = [
+            "-h", "127.0.0.1", "-p", "\(port)", "-V", version.rawValue, "-q", "1", "-d", "-F", MQTTMessage.format,
+        ]
         words += topics.flatMap { ["-t", $0] } + (login?.arguments ?? []) + arguments
         if let clientID { words += ["-i", clientID] }
-        program = try ProgramRunner("mosquitto_sub", words)
+        // Without line buffers what it says about the subscription comes with the first message only.
+        program = try ProgramRunner("stdbuf", ["-oL", "mosquitto_sub"] + words)
         try await program.waitForLine { $0.hasPrefix("Subscribed ") }
     }
 
     /// All messages so far, in the order they came.
-    package var messages: [MQTTMessage] { program.lines().compactMap(MQTTMessage.init(line:)) }
+    package var messages: [MQTTMessage] {
+        seen.withLock { seen in
+            let (lines, end) = program.lines(.output, from: seen.position)
+            seen.messages += lines.compactMap(MQTTMessage.init(line:))
+            seen.position = end
+            return seen.messages
+        }
+    }
 
     /// The messages on one topic.
     package func messages(on topic: String) -> [MQTTMessage] { messages.filter { $0.topic == topic } }

@@ -11,4 +11,11 @@ package enum Vectors {
 
     /// Its bytes.
     package static func data(_ name: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: path(name))) }
+
+    /// Decodes one of them; a member `string_to_sign` becomes a property `stringToSign`.
+    package static func decode<File: Decodable>(_ type: File.Type, _ name: String) throws -> File {
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        return try decoder.decode(type, from: data(name))
+    }
 }

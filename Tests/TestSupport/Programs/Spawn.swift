@@ -7,6 +7,13 @@ struct SpawnedProcess: Sendable {
     let errors: Int32
 }
 
+private typealias CloseFrom = @convention(c) (UnsafeMutableRawPointer, Int32) -> Int32
+
+/// `posix_spawn_file_actions_addclosefrom_np` of glibc 2.34, which its headers show to GNU sources only.
+private let closeFrom: CloseFrom? = dlsym(nil, "posix_spawn_file_actions_addclosefrom_np").map {
+    unsafeBitCast($0, to: CloseFrom.self)
+}
+
 /// Starts a process on the calling thread.
 func spawn(
     _ words: [String],
@@ -26,6 +33,10 @@ func spawn(
     posix_spawn_file_actions_addopen(&actions, 0, input, O_RDONLY, 0)
     posix_spawn_file_actions_adddup2(&actions, output[1], 1)
     posix_spawn_file_actions_adddup2(&actions, errors[1], 2)
+    // Sockets of servers in the test process must not live on in a program: closing them would go unnoticed.
+    guard let closeFrom, closeFrom(&actions, 3) == 0 else {
+        return .failure(TestSupportError("posix_spawn_file_actions_addclosefrom_np is not there"))
+    }
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }

@@ -1,7 +1,17 @@
 import FerryCore
 import Logging
 
-extension OTAClient {
+/// Makes signed RPC calls to one endpoint.
+struct PlatformCaller: Sendable {
+    let endpointURL: String
+    let region: String
+    let signature: SignatureScheme
+    let format: AnswerFormat
+    let credentials: any CredentialSource
+    let http: HTTPClient
+    let clock: ServerClock
+    let logger: Logger
+
     /// What came of sending a call once.
     private enum Attempt {
         case answered(PlatformAnswer)
@@ -9,14 +19,13 @@ extension OTAClient {
         case refused(CloudError, isRepeatable: Bool)
     }
 
-    /// Makes one RPC call and reads its envelope: a success has status 2xx and `Success` true.
+    /// Makes one call and reads its envelope. A success has status 2xx and, where the API has that member, `Success`
+    /// true.
     func perform(
         _ call: RPCCall,
         _ operation: CloudOperation,
         object: String
     ) async throws(CloudError) -> PlatformAnswer {
-        var call = call
-        call.parameters.add("IotInstanceId", settings.instanceID.flatMap { $0.isEmpty ? nil : $0 })
         switch try await attempt(call, operation, object: object) {
         case .answered(let answer): return answer
         case .refused(let error, isRepeatable: false): throw error
@@ -36,12 +45,12 @@ extension OTAClient {
     ) async throws(CloudError) -> Attempt {
         let endpoint = try endpointAddress(operation, object: object)
         let keys = try await currentCredentials(operation)
-        let signed = settings.signature.sign(
+        let signed = signature.sign(
             call,
             SigningIngredients(
                 credentials: keys,
-                region: settings.region,
-                format: settings.format,
+                region: region,
+                format: format,
                 host: endpoint.authority,
                 nonce: SigningIngredients.freshNonce(),
                 time: clock.now()
@@ -61,7 +70,7 @@ extension OTAClient {
         guard let answer = PlatformAnswer(response.body), !response.isTruncated else {
             return .refused(CloudError(operation, object, unreadable: response), isRepeatable: false)
         }
-        if response.isSuccess, answer.success == true { return .answered(answer) }
+        if response.isSuccess, answer.isSuccess(of: call) { return .answered(answer) }
         guard let code = answer.code else {
             return .refused(CloudError(operation, object, unreadable: response), isRepeatable: false)
         }
@@ -74,7 +83,7 @@ extension OTAClient {
     }
 
     func endpointAddress(_ operation: CloudOperation, object: String) throws(CloudError) -> CloudAddress {
-        guard let endpoint = CloudAddress(settings.endpointURL), endpoint.isSecureEnough else {
+        guard let endpoint = CloudAddress(endpointURL), endpoint.isSecureEnough else {
             throw CloudError(
                 operation,
                 object,
