@@ -48,6 +48,7 @@ final class Publisher: Sendable {
     /// Whether publication of everything rests. From any thread.
     func pause(_ isPaused: Bool) {
         self.isPaused.withLock { $0 = isPaused }
+        herald.board.paused(isPaused)
         guard isPaused else { return wake.send() }
         for request in running.withLock({ Array($0.values) }) { request.request() }
     }
