@@ -37,6 +37,7 @@ struct OperatorTransaction {
         case .resume: try change(.look) { (transfer, _) throws(OperatorRefusal) in transfer.resumed() }
         case .priority: try prioritize()
         case .purge: try purge()
+        case .limits: try setLimits()
         }
     }
 
@@ -139,6 +140,7 @@ struct OperatorTransaction {
         do throws(OperatorRefusal) { try body(&transfer, now) } catch { return .failure(error) }
         let saved = try ledger.save(transfer)
         try ledger.note(.state, of: saved, at: now)
+        try PackageDesk.refresh(around: saved, in: ledger, herald: herald, at: now)
         ledger.afterCommit { [herald, publisher] in
             herald.tell(saved)
             switch afterwards {
@@ -153,6 +155,7 @@ struct OperatorTransaction {
 
     private func describe() throws(SpoolError) -> Result<JSONValue, OperatorRefusal> {
         guard let changes = command.arguments["firmware"] else { return bad("describe needs \"firmware\"") }
+        let open = ledger.openTransfers
         return try change(.look) { [herald] (transfer, now) throws(OperatorRefusal) in
             let corrected: FirmwareMetadata
             do throws(FirmwareMetadata.Problem) {
@@ -160,6 +163,14 @@ struct OperatorTransaction {
             } catch {
                 throw OperatorRefusal(code: error.code.rawValue, text: error.text)
             }
+            let problem = PackageMembers.problem(
+                with: corrected,
+                fileName: transfer.request?.name ?? "",
+                sender: transfer.address.sender,
+                key: transfer.key,
+                among: open
+            )
+            if let problem { throw OperatorRefusal(code: problem.code.rawValue, text: problem.text) }
             try transfer.described(as: corrected, catalog: herald.catalog, at: now)
         }
     }
@@ -189,6 +200,48 @@ struct OperatorTransaction {
             publisher.bytesReleased()
         }
         return .success([:])
+    }
+
+    /// The settings that keep limits for good.
+    private static let keptLimits = (rate: "rate-limit", window: "window")
+
+    private func setLimits() throws(SpoolError) -> Result<JSONValue, OperatorRefusal> {
+        let rateText = command.arguments[Self.keptLimits.rate]?.string
+        let windowText = command.arguments[Self.keptLimits.window]?.string
+        let rate: UploadRate?
+        let window: UploadWindow?
+        do throws(Expectation) {
+            rate = try rateText.flatMap { (text) throws(Expectation) in
+                text.isEmpty ? nil : try UploadRate(parsing: text)
+            }
+            window = try windowText.flatMap { (text) throws(Expectation) in
+                text.isEmpty ? nil : try UploadWindow(parsing: text)
+            }
+        } catch {
+            return bad("Expected \(error.text)")
+        }
+        if command.arguments["keep"]?.bool == true {
+            if let rateText { try ledger.setSetting(Self.keptLimits.rate, rateText) }
+            if let windowText { try ledger.setSetting(Self.keptLimits.window, windowText) }
+        }
+        let limits = publisher.limits
+        // In force before the commit: what waits for the old window is looked at in the same transaction.
+        if rateText != nil { limits.set(rate: rate) }
+        if windowText != nil {
+            limits.set(window: window)
+            try publisher.windowChanged(ledger)
+        }
+        return .success(limits.json)
+    }
+
+    /// Takes over the limits that an operator has set for good. Texts that no longer parse are left out.
+    static func loadLimits(_ ledger: Ledger, into limits: UploadLimits) throws(SpoolError) {
+        if let text = try ledger.setting(keptLimits.rate) {
+            limits.set(rate: text.isEmpty ? nil : try? UploadRate(parsing: text))
+        }
+        if let text = try ledger.setting(keptLimits.window) {
+            limits.set(window: text.isEmpty ? nil : try? UploadWindow(parsing: text))
+        }
     }
 
     private var isForAll: Bool { command.arguments["transfer"] == nil }

@@ -41,7 +41,8 @@ package struct PublicationPolicy: Sendable {
 /// | from | event | to |
 /// |---|---|---|
 /// | stored | attemptBegan | ticketing |
-/// | held | attemptBegan | ticketing |
+/// | held before its upload | attemptBegan | ticketing |
+/// | held after its upload | attemptBegan | registering |
 /// | ticketing | ticketReceived | uploading |
 /// | uploading | uploadFinished | registering |
 /// | registering | firmwareRegistered | registered |
@@ -59,8 +60,8 @@ extension Transfer {
     /// What an attempt has to begin with.
     package enum AttemptAction: Sendable, Equatable {
         case requestTicket
-        case register(firmwareURL: String)
-        case lookUp(firmwareURL: String)
+        case register
+        case lookUp
     }
 
     /// Whether the publisher may take it when its time has come.
@@ -80,16 +81,19 @@ extension Transfer {
         publication.nextAttempt = nil
         switch state {
         case .stored, .held:
+            guard publication.firmwareURL == nil else {
+                // Held after its upload: whether the name is free now is asked before anything is sent again.
+                enter(.registering, because: nil, at: now)
+                publication.isOutcomeUnknown = true
+                return .lookUp
+            }
             enter(.ticketing, because: nil, at: now)
             return .requestTicket
         case .registering:
-            guard let url = publication.firmwareURL else {
-                preconditionFailure("A transfer that is registering has a FirmwareUrl")
-            }
             let isUnknown = publication.isOutcomeUnknown
             // The intent is committed with this change, before the call.
             publication.isOutcomeUnknown = true
-            return isUnknown ? .lookUp(firmwareURL: url) : .register(firmwareURL: url)
+            return isUnknown ? .lookUp : .register
         default:
             preconditionFailure("Cannot publish a transfer in \(state)")
         }
@@ -194,6 +198,20 @@ extension Transfer {
         // Whether a register call got through is asked at the next attempt.
         default: break
         }
+    }
+
+    /// Uploads may start only at another time of the day. It stays `stored`.
+    package mutating func waitsForWindow(until moment: WallTime, window: String) {
+        precondition(state == .stored || state == .held, "Only an upload that has not begun waits, not \(state)")
+        reason = Reason(.outsideWindow, .retry, "Uploads start in the window \(window) only")
+        publication.nextAttempt = moment
+    }
+
+    /// The window has changed: looked at anew.
+    package mutating func windowChanged() {
+        guard reason?.code == .outsideWindow else { return }
+        reason = nil
+        publication.nextAttempt = nil
     }
 
     private mutating func backToStored(_ reason: Reason?, at now: WallTime) {
