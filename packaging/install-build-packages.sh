@@ -6,7 +6,7 @@ set -euo pipefail
 
 packages=(
     # What Swift itself needs to compile and link.
-    g++ git ca-certificates
+    g++ git ca-certificates libc6-dev libncurses6 libxml2 zlib1g tzdata
     # The C libraries and how to find them.
     pkg-config libmosquitto-dev libsqlite3-dev libcurl4-openssl-dev libexpat1-dev
     # What tests and the demo start.
