@@ -5,8 +5,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-# Flags for swift build; "make test SWIFT_FLAGS=-v" builds with others.
-ifndef SWIFT_FLAGS
+# Flags for swift build; "make test SWIFT_FLAGS=" builds without.
+ifeq ($(origin SWIFT_FLAGS),undefined)
 SWIFT_FLAGS := $(shell packaging/swift-flags.sh 2>/dev/null)
 endif
 export OTAFERRY_SWIFT_FLAGS := $(SWIFT_FLAGS)

@@ -11,6 +11,17 @@ swift build "${swift_flags[@]}" --build-tests
 echo "Built in $((SECONDS - begun)) s"
 
 begun=$SECONDS
+log=.build/test.log
 # Tests start mosquitto, which Debian keeps where the PATH of users does not look.
-PATH=$PATH:/usr/sbin swift test "${swift_flags[@]}" --skip-build
-echo "Tested in $((SECONDS - begun)) s"
+export PATH=$PATH:/usr/sbin
+# Of what swift test prints, suites, failures and the sum are shown.
+set +e
+swift test "${swift_flags[@]}" --skip-build 2>&1 | tee "$log" | grep --line-buffered -E '^(✔ Suite|✘|↳)|Test run with'
+code=${PIPESTATUS[0]}
+set -e
+if [[ $code -ne 0 ]] && ! grep -q 'Test run with' "$log"; then
+    echo "The tests did not come to their end. The last lines of $log:"
+    tail -n 60 "$log"
+fi
+echo "Tested in $((SECONDS - begun)) s; all of it is in $log"
+exit "$code"
