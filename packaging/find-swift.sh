@@ -8,7 +8,10 @@ if ! command -v swift >/dev/null; then
     echo "There is no swift on the PATH. Install a Swift toolchain, $least or newer: https://www.swift.org/install/linux/" >&2
     exit 1
 fi
-if ! words=$(swift --version 2>&1); then
+# It leaves a folder behind each time.
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+if ! words=$(TMPDIR=$scratch swift --version 2>&1); then
     printf '%s\n' "$words" "swift does not run. Look at https://www.swift.org/install/linux/ for what it needs." >&2
     exit 1
 fi

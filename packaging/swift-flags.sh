@@ -4,4 +4,7 @@
 set -euo pipefail
 
 written_with=6.3
-if [[ $(swift --version 2>&1) == *"Swift version $written_with"* ]]; then echo "-Xswiftc -warnings-as-errors"; fi
+# It leaves a folder behind each time.
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+if [[ $(TMPDIR=$scratch swift --version 2>&1) == *"Swift version $written_with"* ]]; then echo "-Xswiftc -warnings-as-errors"; fi
