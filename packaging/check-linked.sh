@@ -11,16 +11,16 @@ fail() {
     exit 1
 }
 
-libraries=$(ldd "$program")
-printf '%s\n' "$libraries" | awk '{ print "  " $1 }'
-if grep -E 'lib(Foundation|_Foundation|icu|swift)' <<<"$libraries"; then
-    fail "The program needs libraries of Swift, Foundation or ICU that no Debian has."
+libraries=$(readelf -d "$program" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
+echo "It needs $(tr '\n' ' ' <<<"$libraries")"
+if grep -qE 'Foundation|icu|swift|dispatch' <<<"$libraries"; then
+    fail "Among them are libraries of Swift, Foundation or ICU, which no Debian has."
 fi
 for library in libmosquitto libsqlite3 libcurl libexpat; do
-    grep -q "^[[:space:]]*$library\\." <<<"$libraries" || fail "$library is not linked dynamically."
+    grep -q "^$library\\." <<<"$libraries" || fail "$library is not linked dynamically."
 done
 # Names of ICU's C++ functions, and of Swift symbols in the module Foundation (not FoundationEssentials).
-foreign=$(nm "$program" | grep -cE '_ZNK?6icu_|\$s10Foundation' || true)
+foreign=$(nm "$program" | grep -cE '_ZNK?6icu_|[$]s10Foundation' || true)
 [[ $foreign -eq 0 ]] || fail "Foundation or its ICU is linked into the program: something imports Foundation."
 
 stripped=$(mktemp)
@@ -28,7 +28,7 @@ trap 'rm -f "$stripped"' EXIT
 strip -o "$stripped" "$program"
 size=$(stat -c %s "$program")
 stripped_size=$(stat -c %s "$stripped")
-printf '  %s: %d.%d MB, stripped %d.%d MB\n' "${program##*/}" \
+printf '%s: %d.%d MB, stripped %d.%d MB\n' "${program##*/}" \
     $((size / 1000000)) $((size / 100000 % 10)) $((stripped_size / 1000000)) $((stripped_size / 100000 % 10))
 ((stripped_size <= largest)) || fail "Stripped it has more than $largest bytes."
 "$stripped" --help >/dev/null || fail "It does not run."
