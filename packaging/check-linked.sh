@@ -26,6 +26,7 @@ foreign=$(nm "$program" | grep -cE '_ZNK?6icu_|[$]s10Foundation' || true)
 stripped=$(mktemp)
 trap 'rm -f "$stripped"' EXIT
 strip -o "$stripped" "$program"
+chmod 700 "$stripped"
 size=$(stat -c %s "$program")
 stripped_size=$(stat -c %s "$stripped")
 printf '%s: %d.%d MB, stripped %d.%d MB\n' "${program##*/}" \
