@@ -31,7 +31,7 @@ struct OtaferryCloud: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "An access key that may call, ID:SECRET or ID:SECRET:TOKEN; may be repeated. Default: simulated-key:simulated-secret.",
+            "An access key that may call, with :TOKEN for a temporary one. Default: simulated-key:simulated-secret.",
             valueName: "id:secret"
         )
     )

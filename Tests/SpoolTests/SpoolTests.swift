@@ -11,7 +11,7 @@ private func withFolder<Result>(_ body: (String) async throws -> Result) async t
     return try await body(folder)
 }
 
-private let address = TransferAddress(sender: Name("ci")!, id: Name("one")!)
+private let address = TransferAddress(parsing: "ci/one") ?? { fatalError("ci/one is an address") }()
 
 @Suite("The spool")
 struct SpoolTests {
@@ -149,6 +149,24 @@ struct SpoolTests {
             let isMore = try await spool.transact { (ledger) throws(SpoolError) in try ledger.reclaimStep() }
             #expect(!isMore)
             #expect(try await spool.read { (ledger) throws(SpoolError) in ledger.usage.used } == 0)
+        }
+    }
+
+    @Test("An address that ends and begins anew in one transaction is found again", arguments: 0..<20)
+    func beginsAnewInOneTransaction(_: Int) async throws {
+        try await withFolder { folder in
+            let spool = try Spool(settings: .init(path: folder + "/spool.db"))
+            defer { spool.close() }
+            try await spool.transact { (ledger) throws(SpoolError) in
+                try ledger.save(ledger.begin(address, door: .segments, at: .now()))
+            }
+            let key = try await spool.transact { (ledger) throws(SpoolError) -> Int64 in
+                guard let former = try ledger.transfer(at: address) else { return 0 }
+                try ledger.remove(former)
+                return try ledger.save(ledger.begin(address, door: .segments, at: .now())).key
+            }
+            let found = try await spool.read { (ledger) throws(SpoolError) in try ledger.transfer(at: address)?.key }
+            #expect(found == key)
         }
     }
 

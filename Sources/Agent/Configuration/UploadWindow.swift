@@ -32,6 +32,12 @@ package struct UploadWindow: Sendable, Hashable, CustomStringConvertible {
         start < end ? (start..<end).contains(minute) : minute >= start || minute < end
     }
 
+    /// How long until uploads may start; zero where they may now.
+    package func untilOpen(minuteOfDay minute: Int) -> Duration {
+        guard !contains(minuteOfDay: minute) else { return .zero }
+        return .seconds(60 * ((start - minute + 1_440) % 1_440))
+    }
+
     /// What `init(parsing:)` reads back.
     package var description: String { "\(Self.clock(start))-\(Self.clock(end))" }
 

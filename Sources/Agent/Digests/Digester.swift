@@ -155,6 +155,7 @@ private actor Hasher {
                     text: text
                 )
                 herald.acknowledge(saved, reply)
+                herald.answerFileEnds(of: saved, FileTransferResult(reason: reason, text: text))
                 herald.tell(saved)
             }
             return saved.state == .stored

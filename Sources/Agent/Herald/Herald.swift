@@ -18,6 +18,9 @@ final class Herald: Sendable {
     private let publish: @Sendable (OutboundMessage) -> Bool
     private let movements = Mutex(Movements())
     private let outbox = Mutex(OutboxPosition())
+    /// `fin` commands of EMQX's file transfer that wait for the digest, by the key of their transfer. A restart loses
+    /// them; the client then asks again.
+    private let fileEnds = Mutex<[Int64: [FileCommand]]>([:])
     /// Bytes of running uploads that OSS has taken.
     private let uploads = Mutex<[Int64: Int64]>([:])
 
@@ -29,6 +32,8 @@ final class Herald: Sendable {
         var isConnected = false
     }
 
+    /// So many `fin` of one transfer are answered.
+    private static let fileEndsMax = 16
     /// Events handed over at once.
     private static let outboxBatch = 50
 
@@ -54,9 +59,25 @@ final class Herald: Sendable {
         for reply in outcome.replies {
             say(topics.acknowledgement(reply.address), reply.payload)
         }
+        for answer in outcome.fileAnswers { _ = publish(answer) }
+        if !outcome.fileEnds.isEmpty {
+            fileEnds.withLock { ends in
+                for end in outcome.fileEnds where ends[end.key, default: []].count < Self.fileEndsMax {
+                    ends[end.key, default: []].append(end.command)
+                }
+            }
+        }
         for transfer in outcome.changed { tell(transfer) }
         for transfer in outcome.moved { moved(transfer) }
         board.touch()
+    }
+
+    /// Answers every `fin` of EMQX's file transfer that waited for the digest of a transfer.
+    func answerFileEnds(of transfer: Transfer, _ result: FileTransferResult) {
+        let commands = fileEnds.withLock { $0.removeValue(forKey: transfer.key) } ?? []
+        for command in commands {
+            if let answer = command.answer(result, clientID: transfer.request?.clientID) { _ = publish(answer) }
+        }
     }
 
     /// Says the state of a transfer.
@@ -93,7 +114,7 @@ final class Herald: Sendable {
     /// Tells every sender where its open transfer stands: the broker may have lost segments, or there is room again.
     func acknowledgeOpen(_ ledger: Ledger, rules: IntakeRules) {
         let usage = ledger.usage
-        let open = ledger.openTransfers.filter { $0.state == .receiving }
+        let open = ledger.receivingTransfers
         for transfer in open {
             let room = usage.free + transfer.reservedBytes - transfer.received.count
             let isIncomplete = transfer.end != nil && !transfer.isComplete

@@ -127,7 +127,8 @@ final class StatusBoard: Sendable {
             let isDegraded = !contents.isDataLinkUp || contents.problems.keys.contains(where: \.degrades)
             let problems = contents.problems.sorted { $0.key.rawValue < $1.key.rawValue }
             return [
-                "v": 1, "state": contents.isStopping ? "stopping" : isDegraded ? "degraded" : "online", "version": .string(AgentVersion.text),
+                "v": 1, "state": contents.isStopping ? "stopping" : isDegraded ? "degraded" : "online",
+                "version": .string(AgentVersion.text),
                 "since": .string(contents.since.iso8601), "gateway": .string(gateway.text),
                 "limits": limitsJSON,
                 "spool": [

@@ -87,11 +87,11 @@ final class Housekeeper: Sendable {
         let herald = herald
         let now = WallTime.now()
         let isAny = try await spool.read { (ledger) throws(SpoolError) in
-            ledger.openTransfers.contains { rules.end(of: $0, at: now) != nil }
+            ledger.receivingTransfers.contains { rules.end(of: $0, at: now) != nil }
         }
         guard isAny else { return }
         try await spool.transact { (ledger) throws(SpoolError) in
-            for var transfer in ledger.openTransfers {
+            for var transfer in ledger.receivingTransfers {
                 guard let end = rules.end(of: transfer, at: now) else { continue }
                 if transfer.request == nil {
                     try ledger.remove(transfer)

@@ -2,16 +2,30 @@ import Broker
 import Crypto
 import FerryCore
 
-/// A message of a sender, parsed: what the transaction has to do with it.
-enum Delivery: Sendable {
-    case initialize(TransferAddress, Result<TransferRequest, FirmwareMetadata.Problem>)
-    case segment(TransferAddress, offset: Int64, bytes: [UInt8], isJump: Bool)
-    case finish(TransferAddress, Transfer.FileEnd)
-    case abort(TransferAddress)
-    case query(TransferAddress)
-    case oneShot(TransferAddress, OneShot)
-    /// Nothing is stored; the sender is told where it can be.
-    case refused(TransferAddress?, ReasonCode, String)
+/// A message of a sender, parsed.
+struct Delivery: Sendable {
+    var content: Content
+    /// Set where it came through the door of EMQX's file transfer, whose client wants an answer.
+    var fileCommand: FileCommand?
+
+    init(_ content: Content, fileCommand: FileCommand? = nil) {
+        self.content = content
+        self.fileCommand = fileCommand
+    }
+}
+
+extension Delivery {
+    /// What the transaction has to do with it.
+    enum Content: Sendable {
+        case initialize(TransferAddress, Result<TransferRequest, FirmwareMetadata.Problem>)
+        case segment(TransferAddress, offset: Int64, bytes: [UInt8], isJump: Bool)
+        case finish(TransferAddress, Transfer.FileEnd)
+        case abort(TransferAddress)
+        case query(TransferAddress)
+        case oneShot(TransferAddress, OneShot)
+        /// Nothing is stored; the sender is told where it can be.
+        case refused(TransferAddress?, ReasonCode, String)
+    }
 
     /// A firmware in one message.
     struct OneShot: Sendable {
@@ -20,7 +34,9 @@ enum Delivery: Sendable {
         var sha256: FerryCore.Digest
         var fileName: String
     }
+}
 
+extension Delivery.Content {
     /// Which transfer it concerns, where that is known.
     var address: TransferAddress? {
         switch self {
@@ -38,6 +54,10 @@ struct DeliveryParser: Sendable {
     let oneShotMax: ByteCount
 
     func parse(_ message: InboundMessage) -> Delivery {
+        FileTransferTopic.isOne(message.topic) ? fileTransfer(message) : Delivery(own(message))
+    }
+
+    private func own(_ message: InboundMessage) -> Delivery.Content {
         guard let levels = topics.intakeLevels(message.topic) else {
             return .refused(nil, .badTopic, "The topic is none of this gateway's")
         }
@@ -46,20 +66,55 @@ struct DeliveryParser: Sendable {
             case .oneShot(let sender, let product, let version, let fileName):
                 return oneShot(message, sender: sender, product: product, version: version, fileName: fileName)
             case .step(let address, let step):
-                return self.step(step, of: address, message)
+                return self.step(
+                    step,
+                    of: address,
+                    message,
+                    Result { () throws(FirmwareMetadata.Problem) in try TransferRequest(payload: message.payload) }
+                )
             }
         } catch {
             return .refused(error.address, .badTopic, error.text)
         }
     }
 
-    private func step(_ step: IntakeTopic.Step, of address: TransferAddress, _ message: InboundMessage) -> Delivery {
-        switch step {
-        case .initialize:
-            return .initialize(
-                address,
-                Result { () throws(FirmwareMetadata.Problem) in try TransferRequest(payload: message.payload) }
+    private func fileTransfer(_ message: InboundMessage) -> Delivery {
+        let command = FileCommand(message)
+        do throws(FileTransferTopic.Refusal) {
+            let topic = try FileTransferTopic(topic: message.topic)
+            guard let address = Self.address(ofFile: topic.fileID) else {
+                return Delivery(.refused(nil, .badTopic, "The file id cannot be used"), fileCommand: command)
+            }
+            let content = step(
+                topic.step,
+                of: address,
+                message,
+                Result { () throws(FirmwareMetadata.Problem) in
+                    try TransferRequest(fileTransferPayload: message.payload)
+                }
             )
+            return Delivery(content, fileCommand: command)
+        } catch {
+            let address = error.fileID.flatMap(Self.address(ofFile:))
+            return Delivery(.refused(address, .badTopic, error.text), fileCommand: command)
+        }
+    }
+
+    /// A file id that is no name is called by the beginning of its SHA-256.
+    static func address(ofFile id: String) -> TransferAddress? {
+        let name = Name(id) ?? Name(FerryCore.Digest(bytes: SHA256.hash(data: Array(id.utf8))).hex.prefix(16))
+        guard let name, let sender = Name(FileTransferTopic.sender) else { return nil }
+        return TransferAddress(sender: sender, id: name)
+    }
+
+    private func step(
+        _ step: IntakeTopic.Step,
+        of address: TransferAddress,
+        _ message: InboundMessage,
+        _ request: @autoclosure () -> Result<TransferRequest, FirmwareMetadata.Problem>
+    ) -> Delivery.Content {
+        switch step {
+        case .initialize: return .initialize(address, request())
         case .segment(let offset, let checksum):
             let end = offset + Int64(message.payload.count)
             guard end <= CloudLimits.fileBytes else {
@@ -95,7 +150,7 @@ struct DeliveryParser: Sendable {
         product: Name,
         version: Name,
         fileName: String?
-    ) -> Delivery {
+    ) -> Delivery.Content {
         let digest = FerryCore.Digest(bytes: SHA256.hash(data: message.payload))
         guard let id = Name(digest.hex.prefix(16)) else {
             preconditionFailure("Hexadecimal digits are a name")

@@ -77,11 +77,11 @@ final class Intake: Sendable {
     }
 
     private func delivery(_ message: InboundMessage) -> Delivery {
-        let delivery = parser.parse(message)
-        switch delivery {
+        var delivery = parser.parse(message)
+        switch delivery.content {
         case .segment(let address, let offset, let bytes, _):
             let isJump = watch.withLock { $0.isJump(address, offset: offset, count: bytes.count) }
-            return .segment(address, offset: offset, bytes: bytes, isJump: isJump)
+            delivery.content = .segment(address, offset: offset, bytes: bytes, isJump: isJump)
         case .finish(let address, _), .abort(let address), .initialize(let address, _):
             watch.withLock { $0.forget(address) }
         case .refused(let address, let reason, let text):
@@ -103,7 +103,8 @@ final class Intake: Sendable {
         }
         switch action {
         case .quiet: break
-        case .began: logger.error("A batch could not be stored", metadata: [LogKeys.error: "\(error?.description ?? "")"])
+        case .began:
+            logger.error("A batch could not be stored", metadata: [LogKeys.error: "\(error?.description ?? "")"])
         case .goesOn(let count, _):
             logger.error(
                 "Batches still cannot be stored",

@@ -1,3 +1,4 @@
+import Broker
 import FerryCore
 
 /// What a committed transaction has to be said on MQTT.
@@ -16,6 +17,10 @@ struct IntakeOutcome: Sendable {
     var removed: [TransferAddress] = []
     /// Transfers with new bytes, as committed.
     var moved: [Transfer] = []
+    /// Answers to commands of EMQX's file transfer, in order.
+    var fileAnswers: [OutboundMessage] = []
+    /// `fin` commands that are answered once the digest is compared, with the key of their transfer.
+    var fileEnds: [(key: Int64, command: FileCommand)] = []
     /// Keys of transfers with new bytes or their end.
     var arrived: Set<Int64> = []
 }

@@ -13,6 +13,8 @@ struct IntakeTransaction {
     /// Transfers that get one acknowledgement at the end, in order, with what it is to say.
     private var pending: [(address: TransferAddress, reason: ReasonCode, text: String)] = []
     private var usage: SpoolUsage
+    /// What the delivery that is being applied came to.
+    private var result: (reason: ReasonCode, text: String) = (.ok, "")
 
     init(ledger: Ledger, rules: IntakeRules, now: WallTime, isFull: Bool = false) {
         self.ledger = ledger
@@ -23,24 +25,48 @@ struct IntakeTransaction {
     }
 
     mutating func apply(_ delivery: Delivery) throws(SpoolError) {
-        switch delivery {
-        case .initialize(let address, .success(let request)): try initialize(address, request)
+        result = (.ok, "")
+        let door: Transfer.Door = delivery.fileCommand == nil ? .segments : .fileTransfer
+        try apply(delivery.content, door)
+        if let command = delivery.fileCommand { try answer(command, delivery.content) }
+    }
+
+    private mutating func apply(_ content: Delivery.Content, _ door: Transfer.Door) throws(SpoolError) {
+        switch content {
+        case .initialize(let address, .success(let request)): try initialize(address, request, door)
         case .initialize(let address, .failure(let problem)): reply(address, problem.code, problem.text)
         case .segment(let address, let offset, let bytes, let isJump):
-            try segment(address, offset: offset, bytes: bytes, isJump: isJump)
+            try segment(address, offset: offset, bytes: bytes, isJump: isJump, door)
         case .finish(let address, let end): try finish(address, end)
         case .abort(let address): try abort(address)
         case .query(let address): try query(address)
         case .oneShot(let address, let oneShot): try self.oneShot(address, oneShot)
         case .refused(let address, let reason, let text):
+            result = (reason, text)
             if let address { reply(address, reason, text) }
         }
+    }
+
+    /// Answers a client of EMQX's file transfer. A `fin` with every byte there is answered after the digest is compared.
+    private mutating func answer(_ command: FileCommand, _ content: Delivery.Content) throws(SpoolError) {
+        var clientID: String?
+        if case .initialize(_, .success(let request)) = content { clientID = request.clientID }
+        if let address = content.address, let transfer = try ledger.transfer(at: address) {
+            if case .finish = content, transfer.completeness == .unverified, !transfer.hasWrongChecksum,
+                transfer.state == .receiving
+            {
+                return outcome.fileEnds.append((transfer.key, command))
+            }
+            clientID = clientID ?? transfer.request?.clientID
+        }
+        let answer = FileTransferResult(reason: result.reason, text: result.text)
+        if let message = command.answer(answer, clientID: clientID) { outcome.fileAnswers.append(message) }
     }
 
     /// Ends the batch: the acknowledgements tell what will be committed.
     mutating func finish() throws(SpoolError) -> IntakeOutcome {
         usage = ledger.usage
-        let active = ledger.openTransfers.count { $0.state == .receiving && now - $0.lastByte < IntakeRules.activeFor }
+        let active = ledger.receivingTransfers.count { now - $0.lastByte < IntakeRules.activeFor }
         for entry in pending {
             let payload: JSONValue
             if let transfer = try ledger.transfer(at: entry.address) {
@@ -71,11 +97,15 @@ struct IntakeTransaction {
 
     // MARK: - init
 
-    private mutating func initialize(_ address: TransferAddress, _ request: TransferRequest) throws(SpoolError) {
+    private mutating func initialize(
+        _ address: TransferAddress,
+        _ request: TransferRequest,
+        _ door: Transfer.Door
+    ) throws(SpoolError) {
         guard var transfer = try ledger.transfer(at: address), !mayBeginAnew(transfer) else {
             if let refusal = try admit(request, existing: nil) { return reply(address, refusal.code, refusal.text) }
             if let former = try ledger.transfer(at: address) { try forget(former) }
-            var transfer = ledger.begin(address, door: .segments, at: now)
+            var transfer = ledger.begin(address, door: door, at: now)
             describe(&transfer, request)
             try saveChanged(transfer)
             return reply(address, .ok)
@@ -121,7 +151,7 @@ struct IntakeTransaction {
         existing: Transfer?
     ) throws(SpoolError) -> Admission.Refusal? {
         if isFull { return Admission.Refusal("The disk of the gateway is full", code: .noRoom) }
-        let open = ledger.openTransfers.count { $0.state == .receiving && $0.key != existing?.key }
+        let open = ledger.receivingTransfers.count { $0.key != existing?.key }
         let facts = Admission.Facts(
             openTransfers: open,
             room: usage.free + (existing?.reservedBytes ?? 0),
@@ -136,13 +166,14 @@ struct IntakeTransaction {
         _ address: TransferAddress,
         offset: Int64,
         bytes: [UInt8],
-        isJump: Bool
+        isJump: Bool,
+        _ door: Transfer.Door
     ) throws(SpoolError) {
         let known: Transfer?
         if let found = try ledger.transfer(at: address) {
             known = found
         } else {
-            known = try beginOrphan(address, bytes)
+            known = try beginOrphan(address, bytes, door)
         }
         guard var transfer = known else { return }
         guard transfer.state == .receiving else { return try answer(transfer) }
@@ -185,8 +216,12 @@ struct IntakeTransaction {
     }
 
     /// A segment may come before `init`. Nil when it is refused; the refusal is noted.
-    private mutating func beginOrphan(_ address: TransferAddress, _ bytes: [UInt8]) throws(SpoolError) -> Transfer? {
-        let open = ledger.openTransfers.count { $0.state == .receiving }
+    private mutating func beginOrphan(
+        _ address: TransferAddress,
+        _ bytes: [UInt8],
+        _ door: Transfer.Door
+    ) throws(SpoolError) -> Transfer? {
+        let open = ledger.receivingTransfers.count
         if isFull || usage.free < Int64(bytes.count) {
             reply(address, .noRoom, "The spool has no room for the segment")
         } else if open >= rules.admission.openTransfersMax {
@@ -194,7 +229,7 @@ struct IntakeTransaction {
         } else if bytes.count > Int(rules.orphanMax.rawValue) {
             reply(address, .unknownTransfer, "Only \(rules.orphanMax) may come before init")
         } else {
-            return try ledger.save(ledger.begin(address, door: .segments, at: now))
+            return try ledger.save(ledger.begin(address, door: door, at: now))
         }
         return nil
     }
@@ -207,9 +242,10 @@ struct IntakeTransaction {
         }
         guard transfer.state == .receiving else { return try answer(transfer) }
         if let known = transfer.end {
-            guard known.size == end.size, end.checksum == nil || known.checksum == end.checksum else {
+            guard known.size == end.size, end.checksum == nil || known.checksum ?? end.checksum == end.checksum else {
                 return reply(address, .conflict, "A fin with another size or checksum came before; send abort first")
             }
+            if known.checksum == nil && end.checksum != nil { try checkAgain(&transfer, end) }
             return try answer(transfer)
         }
         if end.size > CloudLimits.fileBytes {
@@ -227,6 +263,14 @@ struct IntakeTransaction {
         outcome.arrived.insert(transfer.key)
         try saveChanged(transfer, isNewState: false)
         try answer(transfer)
+    }
+
+    /// A repeated `fin` brings the checksum that the first did not have; it beats the one of `init`.
+    private mutating func checkAgain(_ transfer: inout Transfer, _ end: Transfer.FileEnd) throws(SpoolError) {
+        transfer.end = end
+        transfer.reason = nil
+        outcome.arrived.insert(transfer.key)
+        try saveChanged(transfer, isNewState: false)
     }
 
     private mutating func abort(_ address: TransferAddress) throws(SpoolError) {
@@ -300,6 +344,7 @@ struct IntakeTransaction {
     }
 
     private mutating func reply(_ address: TransferAddress, _ reason: ReasonCode, _ text: String = "") {
+        result = (reason, text)
         // A refusal is said even when more is said of the same transfer afterwards.
         pending.removeAll { $0.address == address && $0.reason == .ok }
         pending.append((address, reason, text))

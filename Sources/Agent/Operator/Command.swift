@@ -11,13 +11,13 @@ struct Command: Sendable {
 
     /// What an operator can ask for.
     enum Verb: String, Sendable, CaseIterable {
-        case ping, list, get, describe, cancel, retry, pause, resume, priority, purge, sync
+        case ping, list, get, describe, cancel, retry, pause, resume, priority, purge, limits, sync
 
         /// Whether it changes something, so that repeating it must do nothing.
         var changesSomething: Bool {
             switch self {
             case .ping, .list, .get, .sync: false
-            case .describe, .cancel, .retry, .pause, .resume, .priority, .purge: true
+            case .describe, .cancel, .retry, .pause, .resume, .priority, .purge, .limits: true
             }
         }
     }

@@ -23,9 +23,10 @@ struct OperatorTransaction {
         case .list: try list()
         case .get: try get()
         case .describe: try describe()
-        case .cancel: try change(.stopAttempt) { (transfer, now) throws(OperatorRefusal) in
-            try transfer.cancelled(at: now)
-        }
+        case .cancel:
+            try change(.stopAttempt) { (transfer, now) throws(OperatorRefusal) in
+                try transfer.cancelled(at: now)
+            }
         case .retry:
             try change(.look) { [herald] (transfer, now) throws(OperatorRefusal) in
                 try transfer.retried(at: now, catalog: herald.catalog)
@@ -36,6 +37,7 @@ struct OperatorTransaction {
         case .resume: try change(.look) { (transfer, _) throws(OperatorRefusal) in transfer.resumed() }
         case .priority: try prioritize()
         case .purge: try purge()
+        case .limits: try setLimits()
         }
     }
 
@@ -188,6 +190,48 @@ struct OperatorTransaction {
             publisher.bytesReleased()
         }
         return .success([:])
+    }
+
+    /// The settings that keep limits for good.
+    private static let keptLimits = (rate: "rate-limit", window: "window")
+
+    private func setLimits() throws(SpoolError) -> Result<JSONValue, OperatorRefusal> {
+        let rateText = command.arguments[Self.keptLimits.rate]?.string
+        let windowText = command.arguments[Self.keptLimits.window]?.string
+        let rate: UploadRate?
+        let window: UploadWindow?
+        do throws(Expectation) {
+            rate = try rateText.flatMap { (text) throws(Expectation) in
+                text.isEmpty ? nil : try UploadRate(parsing: text)
+            }
+            window = try windowText.flatMap { (text) throws(Expectation) in
+                text.isEmpty ? nil : try UploadWindow(parsing: text)
+            }
+        } catch {
+            return bad("Expected \(error.text)")
+        }
+        if command.arguments["keep"]?.bool == true {
+            if let rateText { try ledger.setSetting(Self.keptLimits.rate, rateText) }
+            if let windowText { try ledger.setSetting(Self.keptLimits.window, windowText) }
+        }
+        let limits = publisher.limits
+        // In force before the commit: what waits for the old window is looked at in the same transaction.
+        if rateText != nil { limits.set(rate: rate) }
+        if windowText != nil {
+            limits.set(window: window)
+            try publisher.windowChanged(ledger)
+        }
+        return .success(limits.json)
+    }
+
+    /// Takes over the limits that an operator has set for good. Texts that no longer parse are left out.
+    static func loadLimits(_ ledger: Ledger, into limits: UploadLimits) throws(SpoolError) {
+        if let text = try ledger.setting(keptLimits.rate) {
+            limits.set(rate: text.isEmpty ? nil : try? UploadRate(parsing: text))
+        }
+        if let text = try ledger.setting(keptLimits.window) {
+            limits.set(window: text.isEmpty ? nil : try? UploadWindow(parsing: text))
+        }
     }
 
     private var isForAll: Bool { command.arguments["transfer"] == nil }

@@ -8,8 +8,11 @@ struct AttemptSchedule {
         var key: Int64
         var priority: Int
         var nextAttempt: WallTime?
+        /// Whether bytes have to be sent; a registration may go at any time of the day.
+        var needsUpload = true
 
         init(_ transfer: Transfer) {
+            needsUpload = transfer.state != .registering
             key = transfer.key
             priority = transfer.firmware.priority
             nextAttempt = transfer.publication.nextAttempt

@@ -9,6 +9,7 @@ final class Publisher: Sendable {
     let herald: Herald
     let cloud: CloudCalls
     let policy: PublicationPolicy
+    let limits: UploadLimits
     let logger: Logger
     /// Told when rows wait to be deleted.
     let bytesReleased: @Sendable () -> Void
@@ -23,6 +24,7 @@ final class Publisher: Sendable {
         herald: Herald,
         cloud: CloudCalls,
         policy: PublicationPolicy,
+        limits: UploadLimits,
         concurrent: Int,
         logger: Logger,
         bytesReleased: @escaping @Sendable () -> Void
@@ -31,6 +33,7 @@ final class Publisher: Sendable {
         self.herald = herald
         self.cloud = cloud
         self.policy = policy
+        self.limits = limits
         self.concurrent = concurrent
         self.logger = logger
         self.bytesReleased = bytesReleased
@@ -84,17 +87,49 @@ final class Publisher: Sendable {
     private func next() async -> Int64? {
         guard !isPaused.withLock({ $0 }), running.withLock({ $0.count }) < concurrent else { return nil }
         do {
-            let candidates = try await spool.read { (ledger) throws(SpoolError) in
+            var candidates = try await spool.read { (ledger) throws(SpoolError) in
                 ledger.openTransfers.filter(\.isPublishable).map(AttemptSchedule.Candidate.init)
             }
             let busy = running.withLock { Set($0.keys) }
-            return schedule.withLock {
-                $0.pick(candidates.filter { !busy.contains($0.key) }, wallNow: .now(), now: .now)
+            let closed = limits.closed
+            while true {
+                let picked = schedule.withLock {
+                    $0.pick(candidates.filter { !busy.contains($0.key) }, wallNow: .now(), now: .now)
+                }
+                guard let picked, let closed, let candidate = candidates.first(where: { $0.key == picked }),
+                    candidate.needsUpload
+                else { return picked }
+                try await waitForWindow(picked, closed.untilOpen, closed.window)
+                candidates.removeAll { $0.key == picked }
             }
         } catch {
-            logger.error("The spool could not be read", metadata: [LogKeys.error: "\(error)"])
+            logger.error("The spool could not be read or written", metadata: [LogKeys.error: "\(error)"])
             return nil
         }
+    }
+
+    /// The transfer's time has come outside of the window: it is said once, and looked at when the window opens.
+    private func waitForWindow(_ key: Int64, _ wait: Duration, _ window: String) async throws(SpoolError) {
+        let herald = herald
+        try await spool.transact { (ledger) throws(SpoolError) in
+            guard var transfer = ledger.openTransfer(key: key), transfer.isPublishable else { return }
+            transfer.waitsForWindow(until: .now() + wait, window: window)
+            let saved = try ledger.save(transfer)
+            ledger.afterCommit { herald.tell(saved) }
+        }
+        // The next look schedules the opening.
+        wake.send()
+    }
+
+    /// The window has changed: what waits for the old one is looked at anew.
+    func windowChanged(_ ledger: Ledger) throws(SpoolError) {
+        let herald = herald
+        for var transfer in ledger.openTransfers where transfer.reason?.code == .outsideWindow {
+            transfer.windowChanged()
+            let saved = try ledger.save(transfer)
+            ledger.afterCommit { herald.tell(saved) }
+        }
+        ledger.afterCommit { self.look() }
     }
 }
 

@@ -28,7 +28,7 @@ struct AgentParts: Sendable {
         func publish(_ message: OutboundMessage) -> Bool { link.withLock { $0 }?.publish(message) ?? false }
     }
 
-    init(configuration: Configuration, logger: Logger) throws {
+    init(configuration: Configuration, environment: [String: String], logger: Logger) throws {
         self.logger = logger
         try Self.checkSupport(configuration)
         topics = GatewayTopics(gateway: configuration.gateway)
@@ -77,11 +77,22 @@ struct AgentParts: Sendable {
             logger: logger
         )
         self.housekeeper = housekeeper
+        let (calls, http) = configuration.cloudCalls(
+            clock: serverClock,
+            board: board,
+            environment: environment,
+            logger: logger
+        )
         let publisher = Publisher(
             spool: spool,
             herald: herald,
-            cloud: configuration.cloudCalls(clock: serverClock, board: board, logger: logger),
+            cloud: calls,
             policy: configuration.publicationPolicy,
+            limits: UploadLimits(
+                window: configuration.upload.window,
+                rate: configuration.upload.rateLimit,
+                limitRate: { http.limitRate($0) }
+            ),
             concurrent: configuration.upload.concurrent,
             logger: logger,
             bytesReleased: { housekeeper.bytesReleased() }
@@ -120,19 +131,16 @@ struct AgentParts: Sendable {
                 isConfiguration: true
             )
         }
-        if configuration.cloud.credentials.source != .file {
-            throw AgentError(
-                "cloud.credentials.source: this version reads credentials from a file only; set it to \"file\"",
-                isConfiguration: true
-            )
-        }
     }
 
     /// Puts right what a kill or a power cut left in the middle, and sets everybody to work.
     func recover() async throws(SpoolError) {
         let herald = herald
+        let publisher = publisher
         let (receiving, isPaused) = try await spool.transact { (ledger) throws(SpoolError) -> (Set<Int64>, Bool) in
             try herald.openOutbox(ledger)
+            try OperatorTransaction.loadLimits(ledger, into: publisher.limits)
+            try publisher.windowChanged(ledger)
             let now = WallTime.now()
             for var transfer in ledger.openTransfers where transfer.state.isPublishing {
                 let former = transfer
@@ -141,7 +149,7 @@ struct AgentParts: Sendable {
                 let saved = try ledger.save(transfer)
                 try ledger.note(.state, of: saved, at: now)
             }
-            let receiving = ledger.openTransfers.filter { $0.state == .receiving }.map(\.key)
+            let receiving = ledger.receivingTransfers.map(\.key)
             return (Set(receiving), try ledger.setting(OperatorTransaction.pausedSetting) != nil)
         }
         publisher.pause(isPaused)

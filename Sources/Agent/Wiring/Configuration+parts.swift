@@ -53,7 +53,13 @@ extension Configuration {
         return policy
     }
 
-    func cloudCalls(clock: ServerClock, board: StatusBoard, logger: Logger) -> CloudCalls {
+    /// The cloud's side: the calls, and the client that carries them.
+    func cloudCalls(
+        clock: ServerClock,
+        board: StatusBoard,
+        environment: [String: String],
+        logger: Logger
+    ) -> (calls: CloudCalls, http: HTTPClient) {
         var settings = CloudSettings(
             region: cloud.region,
             link: AliyunOTA.LinkSettings(
@@ -70,18 +76,30 @@ extension Configuration {
         settings.uploadHosts = cloud.uploadHosts.map(\.text)
         settings.stallTimeout = upload.stallTimeout
         settings.rateLimit = upload.rateLimit?.bytesPerSecond
+        let http = HTTPClient(settings: settings)
+        let services = CredentialServices(http: http, clock: clock, logger: logger, region: cloud.region)
         let client = OTAClient(
             settings: settings,
-            credentials: CredentialsFile(path: credentialsFile, profile: cloud.credentials.profile),
-            http: HTTPClient(settings: settings),
+            credentials: credentialSource(services, environment: environment, http: http, clock: clock),
+            http: http,
             clock: clock,
             logger: logger
         )
-        return CloudCalls(
-            client: client,
-            pacer: CallPacer(callsPerSecond: quota.callsPerSecond),
-            clock: clock,
-            board: board
-        )
+        let pacer = CallPacer(callsPerSecond: quota.callsPerSecond)
+        return (CloudCalls(client: client, pacer: pacer, clock: clock, board: board), http)
+    }
+
+    private func credentialSource(
+        _ services: CredentialServices,
+        environment: [String: String],
+        http: HTTPClient,
+        clock: ServerClock
+    ) -> any CredentialSource {
+        switch cloud.credentials.source {
+        case .file: CredentialsFile(path: credentialsFile, profile: cloud.credentials.profile, services: services)
+        case .chain:
+            CredentialChain(environment: environment, home: environment["HOME"] ?? "/root", services: services)
+        case .ecsRole: InstanceRole(http: http, clock: clock)
+        }
     }
 }

@@ -31,7 +31,7 @@ package struct FerryAgent: Sendable {
     package func run() async throws {
         // A peer that hangs up is an error code, not the end of the program.
         signal(SIGPIPE, SIG_IGN)
-        let parts = try AgentParts(configuration: configuration, logger: logger)
+        let parts = try AgentParts(configuration: configuration, environment: environment, logger: logger)
         let notifier = ServiceNotifier(environment: environment)
         try await parts.recover()
 

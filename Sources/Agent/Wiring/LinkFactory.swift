@@ -30,6 +30,11 @@ struct LinkFactory: Sendable {
         settings.receiveMaximum = Self.receiveMaximum
         settings.maximumPacket = configuration.statusLimits.packetMax
         settings.subscriptions = [Subscription(topics.intakeFilter, retained: .withhold)]
+        if configuration.broker.isFileTransferEnabled {
+            settings.subscriptions += FileTransferTopic.filters.map {
+                Subscription($0, retained: .withhold, need: .optional)
+            }
+        }
         let watch = LinkLog(connection: "data", logger: logger)
         return try BrokerLink(settings: settings, receive: receive) { event in
             watch.note(event)

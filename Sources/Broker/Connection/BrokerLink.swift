@@ -66,12 +66,7 @@ package final class BrokerLink: Sendable {
         )
         let thread = NamedThread.start(name: "mqtt-\(settings.name)") { [self] in
             loop.run()
-            let waiters = stopping.withLock { state in
-                state.hasEnded = true
-                defer { state.waiters = [] }
-                return state.waiters
-            }
-            for waiter in waiters { waiter.resume() }
+            noteEnd()
         }
         guard let thread else { throw LinkError(.library, "The system has no room for another thread") }
         thread.detach()
@@ -86,8 +81,11 @@ package final class BrokerLink: Sendable {
         return true
     }
 
+    /// More than a connection that is alive needs to leave; one that hangs in connect(2) is not waited for.
+    private static let stopLimit = Duration.milliseconds(2_500)
+
     /// Publishes what is queued and then `farewell`, waits a moment for the acknowledgements, disconnects and ends the
-    /// thread. Bounded by the connection's own limits: some 2 seconds with a broker that answers nothing.
+    /// thread. Takes 2.5 seconds at most; a thread that hangs in a system call then ends by itself later, without a word.
     package func stop(farewell: [OutboundMessage] = []) async {
         let hasThread = stopping.withLock { state in
             state.isRequested = true
@@ -96,6 +94,19 @@ package final class BrokerLink: Sendable {
         }
         guard hasThread else { return }
         wake.signal()
+        await withTaskGroup { group in
+            group.addTask { await self.ended() }
+            group.addTask {
+                // Cancelled: the thread has ended.
+                try? await Task.sleep(for: Self.stopLimit)
+                self.noteEnd()
+            }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    private func ended() async {
         await withCheckedContinuation { continuation in
             let hasEnded = stopping.withLock { state in
                 if !state.hasEnded { state.waiters.append(continuation) }
@@ -103,5 +114,14 @@ package final class BrokerLink: Sendable {
             }
             if hasEnded { continuation.resume() }
         }
+    }
+
+    private func noteEnd() {
+        let waiters = stopping.withLock { state in
+            state.hasEnded = true
+            defer { state.waiters = [] }
+            return state.waiters
+        }
+        for waiter in waiters { waiter.resume() }
     }
 }

@@ -7,7 +7,8 @@ extension RegisteredFirmware {
     /// `FirmwareInfo` of `QueryOTAFirmware`; the download URL is signed and not the one that was registered.
     func details(now: Date) -> AnswerDocument {
         func download(_ url: String) -> String {
-            "\(url)?Expires=\(Int(now.timeIntervalSince1970) + 3_600)&OSSAccessKeyId=\(BucketOwner.accessKeyID)&Signature=simulated"
+            let expires = Int(now.timeIntervalSince1970) + 3_600
+            return "\(url)?Expires=\(expires)&OSSAccessKeyId=\(BucketOwner.accessKeyID)&Signature=simulated"
         }
         var members = commonMembers
         if files.count == 1 {

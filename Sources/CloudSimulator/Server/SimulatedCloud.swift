@@ -23,6 +23,9 @@ package final class SimulatedCloud: Sendable {
         case answered
     }
 
+    /// How a cloud is set up.
+    package typealias Configuration = CloudConfiguration
+
     /// How it was set up.
     package let configuration: CloudConfiguration
     private let clock: ServerClock

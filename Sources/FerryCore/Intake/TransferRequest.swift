@@ -30,15 +30,18 @@ package struct TransferRequest: Sendable, Equatable {
     }
 
     /// Reads the document of `init`.
-    package init(document: JSONValue) throws(FirmwareMetadata.Problem) {
+    ///
+    /// - Parameter isChecksumLenient: whether a checksum may have lost its leading zeros.
+    package init(document: JSONValue, isChecksumLenient: Bool = false) throws(FirmwareMetadata.Problem) {
         guard document.object != nil else { throw .init("init must be a JSON object") }
         guard let name = document["name"]?.string else { throw .init("init needs \"name\", the name of the file") }
         if let problem = FileName.problem(with: name) { throw .init(problem) }
         self.name = name
         self.document = document
-        firmware = try document["firmware"].map { (json) throws(FirmwareMetadata.Problem) in
-            try FirmwareMetadata(json: json)
-        } ?? FirmwareMetadata()
+        firmware =
+            try document["firmware"].map { (json) throws(FirmwareMetadata.Problem) in
+                try FirmwareMetadata(json: json)
+            } ?? FirmwareMetadata()
         if let value = document["size"] {
             guard let number = value.integer, number >= 0 else {
                 throw .init("size must be a whole number of bytes")
@@ -46,7 +49,8 @@ package struct TransferRequest: Sendable, Equatable {
             size = number
         }
         if let value = document["checksum"] {
-            guard let digest = value.string.flatMap({ Digest(sha256Hex: $0) }) else {
+            let text = value.string ?? ""
+            guard let digest = isChecksumLenient ? Digest(lenientSHA256Hex: text) : Digest(sha256Hex: text) else {
                 throw .init("checksum must be a SHA-256 in 64 hexadecimal digits")
             }
             checksum = digest

@@ -65,7 +65,7 @@ extension Transfer {
 
     /// Whether the publisher may take it when its time has come.
     package var isPublishable: Bool {
-        guard !isPaused else { return false }
+        guard !isPaused, !isPartOfPackage else { return false }
         switch state {
         case .stored, .registering: return true
         // Goes on by itself when the cause is gone: looked at again at `nextAttempt`.
@@ -194,6 +194,20 @@ extension Transfer {
         // Whether a register call got through is asked at the next attempt.
         default: break
         }
+    }
+
+    /// Uploads may start only at another time of the day. It stays `stored`.
+    package mutating func waitsForWindow(until moment: WallTime, window: String) {
+        precondition(state == .stored || state == .held, "Only an upload that has not begun waits, not \(state)")
+        reason = Reason(.outsideWindow, .retry, "Uploads start in the window \(window) only")
+        publication.nextAttempt = moment
+    }
+
+    /// The window has changed: looked at anew.
+    package mutating func windowChanged() {
+        guard reason?.code == .outsideWindow else { return }
+        reason = nil
+        publication.nextAttempt = nil
     }
 
     private mutating func backToStored(_ reason: Reason?, at now: WallTime) {

@@ -27,7 +27,7 @@ package struct TransferFilter: Sendable {
 extension Ledger {
     /// How full the spool is.
     package var usage: SpoolUsage {
-        let promised = openTransfers.reduce(0) { $0 + $1.reservedBytes - $1.received.count }
+        let promised = receivingTransfers.reduce(0) { $0 + $1.reservedBytes - $1.received.count }
         let left = settings.quota.rawValue - counters.usedBytes - promised
         return SpoolUsage(
             used: counters.usedBytes,

@@ -11,6 +11,8 @@ package final class Ledger {
     /// Transfers that are not final, as committed.
     private var committed: [Int64: Transfer] = [:]
     private var keys: [TransferAddress: Int64] = [:]
+    /// Those of them in `receiving`: few, while the others may be many.
+    private var receivingKeys: Set<Int64> = []
     /// Changes of the running transaction; nil: no longer among those that are not final.
     private var changed: [Int64: Transfer?] = [:]
     private var afterwards: [() -> Void] = []
@@ -81,10 +83,12 @@ package final class Ledger {
     }
 
     private func settle(_ key: Int64, _ transfer: Transfer?) {
+        if transfer?.state == .receiving { receivingKeys.insert(key) } else { receivingKeys.remove(key) }
         if let transfer {
             committed[key] = transfer
             keys[transfer.address] = key
-        } else if let former = committed.removeValue(forKey: key) {
+        } else if let former = committed.removeValue(forKey: key), keys[former.address] == key {
+            // The address may have begun anew in the same transaction.
             keys[former.address] = nil
         }
     }
@@ -126,6 +130,12 @@ package final class Ledger {
         var all = committed
         for (key, transfer) in changed { all[key] = transfer }
         return all.values.sorted { $0.key < $1.key }
+    }
+
+    /// Every transfer in `receiving`, in no order.
+    package var receivingTransfers: [Transfer] {
+        let unchanged = receivingKeys.lazy.filter { self.changed[$0] == nil }.compactMap { self.committed[$0] }
+        return Array(unchanged) + changed.values.compactMap { $0 }.filter { $0.state == .receiving }
     }
 
     /// Begins a transfer; nothing is written before `save`.

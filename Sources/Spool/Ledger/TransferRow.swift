@@ -72,7 +72,7 @@ enum TransferRow {
         )
         // What was written here was checked before; a document that no longer parses is a damaged one.
         transfer.request = row.text(8).flatMap { try? JSONValue(parsing: $0) }
-            .flatMap { try? TransferRequest(document: $0) }
+            .flatMap { try? TransferRequest(document: $0, isChecksumLenient: true) }
         transfer.firmware = row.text(9).flatMap { FirmwareMetadata(storedText: $0) } ?? FirmwareMetadata()
         if let size = row.optionalInteger(13) {
             transfer.end = Transfer.FileEnd(size: size, checksum: row.blob(14).map { Digest(bytes: $0) })

@@ -87,6 +87,23 @@ struct UploadTests {
         #expect(elsewhere.status == 405)
     }
 
+    @Test("A body without a length or with another digest than announced is refused; chunks are taken")
+    func framing() async throws {
+        let test = try await TestCloud()
+        let file = try test.folder.write(content, to: "fw.bin")
+        let form = CloudClient.form(try await test.client.ticket())
+        let digest = try await test.client.upload(form, file: file, ["-H", "Content-MD5: 1B2M2Y8AsgTpgAmY7PhCfg=="])
+        #expect(digest.body.contains("InvalidDigest"))
+        let header = "Content-Type: multipart/form-data; boundary=B"
+        let without = try await test.client.curl(["-X", "POST", "-H", header, test.cloud.endpoint])
+        #expect(without.status == 411)
+        #expect(without.body.contains("MissingContentLength"))
+        #expect(await test.cloud.objects.isEmpty)
+        let chunked = try await test.client.upload(form, file: file, ["-H", "Transfer-Encoding: chunked"])
+        #expect(chunked.status == 200)
+        #expect(await test.cloud.objects.first?.size == 300_000)
+    }
+
     @Test("A ticket is over when its time is")
     func expired() async throws {
         let test = try await TestCloud()

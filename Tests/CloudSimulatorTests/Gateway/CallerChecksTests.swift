@@ -76,7 +76,8 @@ struct CallerChecksTests {
         let message = try #require(response.member("Message"))
         #expect(
             message.hasPrefix(
-                "Specified signature is not matched with our calculation. server string to sign is:POST&%2F&AccessKeyId%3D"
+                "Specified signature is not matched with our calculation. "
+                    + "server string to sign is:POST&%2F&AccessKeyId%3D"
             )
         )
     }

@@ -142,6 +142,31 @@ struct FirmwareCallsTests {
         #expect(await test.cloud.firmware.first?.files.map(\.size) == [5_000, 4_999])
     }
 
+    @Test("A package that somebody else registered takes its name and version, and is listed")
+    func planted() async throws {
+        let test = try await TestCloud()
+        let other = RegisteredFirmware(name: "fw", version: "1.0", productKey: "a1AbCdEfGhI", size: 7)
+        try await test.cloud.plant(other)
+        let url = try await test.client.uploaded(try test.folder.write(content, to: "fw.bin"))
+        let arguments = ["FirmwareName": "fw", "DestVersion": "1.0", "FirmwareUrl": url]
+        let code = try await test.client.call("CreateOTAFirmware", arguments).code
+        #expect(code == "iot.firmware.AlreadyExistedFirmwareName")
+        let list = try await test.client.call("ListOTAFirmware", ["CurrentPage": "1", "PageSize": "10"])
+        #expect(list.body.contains(#""FirmwareSize":7"#))
+        #expect(list.body.contains(other.id))
+    }
+
+    @Test("A new package shows in the list after the delay")
+    func listingDelay() async throws {
+        let test = try await TestCloud { $0.listingDelay = .seconds(60) }
+        try await test.cloud.plant(RegisteredFirmware(name: "fw", version: "1.0", productKey: "a1AbCdEfGhI"))
+        let arguments = ["CurrentPage": "1", "PageSize": "10"]
+        #expect(try await test.client.call("ListOTAFirmware", arguments).member("Total") == "0")
+        test.cloud.setClockOffset(.seconds(61))
+        let later = try await test.client.call("ListOTAFirmware", arguments, .init(time: Date() + 61))
+        #expect(later.member("Total") == "1")
+    }
+
     @Test("An object that waited longer than its time cannot be registered")
     func objectLife() async throws {
         let test = try await TestCloud()

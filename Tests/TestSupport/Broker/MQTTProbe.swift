@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// A client that listens, made of `mosquitto_sub`; and `mosquitto_pub` to send. Gone with the value that owns it.
 package final class MQTTProbe: Sendable {
@@ -21,7 +22,13 @@ package final class MQTTProbe: Sendable {
         case v5 = "mqttv5"
     }
 
+    private struct Seen {
+        var messages: [MQTTMessage] = []
+        var position = 0
+    }
+
     private let program: ProgramRunner
+    private let seen = Mutex(Seen())
 
     /// Subscribes at QoS 1; returns when the broker has confirmed every subscription.
     package init(
@@ -43,7 +50,14 @@ package final class MQTTProbe: Sendable {
     }
 
     /// All messages so far, in the order they came.
-    package var messages: [MQTTMessage] { program.lines().compactMap(MQTTMessage.init(line:)) }
+    package var messages: [MQTTMessage] {
+        seen.withLock { seen in
+            let (lines, end) = program.lines(.output, from: seen.position)
+            seen.messages += lines.compactMap(MQTTMessage.init(line:))
+            seen.position = end
+            return seen.messages
+        }
+    }
 
     /// The messages on one topic.
     package func messages(on topic: String) -> [MQTTMessage] { messages.filter { $0.topic == topic } }

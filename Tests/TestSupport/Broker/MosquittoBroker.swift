@@ -32,7 +32,7 @@ package final class MosquittoBroker: Sendable {
         folder = try TemporaryFolder("mosquitto")
         self.port = try port ?? LoopbackSocket.freePort()
         program = Mutex(nil)
-        var lines = ["listener \(self.port) 127.0.0.1", "log_dest stderr", "log_type all"]
+        var lines = ["listener \(self.port) 127.0.0.1", "log_dest stderr", "log_timestamp false"]
         // Started by root it would become another user, who may not write here.
         if geteuid() == 0 { lines.append("user root") }
         switch access {

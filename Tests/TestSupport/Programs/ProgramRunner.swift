@@ -90,10 +90,16 @@ package final class ProgramRunner: Sendable {
     }
 
     /// The whole lines it has written so far.
-    package func lines(_ stream: Stream = .output) -> [String] {
-        let bytes = shared.state.withLock { $0.bytes[stream] ?? [] }
-        guard let end = bytes.lastIndex(of: UInt8(ascii: "\n")) else { return [] }
-        return bytes[...end].split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
+    package func lines(_ stream: Stream = .output) -> [String] { lines(stream, from: 0).lines }
+
+    /// The whole lines from that byte on, and the byte after them: to go on from there.
+    package func lines(_ stream: Stream, from start: Int) -> (lines: [String], end: Int) {
+        let new = shared.state.withLock { state in
+            let bytes = state.bytes[stream] ?? []
+            return bytes[start...].lastIndex(of: UInt8(ascii: "\n")).map { bytes[start...$0] }
+        }
+        guard let new else { return ([], start) }
+        return (new.split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }, new.endIndex)
     }
 
     /// Sends a signal; nothing when it has ended.
@@ -136,9 +142,12 @@ package final class ProgramRunner: Sendable {
         where fits: (String) -> Bool
     ) async throws -> String {
         let deadline = ContinuousClock.now + limit
+        var position = 0
         while true {
-            let hasEnded = !isRunning
-            if let line = lines(stream).first(where: fits) { return line }
+            let hasEnded = hasNothingMore
+            let (new, end) = lines(stream, from: position)
+            position = end
+            if let line = new.first(where: fits) { return line }
             guard !hasEnded, ContinuousClock.now < deadline else {
                 throw TestSupportError("\(name) \(hasEnded ? "ended" : "ran for \(limit)") without the line\n\(tail)")
             }
@@ -165,8 +174,12 @@ package final class ProgramRunner: Sendable {
         }
     }
 
+    /// Whether it has ended and everything it wrote has been read.
+    private var hasNothingMore: Bool { shared.state.withLock { $0.ending != nil && $0.openPipes == 0 } }
+
     private var tail: String {
-        "ending: \(ending.map { "\($0)" } ?? "none"), errors:\n\(text(.errors).suffix(4_000))\noutput:\n\(text().suffix(2_000))"
+        let ending = ending.map { "\($0)" } ?? "none"
+        return "ending: \(ending), errors:\n\(text(.errors).suffix(4_000))\noutput:\n\(text().suffix(2_000))"
     }
 
     /// Finds a program: as a path, beside the test bundle, or in `PATH`.

@@ -1,0 +1,33 @@
+import Broker
+import FerryCore
+
+/// A command of EMQX's file transfer, as far as its answer needs it.
+struct FileCommand: Sendable {
+    let topic: String
+    private let responseTopic: String?
+    private let correlationData: [UInt8]?
+    private let packetID: Int64
+
+    /// The packet id of the client is not visible through a broker; a client may tell it.
+    private static let packetIDProperty = "packet-id"
+
+    init(_ message: InboundMessage) {
+        topic = message.topic
+        responseTopic = message.properties.responseTopic
+        correlationData = message.properties.correlationData
+        packetID =
+            message.properties.userProperties.first { $0.name == Self.packetIDProperty }.flatMap { Int64($0.value) } ?? 0
+    }
+
+    /// The message with the answer; nil when nobody can be answered.
+    ///
+    /// - Parameter clientID: the client that `init` named, if it did.
+    func answer(_ result: FileTransferResult, clientID: String?) -> OutboundMessage? {
+        let reply = responseTopic ?? clientID.map { "$file-response/\($0)" }
+        guard let reply, !reply.isEmpty, !reply.contains(where: { $0 == "#" || $0 == "+" }) else { return nil }
+        let payload = result.payload(topic: topic, packetID: packetID)
+        var message = OutboundMessage(topic: reply, payload: payload.encoded)
+        message.correlationData = responseTopic == nil ? nil : correlationData
+        return message
+    }
+}
