@@ -128,6 +128,17 @@ extension SystemTests {
             #expect(try await gateway.ask("x", "abort").reasonText == "not-allowed")
         }
 
+        @Test("The space of an aborted transfer is given back at once")
+        func abortedSpace() async throws {
+            let gateway = try await Gateway { $0.settings["spool.quota"] = "1MiB" }
+            try await gateway.ask("x", "init", firmware.initialization())
+            try await gateway.ask("x", "0", firmware.bytes)
+            try await gateway.ask("x", "abort")
+            try await eventually("all of the quota") {
+                gateway.probe.messages(on: Gateway.root + "/status").last?.json?["spool"]?["free"]?.integer == 1 << 20
+            }
+        }
+
         @Test("A second init that says the same is fine, one that says something else is a conflict")
         func secondInit() async throws {
             let gateway = try await Gateway()
