@@ -67,7 +67,7 @@ extension SystemTests {
             let program = try await ProgramRunner.run("otaferry", ["run", "--config", file])
             #expect(program.ending == .exited(78))
             let text = program.text(.errors)
-            for word in ["gatway", "gateway", "retry.min", "soon", "broker.url", "http://x", file] {
+            for word in ["gatway", "gateway", "[retry] min", "soon", "[broker] url", "http://x", file] {
                 #expect(text.contains(word), "\(word) is not in: \(text)")
             }
         }
