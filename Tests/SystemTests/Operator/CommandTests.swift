@@ -134,6 +134,8 @@ extension SystemTests {
             let answered = try #require(ended.first?.answered)
             #expect(answered - start < .seconds(1.5))
             #expect(ended.first?.status == nil)
+            // What the kernel still sends of it is little.
+            #expect(ended.first?.bodyBytes ?? .max < 1_000_000)
             try await gateway.waitForState(.cancelled, of: firmware.oneShotID)
             #expect(await gateway.cloud.objects.isEmpty)
             #expect(try await gateway.retained("state/ci/\(firmware.oneShotID)")?["state"]?.string == "cancelled")
@@ -314,6 +316,27 @@ extension SystemTests {
             let again = try await gateway.probe.waitFor(topic: "\(Gateway.root)/res/kept", skipping: 1)
             #expect(again.json?.errorCode == "retained")
             #expect(try await gateway.command("get", transfer)["result"]?["state"]?["state"]?.string != "cancelled")
+        }
+
+        @Test("Commands that come with the subscription, before the connection is ready, are answered too")
+        func early() async throws {
+            let gateway = try await Gateway { $0.isStarted = false }
+            let padding = JSONValue.string(String(repeating: "x", count: 60_000))
+            let requests = (0..<15).map { "early\($0)" }
+            for request in requests {
+                let payload: JSONValue = ["request": .string(request), "padding": padding]
+                try await gateway.probe.publish("\(Gateway.root)/cmd/v-\(request)", payload.encoded, retained: true)
+            }
+            for _ in 0..<3 {
+                let before = gateway.probe.messages.count
+                try await gateway.start()
+                for request in requests {
+                    try await eventually("the answer to \(request)") {
+                        gateway.probe.messages.dropFirst(before).contains { $0.topic.hasSuffix("/res/" + request) }
+                    }
+                }
+                try await gateway.kill()
+            }
         }
 
         @Test("Bad JSON, a missing field and an unknown verb get an answer that says so")
