@@ -321,8 +321,8 @@ extension SystemTests {
         @Test("Commands that come with the subscription, before the connection is ready, are answered too")
         func early() async throws {
             let gateway = try await Gateway { $0.isStarted = false }
-            let padding = JSONValue.string(String(repeating: "x", count: 60_000))
-            let requests = (0..<15).map { "early\($0)" }
+            let padding = JSONValue.string(String(repeating: "x", count: 500_000))
+            let requests = (0..<12).map { "early\($0)" }
             for request in requests {
                 let payload: JSONValue = ["request": .string(request), "padding": padding]
                 try await gateway.probe.publish("\(Gateway.root)/cmd/v-\(request)", payload.encoded, retained: true)
