@@ -61,7 +61,7 @@ let package = Package(
         ),
         .executableTarget(
             name: "otaferry",
-            dependencies: ["Agent", "Broker", "FerryCore", crypto, logging, argumentParser],
+            dependencies: ["Agent", "Broker", "FerryCore", "Threads", crypto, logging, argumentParser],
             swiftSettings: strict
         ),
 
@@ -90,6 +90,7 @@ let package = Package(
         tests("BrokerTests", ["Broker", "FerryCore", "TestSupport"]),
         tests("AliyunOTATests", ["AliyunOTA", "FerryCore", "TestSupport"]),
         tests("AgentTests", ["Agent", "FerryCore", "TestSupport"]),
+        tests("CommandTests", ["otaferry", "Agent", "Broker", "FerryCore", "TestSupport", argumentParser]),
         tests("CloudSimulatorTests", ["CloudSimulator", "TestSupport", crypto]),
         tests("SystemTests", ["CloudSimulator", "FerryCore", "TestSupport", "otaferry", "otaferry-cloud", crypto]),
     ],

@@ -12,6 +12,16 @@ struct Otaferry: AsyncParsableCommand {
             77 not allowed, 78 configuration.
             """,
         version: AgentVersion.text,
-        subcommands: [Run.self, Check.self]
+        subcommands: [Run.self, Check.self],
+        groupedSubcommands: [
+            CommandGroup(name: "Firmware", subcommands: [Push.self]),
+            CommandGroup(
+                name: "Transfers",
+                subcommands: [
+                    List.self, Show.self, Cancel.self, Retry.self, Pause.self, Resume.self, Describe.self,
+                    Priority.self, Purge.self, Ping.self, Sync.self,
+                ]
+            ),
+        ]
     )
 }

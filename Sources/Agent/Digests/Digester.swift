@@ -145,6 +145,7 @@ private actor Hasher {
             transfer.verified(digests, catalog: herald.catalog, at: now)
             let saved = try ledger.save(transfer)
             try ledger.note(.state, of: saved, at: now)
+            try PackageDesk.refresh(around: saved, in: ledger, herald: herald, at: now)
             let reason = saved.hasWrongChecksum ? ReasonCode.checksumMismatch : .ok
             let text = saved.hasWrongChecksum ? saved.reason.map { "\($0.text). \($0.hint)" } ?? "" : ""
             ledger.afterCommit {

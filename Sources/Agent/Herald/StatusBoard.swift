@@ -10,9 +10,15 @@ final class StatusBoard: Sendable {
         case spoolFull = "spool-full"
         case spoolFailing = "spool-failing"
         case cloud = "cloud"
+        case paused = "paused"
 
         /// Whether firmware cannot come in while it lasts.
-        var degrades: Bool { self != .cloud }
+        var degrades: Bool {
+            switch self {
+            case .dataLink, .spoolFull, .spoolFailing: true
+            case .cloud, .paused: false
+            }
+        }
     }
 
     private struct Contents {
@@ -67,6 +73,12 @@ final class StatusBoard: Sendable {
     func solve(_ problem: Problem) {
         let wasThere = contents.withLock { $0.problems.removeValue(forKey: problem) != nil }
         if wasThere { changed.send() }
+    }
+
+    /// Whether publication of everything rests.
+    func paused(_ isPaused: Bool) {
+        guard isPaused else { return solve(.paused) }
+        report(.paused, "Publication is paused by an operator", hint: "otaferry resume")
     }
 
     /// Whether a problem lasts.

@@ -103,7 +103,7 @@ struct IntakeTransaction {
         _ door: Transfer.Door
     ) throws(SpoolError) {
         guard var transfer = try ledger.transfer(at: address), !mayBeginAnew(transfer) else {
-            if let refusal = try admit(request, existing: nil) { return reply(address, refusal.code, refusal.text) }
+            if let refusal = try admit(request, address, existing: nil) { return reply(address, refusal.code, refusal.text) }
             if let former = try ledger.transfer(at: address) { try forget(former) }
             var transfer = ledger.begin(address, door: door, at: now)
             describe(&transfer, request)
@@ -117,7 +117,7 @@ struct IntakeTransaction {
             return try answer(transfer)
         }
         // Segments came first.
-        if let refusal = try admit(request, existing: transfer) {
+        if let refusal = try admit(request, address, existing: transfer) {
             try ledger.remove(transfer)
             return reply(address, refusal.code, refusal.text)
         }
@@ -148,6 +148,7 @@ struct IntakeTransaction {
 
     private func admit(
         _ request: TransferRequest,
+        _ address: TransferAddress,
         existing: Transfer?
     ) throws(SpoolError) -> Admission.Refusal? {
         if isFull { return Admission.Refusal("The disk of the gateway is full", code: .noRoom) }
@@ -157,7 +158,15 @@ struct IntakeTransaction {
             room: usage.free + (existing?.reservedBytes ?? 0),
             registeredVersion: try ledger.registeredVersion(request.firmware)
         )
-        return rules.admission.refusal(of: request, facts: facts)
+        if let refusal = rules.admission.refusal(of: request, facts: facts) { return refusal }
+        guard request.firmware.package != nil else { return nil }
+        return PackageMembers.problem(
+            with: request.firmware,
+            fileName: request.name,
+            sender: address.sender,
+            key: existing?.key,
+            among: ledger.openTransfers
+        )
     }
 
     // MARK: - Segments
@@ -313,7 +322,7 @@ struct IntakeTransaction {
         }
         let refusal: Admission.Refusal?
         switch oneShot.request {
-        case .success(let request): refusal = try admit(request, existing: nil)
+        case .success(let request): refusal = try admit(request, address, existing: nil)
         case .failure(let problem): refusal = problem
         }
         if let former = try ledger.transfer(at: address) { try forget(former) }

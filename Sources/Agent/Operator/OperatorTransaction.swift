@@ -140,6 +140,7 @@ struct OperatorTransaction {
         do throws(OperatorRefusal) { try body(&transfer, now) } catch { return .failure(error) }
         let saved = try ledger.save(transfer)
         try ledger.note(.state, of: saved, at: now)
+        try PackageDesk.refresh(around: saved, in: ledger, herald: herald, at: now)
         ledger.afterCommit { [herald, publisher] in
             herald.tell(saved)
             switch afterwards {
@@ -154,6 +155,7 @@ struct OperatorTransaction {
 
     private func describe() throws(SpoolError) -> Result<JSONValue, OperatorRefusal> {
         guard let changes = command.arguments["firmware"] else { return bad("describe needs \"firmware\"") }
+        let open = ledger.openTransfers
         return try change(.look) { [herald] (transfer, now) throws(OperatorRefusal) in
             let corrected: FirmwareMetadata
             do throws(FirmwareMetadata.Problem) {
@@ -161,6 +163,14 @@ struct OperatorTransaction {
             } catch {
                 throw OperatorRefusal(code: error.code.rawValue, text: error.text)
             }
+            let problem = PackageMembers.problem(
+                with: corrected,
+                fileName: transfer.request?.name ?? "",
+                sender: transfer.address.sender,
+                key: transfer.key,
+                among: open
+            )
+            if let problem { throw OperatorRefusal(code: problem.code.rawValue, text: problem.text) }
             try transfer.described(as: corrected, catalog: herald.catalog, at: now)
         }
     }

@@ -49,19 +49,22 @@ struct Attempt: Sendable {
     // MARK: - Steps
 
     private func publish() async throws(End) {
-        let (transfer, action) = try await change { (transfer, now) -> Transfer.AttemptAction? in
+        let (begun, action) = try await changeGroup { (transfer, now) -> Transfer.AttemptAction? in
             transfer.isPublishable ? transfer.attemptBegan(at: now) : nil
         }
         switch action {
         case .requestTicket:
-            let (uploaded, url) = try await upload(transfer)
-            try await Registering(attempt: self, transfer: uploaded, url: url).register()
-        case .register(let url): try await Registering(attempt: self, transfer: transfer, url: url).register()
-        case .lookUp(let url): try await Registering(attempt: self, transfer: transfer, url: url).lookUp()
+            guard let first = begun.first, let uploaded = try await upload(first) else { return }
+            try await Registering(attempt: self, members: uploaded).register()
+        case .register: try await Registering(attempt: self, members: begun).register()
+        case .lookUp: try await Registering(attempt: self, members: begun).lookUp()
         }
     }
 
-    private func upload(_ transfer: Transfer) async throws(End) -> (Transfer, url: String) {
+    /// Sends the bytes.
+    ///
+    /// - Returns: what is to be registered now; nil while other files of the package have to be sent first.
+    private func upload(_ transfer: Transfer) async throws(End) -> [Transfer]? {
         let cloud = publisher.cloud
         let herald = publisher.herald
         let suffix = FileName.suffix(of: transfer.request?.name ?? "") ?? "bin"
@@ -84,12 +87,14 @@ struct Attempt: Sendable {
             if let damage = await reader.damage { throw .failed(damage) }
             throw End(error)
         }
-        let (registering, _) = try await change { (transfer, now) -> Bool? in
-            guard transfer.state == .uploading else { return nil }
-            transfer.uploadFinished(firmwareURL: ticket.firmwareURL, serverTime: receipt.completedAt, at: now)
-            return true
+        let key = key
+        return try await transact { (ledger, now) throws(SpoolError) -> [Transfer]?? in
+            guard var current = ledger.openTransfer(key: key), current.state == .uploading else { return nil }
+            current.uploadFinished(firmwareURL: ticket.firmwareURL, serverTime: receipt.completedAt, at: now)
+            let saved = try Self.save(current, in: ledger, herald: herald, at: now)
+            guard let package = PackageMembers(with: saved, among: ledger.openTransfers) else { return .some([saved]) }
+            return .some(package.isUploaded ? package.members : nil)
         }
-        return (registering, ticket.firmwareURL)
     }
 
     // MARK: - Committed changes
@@ -102,21 +107,66 @@ struct Attempt: Sendable {
     ) async throws(End) -> (Transfer, Value) {
         let key = key
         let herald = publisher.herald
-        let changed: (Transfer, Value)?
-        do throws(SpoolError) {
-            changed = try await publisher.spool.transact { (ledger) throws(SpoolError) -> (Transfer, Value)? in
-                let now = WallTime.now()
-                guard var transfer = ledger.openTransfer(key: key), let value = body(&transfer, now) else { return nil }
-                let saved = try ledger.save(transfer)
-                try ledger.note(.state, of: saved, at: now)
-                ledger.afterCommit { herald.tell(saved) }
-                return (saved, value)
+        return try await transact { (ledger, now) throws(SpoolError) -> (Transfer, Value)? in
+            guard var transfer = ledger.openTransfer(key: key), let value = body(&transfer, now) else { return nil }
+            return (try Self.save(transfer, in: ledger, herald: herald, at: now), value)
+        }
+    }
+
+    /// The same for all files of a package that are past their upload; for any other transfer like `change`.
+    ///
+    /// - Returns: the changed transfers, and what the body said of the one of this attempt.
+    func changeGroup<Value: Sendable>(
+        _ body: @escaping @Sendable (inout Transfer, WallTime) -> Value?
+    ) async throws(End) -> ([Transfer], Value) {
+        let key = key
+        let herald = publisher.herald
+        return try await transact { (ledger, now) throws(SpoolError) -> ([Transfer], Value)? in
+            var own: Value?
+            var changed: [Transfer] = []
+            for var member in Self.group(of: key, in: ledger) {
+                guard let value = body(&member, now) else { continue }
+                if member.key == key { own = value }
+                changed.append(try Self.save(member, in: ledger, herald: herald, at: now))
             }
+            return own.map { (changed, $0) }
+        }
+    }
+
+    /// The transfer, and with it the other files of its package where all are past their upload.
+    private static func group(of key: Int64, in ledger: Ledger) -> [Transfer] {
+        guard let transfer = ledger.openTransfer(key: key) else { return [] }
+        guard transfer.publication.firmwareURL != nil,
+            let package = PackageMembers(with: transfer, among: ledger.openTransfers), package.isUploaded
+        else { return [transfer] }
+        return package.members
+    }
+
+    private static func save(
+        _ transfer: Transfer,
+        _ kind: TransferEvent.Kind = .state,
+        in ledger: Ledger,
+        herald: Herald,
+        at now: WallTime
+    ) throws(SpoolError) -> Transfer {
+        let saved = try ledger.save(transfer)
+        try ledger.note(kind, of: saved, at: now)
+        ledger.afterCommit { herald.tell(saved) }
+        return saved
+    }
+
+    /// - Parameter body: nil means that somebody else has changed what this attempt works on.
+    private func transact<Value: Sendable>(
+        _ body: @escaping @Sendable (Ledger, WallTime) throws(SpoolError) -> Value?
+    ) async throws(End) -> Value {
+        let result: Value?
+        do throws(SpoolError) {
+            result = try await publisher.spool.transact { (ledger) throws(SpoolError) in try body(ledger, .now()) }
         } catch {
             throw .failed(Self.failure(error))
         }
-        guard let changed else { throw .stopped }
-        return changed
+        guard let result else { throw .stopped }
+        return result
     }
 
     /// Runs a cloud call; its failure ends the attempt.
@@ -161,10 +211,10 @@ struct Attempt: Sendable {
         do throws(SpoolError) {
             try await publisher.spool.transact { (ledger) throws(SpoolError) in
                 let now = WallTime.now()
-                guard var transfer = ledger.openTransfer(key: key), let kind = body(&transfer, now) else { return }
-                let saved = try ledger.save(transfer)
-                try ledger.note(kind, of: saved, at: now)
-                ledger.afterCommit { herald.tell(saved) }
+                for var member in Self.group(of: key, in: ledger) {
+                    guard let kind = body(&member, now) else { continue }
+                    _ = try Self.save(member, kind, in: ledger, herald: herald, at: now)
+                }
             }
         } catch {
             // The spool still says that an attempt runs; the next start puts it right.

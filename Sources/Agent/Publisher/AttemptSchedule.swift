@@ -25,6 +25,18 @@ struct AttemptSchedule {
         }
     }
 
+    /// The candidates among all transfers that are not final: those that wait for nothing but their time. Files of a package
+    /// wait for each other, first to be there, then to be uploaded; the first of them registers for all.
+    static func candidates(_ open: [Transfer]) -> [Candidate] {
+        open.filter { transfer in
+            guard transfer.isPublishable else { return false }
+            guard let package = PackageMembers(with: transfer, among: open) else { return true }
+            guard package.isComplete, package.members.allSatisfy({ !$0.isPaused }) else { return false }
+            guard transfer.publication.firmwareURL != nil else { return true }
+            return package.isUploaded && package.members.first?.key == transfer.key
+        }.map(Candidate.init)
+    }
+
     private struct Due {
         var nextAttempt: WallTime
         var at: ContinuousClock.Instant

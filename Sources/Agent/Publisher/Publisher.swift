@@ -48,6 +48,7 @@ final class Publisher: Sendable {
     /// Whether publication of everything rests. From any thread.
     func pause(_ isPaused: Bool) {
         self.isPaused.withLock { $0 = isPaused }
+        herald.board.paused(isPaused)
         guard isPaused else { return wake.send() }
         for request in running.withLock({ Array($0.values) }) { request.request() }
     }
@@ -88,7 +89,7 @@ final class Publisher: Sendable {
         guard !isPaused.withLock({ $0 }), running.withLock({ $0.count }) < concurrent else { return nil }
         do {
             var candidates = try await spool.read { (ledger) throws(SpoolError) in
-                ledger.openTransfers.filter(\.isPublishable).map(AttemptSchedule.Candidate.init)
+                AttemptSchedule.candidates(ledger.openTransfers)
             }
             let busy = running.withLock { Set($0.keys) }
             let closed = limits.closed

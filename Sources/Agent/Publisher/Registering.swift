@@ -6,8 +6,8 @@ import Spool
 /// name that is taken, is looked up before anything is repeated.
 struct Registering: Sendable {
     let attempt: Attempt
-    let transfer: Transfer
-    let url: String
+    /// One transfer, or all files of a package; each has its FirmwareUrl.
+    let members: [Transfer]
 
     /// Between two looks after an unknown outcome.
     private static let pause = Duration.seconds(2)
@@ -123,15 +123,21 @@ struct Registering: Sendable {
     }
 
     private func isOurs(_ listed: ListedFirmware, _ firmware: CloudFirmware) -> Bool {
-        isSameVersion(listed, firmware)
-            && (listed.size ?? transfer.size) == transfer.size
-            && (listed.sign ?? sign(firmware)).lowercased() == sign(firmware)
+        guard isSameVersion(listed, firmware) else { return false }
+        // The list does not tell the files of a package; its name is unique in the account.
+        guard let only = single else { return true }
+        return (listed.size ?? only.size) == only.size
+            && (listed.sign ?? sign(only, firmware)).lowercased() == sign(only, firmware)
     }
+
+    /// The transfer that is a firmware by itself; nil for a package.
+    private var single: Transfer? { members.count == 1 ? members.first : nil }
 
     // MARK: - Telling
 
     private func firmware() throws(Attempt.End) -> CloudFirmware {
-        guard let firmware = CloudFirmware(transfer.firmware, catalog: attempt.publisher.herald.catalog) else {
+        let catalog = attempt.publisher.herald.catalog
+        guard let firmware = members.first.flatMap({ CloudFirmware($0.firmware, catalog: catalog) }) else {
             // The product was taken out of the configuration meanwhile.
             let reason = Reason(
                 .needsMetadata,
@@ -144,33 +150,47 @@ struct Registering: Sendable {
         return firmware
     }
 
-    private func sign(_ firmware: CloudFirmware) -> String {
+    private func sign(_ transfer: Transfer, _ firmware: CloudFirmware) -> String {
         let digest = firmware.signMethod == .md5 ? transfer.digests?.md5 : transfer.digests?.sha256
         return digest?.hex ?? ""
     }
 
     private func registration(_ firmware: CloudFirmware) -> Registration {
-        var registration = Registration(name: firmware.name, version: firmware.version, url: url)
+        var registration = Registration(name: firmware.name, version: firmware.version)
         registration.productKey = firmware.productKey
         registration.moduleName = firmware.module
         registration.description = firmware.description
         registration.kind = firmware.isDelta ? .delta : .full
         registration.sourceVersion = firmware.sourceVersion
-        registration.size = transfer.size
-        registration.sign = sign(firmware)
         registration.signMethod = firmware.signMethod.rawValue
         registration.needsVerification = firmware.needsVerification
         registration.udi = firmware.custom
+        if let only = single {
+            registration.url = only.publication.firmwareURL
+            registration.size = only.size
+            registration.sign = sign(only, firmware)
+        } else {
+            registration.files = members.map { member in
+                Registration.File(
+                    name: member.request?.name ?? member.address.id.text,
+                    url: member.publication.firmwareURL ?? "",
+                    size: member.size,
+                    md5: member.digests?.md5.hex,
+                    signValue: sign(member, firmware)
+                )
+            }
+        }
         return registration
     }
 
     private var isInWindow: Bool {
-        guard let uploadedAt = transfer.publication.uploadedAt else { return true }
+        // The first upload counts: every file has to be registered within the time of its own.
+        guard let uploadedAt = members.compactMap(\.publication.uploadedAt).min() else { return true }
         return cloud.clock.now() - uploadedAt < attempt.publisher.policy.registerWindow
     }
 
     private func endWindow() async throws(Attempt.End) {
-        _ = try await attempt.change { (transfer, now) -> Bool? in
+        _ = try await attempt.changeGroup { (transfer, now) -> Bool? in
             guard transfer.state == .registering else { return nil }
             transfer.registerWindowEnded(at: now)
             return true
@@ -180,21 +200,22 @@ struct Registering: Sendable {
 
     /// Commits the outcome, also of a transfer that was cancelled while the call was under way.
     private func done(id: String, requestID: String?) async throws(Attempt.End) {
-        let address = transfer.address
-        let key = transfer.key
+        let members = members
         let herald = attempt.publisher.herald
         do throws(SpoolError) {
             try await attempt.publisher.spool.transact { (ledger) throws(SpoolError) in
                 let now = WallTime.now()
-                guard var current = try ledger.transfer(at: address), current.key == key else { return }
-                switch current.state {
-                case .registering: current.firmwareRegistered(id: id, requestID: requestID, at: now)
-                case .cancelled: current.registeredAfterCancel(id: id, requestID: requestID)
-                default: return
+                for member in members {
+                    guard var current = try ledger.transfer(at: member.address), current.key == member.key else { continue }
+                    switch current.state {
+                    case .registering: current.firmwareRegistered(id: id, requestID: requestID, at: now)
+                    case .cancelled: current.registeredAfterCancel(id: id, requestID: requestID)
+                    default: continue
+                    }
+                    let saved = try ledger.save(current)
+                    try ledger.note(.state, of: saved, at: now)
+                    ledger.afterCommit { herald.tell(saved) }
                 }
-                let saved = try ledger.save(current)
-                try ledger.note(.state, of: saved, at: now)
-                ledger.afterCommit { herald.tell(saved) }
             }
         } catch {
             throw .failed(Attempt.failure(error))

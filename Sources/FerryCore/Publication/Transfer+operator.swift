@@ -58,13 +58,6 @@ extension Transfer {
                     hint: "Supply them with the command describe"
                 )
             }
-            guard !isPartOfPackage else {
-                throw OperatorRefusal(
-                    code: ReasonCode.packageIncomplete.rawValue,
-                    text: Self.packageReason.text,
-                    hint: Self.packageReason.hint
-                )
-            }
             enter(publication.firmwareURL == nil ? .stored : .registering, because: nil, at: now)
         case .receiving:
             throw OperatorRefusal(
@@ -117,10 +110,6 @@ extension Transfer {
         }
         firmware = corrected
         guard state == .held, CloudFirmware(firmware, catalog: catalog) != nil else { return }
-        guard !isPartOfPackage else {
-            reason = Self.packageReason
-            return
-        }
         enter(publication.firmwareURL == nil ? .stored : .registering, because: nil, at: now)
         publication.failures = 0
         publication.nextAttempt = nil

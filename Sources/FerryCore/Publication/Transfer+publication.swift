@@ -41,7 +41,8 @@ package struct PublicationPolicy: Sendable {
 /// | from | event | to |
 /// |---|---|---|
 /// | stored | attemptBegan | ticketing |
-/// | held | attemptBegan | ticketing |
+/// | held before its upload | attemptBegan | ticketing |
+/// | held after its upload | attemptBegan | registering |
 /// | ticketing | ticketReceived | uploading |
 /// | uploading | uploadFinished | registering |
 /// | registering | firmwareRegistered | registered |
@@ -59,13 +60,13 @@ extension Transfer {
     /// What an attempt has to begin with.
     package enum AttemptAction: Sendable, Equatable {
         case requestTicket
-        case register(firmwareURL: String)
-        case lookUp(firmwareURL: String)
+        case register
+        case lookUp
     }
 
     /// Whether the publisher may take it when its time has come.
     package var isPublishable: Bool {
-        guard !isPaused, !isPartOfPackage else { return false }
+        guard !isPaused else { return false }
         switch state {
         case .stored, .registering: return true
         // Goes on by itself when the cause is gone: looked at again at `nextAttempt`.
@@ -80,16 +81,19 @@ extension Transfer {
         publication.nextAttempt = nil
         switch state {
         case .stored, .held:
+            guard publication.firmwareURL == nil else {
+                // Held after its upload: whether the name is free now is asked before anything is sent again.
+                enter(.registering, because: nil, at: now)
+                publication.isOutcomeUnknown = true
+                return .lookUp
+            }
             enter(.ticketing, because: nil, at: now)
             return .requestTicket
         case .registering:
-            guard let url = publication.firmwareURL else {
-                preconditionFailure("A transfer that is registering has a FirmwareUrl")
-            }
             let isUnknown = publication.isOutcomeUnknown
             // The intent is committed with this change, before the call.
             publication.isOutcomeUnknown = true
-            return isUnknown ? .lookUp(firmwareURL: url) : .register(firmwareURL: url)
+            return isUnknown ? .lookUp : .register
         default:
             preconditionFailure("Cannot publish a transfer in \(state)")
         }

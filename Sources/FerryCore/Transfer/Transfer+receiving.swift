@@ -33,8 +33,6 @@ extension Transfer {
         self.digests = digests
         if CloudFirmware(firmware, catalog: catalog) == nil {
             enter(.held, because: Self.metadataReason, at: now)
-        } else if isPartOfPackage {
-            enter(.held, because: Self.packageReason, at: now)
         } else {
             enter(.stored, because: nil, at: now)
         }
@@ -48,16 +46,6 @@ extension Transfer {
         .operator,
         "Product and version of this firmware are not known",
         hint: "Supply them with the command describe"
-    )
-
-    /// Whether it has to wait for other files. A package of one file is a plain firmware.
-    package var isPartOfPackage: Bool { (firmware.package?.files ?? 1) > 1 }
-
-    static let packageReason = Reason(
-        .packageIncomplete,
-        .operator,
-        "This version keeps files of a package and does not publish packages yet",
-        hint: "Take the package away with the command describe to publish the file by itself"
     )
 
     /// Ends a transfer by its time: no byte for too long, or `expire_at` has come. Only for one in `receiving`.

@@ -1,4 +1,5 @@
 import Agent
+import Glibc
 
 /// Where commands speak: results to standard output, all else to standard error.
 enum Console {
@@ -6,5 +7,9 @@ enum Console {
     static func say(_ text: String) { print(text) }
 
     /// A message for the person at the terminal.
-    static func complain(_ text: String) { StandardErrorLog.writeToStandardError(Array((text + "\n").utf8)) }
+    static func complain(_ text: String) {
+        // What was said before comes before, also where both go to one file.
+        fflush(nil)
+        StandardErrorLog.writeToStandardError(Array((text + "\n").utf8))
+    }
 }

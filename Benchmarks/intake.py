@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+"""Durable intake of segments beside two C subscribers on the same broker: one drops the bytes, one writes a file and
+syncs it at its end. Prints a row for each size of segment, and the agent's memory."""
+import argparse, json, os, shutil, socket, subprocess, sys, tempfile, time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for_port(port, seconds=10):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.01)
+    sys.exit(f"nothing listens on port {port}")
+
+
+class Bench:
+    def __init__(self, agent, size, folder):
+        self.agent, self.size, self.folder = agent, size, folder
+        self.peer = os.path.join(folder, "peer")
+        subprocess.run(
+            ["cc", "-O2", "-Wall", "-Werror", "-o", self.peer, os.path.join(ROOT, "Benchmarks/peer.c"), "-lmosquitto"],
+            check=True,
+        )
+        self.port = free_port()
+        configuration = os.path.join(folder, "mosquitto.conf")
+        with open(configuration, "w") as file:
+            file.write(f"listener {self.port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 1000000\n")
+            if os.geteuid() == 0:
+                file.write("user root\n")
+        self.broker = subprocess.Popen(["mosquitto", "-c", configuration], stderr=subprocess.DEVNULL)
+        wait_for_port(self.port)
+
+    def stop(self):
+        self.broker.terminate()
+        self.broker.wait()
+
+    def peer_rate(self, mode, segment, extra=()):
+        prefix = f"bench/{mode}/{segment}"
+        subscriber = subprocess.Popen(
+            [self.peer, mode, str(self.port), prefix + "/+", str(self.size), *extra], stdout=subprocess.PIPE, text=True
+        )
+        assert subscriber.stdout.readline() == "ready\n"
+        sender = self.send(prefix, segment)
+        end = int(subscriber.stdout.readline())
+        subscriber.wait()
+        return self.rate(int(sender.split()[0]), end)
+
+    def send(self, prefix, segment, *more):
+        command = [self.peer, "send", str(self.port), prefix, str(self.size), str(segment), *more]
+        return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+    def rate(self, start, end):
+        return self.size / 1e6 / ((end - start) / 1e9)
+
+    def agent_rate(self, segment):
+        spool = os.path.join(self.folder, "spool")
+        shutil.rmtree(spool, ignore_errors=True)
+        settings = {
+            "gateway": "bench", "broker.url": f"mqtt://127.0.0.1:{self.port}", "spool.path": spool + "/spool.db",
+            "intake.orphan-max": "256MB", "spool.quota": "8GiB", "cloud.endpoint": "http://127.0.0.1:9/",
+            "log.level": "warning",
+        }
+        configuration = os.path.join(self.folder, "otaferry.toml")
+        open(configuration, "w").close()
+        command = [self.agent, "run", "--config", configuration]
+        for key, value in settings.items():
+            command += ["--set", f"{key}={value}"]
+        agent = subprocess.Popen(command, env={k: v for k, v in os.environ.items() if k != "NOTIFY_SOCKET"})
+        try:
+            root = "otaferry/v1/bench"
+            watch = ["mosquitto_sub", "-p", str(self.port), "-t", root + "/status", "-C", "1", "-W", "15"]
+            while '"state":"online"' not in subprocess.run(watch, stdout=subprocess.PIPE, text=True).stdout:
+                time.sleep(0.02)
+            ident = f"s{segment}"
+            init = {"name": "bench.bin", "size": self.size, "firmware": {"product": "benchmark1", "version": "1"}}
+            publish = ["mosquitto_pub", "-p", str(self.port), "-q", "1", "-t", f"{root}/in/bench/t/{ident}/init"]
+            subprocess.run(publish + ["-m", json.dumps(init)], check=True)
+            times = self.send(f"{root}/in/bench/t/{ident}", segment, f"{root}/out/bench/{ident}/ack").split()
+            with open(f"/proc/{agent.pid}/status") as file:
+                status = dict(line.split(":", 1) for line in file)
+            return self.rate(*map(int, times)), int(status["RssAnon"].split()[0]) / 1024, int(
+                status["VmHWM"].split()[0]
+            ) / 1024
+        finally:
+            agent.terminate()
+            agent.wait()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--agent", default=os.path.join(ROOT, ".build/release/otaferry"))
+    parser.add_argument("--megabytes", type=int, default=512)
+    parser.add_argument("--segments", default="16,64,256,1024", help="KiB, with commas")
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    folder = tempfile.mkdtemp(prefix="otaferry-bench.")
+    bench = Bench(options.agent, options.megabytes << 20, folder)
+    try:
+        print(f"Durable intake of {options.megabytes} MiB, MB/s, the best of {options.rounds} rounds")
+        print(f"{'segment':>9} {'drops':>8} {'file':>8} {'agent':>8} {'ratio':>7} {'target':>7} {'anon':>9} {'peak':>9}")
+        for kib in map(int, options.segments.split(",")):
+            segment = kib << 10
+            drops = file = agent = anonymous = peak = 0
+            for _ in range(options.rounds):
+                drops = max(drops, bench.peer_rate("drop", segment))
+                file = max(file, bench.peer_rate("file", segment, [os.path.join(folder, "file")]))
+                rate, now_anonymous, now_peak = bench.agent_rate(segment)
+                agent, anonymous, peak = max(agent, rate), max(anonymous, now_anonymous), max(peak, now_peak)
+            ratio = agent / min(drops, file)
+            print(
+                f"{kib:>5} KiB {drops:>8.0f} {file:>8.0f} {agent:>8.0f} {ratio:>7.2f} {'0.80':>7}"
+                f" {anonymous:>5.1f} MiB {peak:>5.1f} MiB",
+                flush=True,
+            )
+    finally:
+        bench.stop()
+        shutil.rmtree(folder)
+
+
+main()

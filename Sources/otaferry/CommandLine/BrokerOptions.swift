@@ -1,0 +1,94 @@
+import Agent
+import ArgumentParser
+import Broker
+import FerryCore
+import FoundationEssentials
+import Glibc
+
+/// The options of commands that speak to an agent through the broker.
+struct BrokerOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Where the broker is: mqtt://host:1883, mqtts://host:8883 or mqtt+unix:///path.",
+            discussion: "Else OTAFERRY_BROKER, else the configuration file, else mqtt://127.0.0.1:1883.",
+            valueName: "url"
+        )
+    )
+    var broker: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The gateway whose agent is meant.",
+            discussion: "Else OTAFERRY_GATEWAY, else the configuration file, else this machine's name.",
+            valueName: "name"
+        )
+    )
+    var gateway: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The sender's name in topics.",
+            discussion: "Else OTAFERRY_SENDER, else the user name at the broker, else the login name.",
+            valueName: "name"
+        )
+    )
+    var sender: String?
+
+    @Option(help: ArgumentHelp("User name at the broker. Else OTAFERRY_USERNAME.", valueName: "name"))
+    var username: String?
+
+    @Option(
+        name: .customLong("password-file"),
+        help: ArgumentHelp("File with the broker's password. Else OTAFERRY_PASSWORD_FILE.", valueName: "file"),
+        completion: .file()
+    )
+    var passwordFile: String?
+
+    @Option(
+        name: .customLong("ca-file"),
+        help: ArgumentHelp(
+            "CA certificates in PEM, for mqtts. Else OTAFERRY_CA_FILE, else the system's.",
+            valueName: "file"
+        ),
+        completion: .file()
+    )
+    var caFile: String?
+
+    @Option(
+        name: .customLong("config"),
+        help: ArgumentHelp("The agent's configuration file, for what is not said otherwise.", valueName: "file"),
+        completion: .file(extensions: ["toml"])
+    )
+    var configuration: String?
+
+    /// What the options, the environment and the configuration file add up to; where they cannot, says why and ends the
+    /// program.
+    func resolve() throws -> BrokerRoute {
+        let configuration = try readConfiguration()
+        do throws(BrokerRoute.Problem) {
+            return try BrokerRoute(
+                options: self,
+                environment: ProcessInfo.processInfo.environment,
+                configuration: configuration,
+                loginName: Self.loginName
+            )
+        } catch {
+            Console.complain("otaferry: \(error.text)")
+            throw error.exit.code
+        }
+    }
+
+    /// A file that was named has to be right; the default one is used where it can be read.
+    private func readConfiguration() throws -> Configuration? {
+        let loader = ConfigurationLoader(path: configuration, environment: ProcessInfo.processInfo.environment)
+        do throws(ConfigurationError) {
+            return try loader.load()
+        } catch {
+            guard configuration != nil else { return nil }
+            ConfigurationOptions.report(error)
+            throw ProgramExit.configuration.code
+        }
+    }
+
+    private static var loginName: String? { getpwuid(getuid()).map { String(cString: $0.pointee.pw_name) } }
+}

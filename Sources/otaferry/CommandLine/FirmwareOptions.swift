@@ -1,0 +1,117 @@
+import ArgumentParser
+import FerryCore
+
+extension FirmwareMetadata.Kind: ExpressibleByArgument {}
+extension Name: ExpressibleByArgument {
+    package init?(argument: String) { self.init(argument) }
+}
+
+/// What a person says about a firmware.
+struct FirmwareOptions: ParsableArguments {
+    @Option(help: "Product: an alias of the gateway's configuration, or a ProductKey.")
+    var product: Name
+
+    @Option(help: "Version that devices will report.")
+    var version: Name
+
+    @OptionGroup var details: FirmwareDetails
+
+    func check() throws { try details.check() }
+
+    /// The order for a push.
+    func order() throws(SourceFileError) -> PushOrder {
+        var members = try details.members()
+        members["product"] = .string(product.text)
+        members["version"] = .string(version.text)
+        var order = PushOrder(firmware: members, product: product, version: version)
+        order.module = details.module
+        order.kind = details.type ?? .full
+        order.sourceVersion = details.sourceVersion
+        return order
+    }
+}
+
+/// What a person may say about a firmware, for `push` and `describe`.
+struct FirmwareDetails: ParsableArguments {
+    @Option(help: "Name of the firmware in the cloud; else made from the product's template.")
+    var name: String?
+
+    @Option(help: "Module of the device that it is for.")
+    var module: Name?
+
+    @Option(help: "Description, up to 100 characters.")
+    var description: String?
+
+    @Option(help: "full, or delta together with --source-version.")
+    var type: FirmwareMetadata.Kind?
+
+    @Option(name: .customLong("source-version"), help: "The version that a delta starts from.")
+    var sourceVersion: Name?
+
+    @Option(help: "Higher goes first, -100 to 100.")
+    var priority: Int?
+
+    @Flag(inversion: .prefixedNo, help: "Whether the cloud asks for a verification before it rolls out.")
+    var verify: Bool?
+
+    @Option(help: ArgumentHelp("A JSON object that devices get with the firmware.", valueName: "json"))
+    var custom: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "File with a signature over the firmware, by ssh-keygen -Y sign -n otaferry.",
+            valueName: "file"
+        ),
+        completion: .file()
+    )
+    var signature: String?
+
+    @Option(
+        name: .customLong("package"),
+        help: ArgumentHelp("Name of the package that this file is a part of, with --files.", valueName: "id")
+    )
+    var package: Name?
+
+    @Option(help: "How many files the package has.")
+    var files: Int?
+
+    func check() throws {
+        if type == .delta && sourceVersion == nil { throw ValidationError("--type delta needs --source-version") }
+        if let priority, !(-100...100).contains(priority) {
+            throw ValidationError("--priority is a number from -100 to 100")
+        }
+        if (package == nil) != (files == nil) { throw ValidationError("--package and --files belong together") }
+        if let custom { _ = try Self.document(custom) }
+    }
+
+    private static let signatureLimit: Int64 = 16 << 10
+
+    /// The members of `firmware` in `init` that were said.
+    func members() throws(SourceFileError) -> [String: JSONValue] {
+        var members: [String: JSONValue] = [:]
+        members["name"] = name.map { .string($0) }
+        members["module"] = module.map { .string($0.text) }
+        members["description"] = description.map { .string($0) }
+        members["type"] = type.map { .string($0.rawValue) }
+        members["source_version"] = sourceVersion.map { .string($0.text) }
+        members["priority"] = priority.map { .integer(Int64($0)) }
+        members["verify"] = verify.map { .bool($0) }
+        members["custom"] = custom.flatMap { try? JSONValue(parsing: $0) }
+        if let signature {
+            members["signature"] = .string(
+                String(decoding: try SmallFile.read(signature, limit: Self.signatureLimit), as: UTF8.self)
+            )
+        }
+        if let package, let files {
+            members["package"] = ["id": .string(package.text), "files": .integer(Int64(files))]
+        }
+        return members
+    }
+
+    private static func document(_ text: String) throws -> JSONValue {
+        guard let document = try? JSONValue(parsing: text), document.object != nil else {
+            throw ValidationError("--custom is a JSON object")
+        }
+        return document
+    }
+}

@@ -1,0 +1,74 @@
+import ArgumentParser
+import FerryCore
+
+/// `otaferry pause`: no publication of one transfer, or of all.
+struct Pause: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Let the publication of one transfer rest, or of all where none is named; survives a restart."
+    )
+
+    @OptionGroup var transfer: OptionalTransferArgument
+    @OptionGroup var remote: RemoteOptions
+
+    func run() async throws {
+        if let reference = transfer.reference {
+            try await remote.command("pause", reference, done: "is paused")
+        } else {
+            try await remote.command("pause", done: "All publication is paused")
+        }
+    }
+}
+
+/// `otaferry resume`: the end of `pause`.
+struct Resume: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Let the publication of one transfer go on, or of all where none is named."
+    )
+
+    @OptionGroup var transfer: OptionalTransferArgument
+    @OptionGroup var remote: RemoteOptions
+
+    func run() async throws {
+        if let reference = transfer.reference {
+            try await remote.command("resume", reference, done: "goes on")
+        } else {
+            try await remote.command("resume", done: "Publication goes on")
+        }
+    }
+}
+
+/// The argument that may name a transfer.
+struct OptionalTransferArgument: ParsableArguments {
+    @Argument(help: ArgumentHelp("One transfer; all where none is named.", valueName: "id"))
+    var reference: TransferReference?
+}
+
+/// `otaferry ping`: whether an agent answers.
+struct Ping: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Ask whether the agent answers, and for its version.")
+
+    @OptionGroup var remote: RemoteOptions
+
+    func run() async throws {
+        try await remote.perform { (client) throws(CommandClient.Failure) in
+            let started = ContinuousClock.now
+            let result = try await client.call("ping")
+            let took = (ContinuousClock.now - started).milliseconds
+            let version = ColumnText.printable(result["version"]?.string ?? "?")
+            Console.say(
+                remote.json ? result.text : "\(client.route.gateway) answered in \(took) ms, version \(version)"
+            )
+        }
+    }
+}
+
+/// `otaferry sync`: everything is said again.
+struct Sync: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Let the agent publish its status and every transfer's state again."
+    )
+
+    @OptionGroup var remote: RemoteOptions
+
+    func run() async throws { try await remote.command("sync", done: "Everything is said again") }
+}

@@ -1,0 +1,141 @@
+import ArgumentParser
+import Broker
+import FerryCore
+import FoundationEssentials
+import Threads
+
+extension PushGoal: ExpressibleByArgument {}
+
+/// `otaferry push`: delivers a file and watches it on its way to the cloud.
+struct Push: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Send a firmware file to a gateway's agent and watch it on its way to the cloud.",
+        discussion: """
+            The transfer's id comes from the file's content, product and version: the same command again goes on where \
+            the last one stopped, and does nothing for a firmware that is registered already.
+
+            Ends with 0 when the goal is reached. Ends with 1 when the transfer failed or is held for a person, and says \
+            why; with --time-limit it waits for that person as long, and ends with 75 when the time is over or with \
+            Ctrl-C. Ends with 69 when no agent can be reached, 77 when the broker or the agent does not allow it.
+            """
+    )
+
+    @Argument(help: "The firmware.", completion: .file())
+    var file: String
+
+    @OptionGroup(title: "Firmware") var firmware: FirmwareOptions
+
+    @Option(
+        help: ArgumentHelp(
+            "How far to wait: stored (durable on the gateway) or registered (in the cloud, the default).",
+            valueName: "state"
+        )
+    )
+    var until: PushGoal?
+
+    @Flag(help: "Return once the gateway has the file; the same as --until stored.")
+    var detach = false
+
+    @Flag(help: "Only go on with a transfer that has begun; fail where none has.")
+    var resume = false
+
+    @Option(
+        name: .customLong("time-limit"),
+        help: ArgumentHelp(
+            "Wait at most so long (30s, 15m, 2h), also for the broker and the agent.",
+            valueName: "time"
+        ),
+        transform: Push.duration
+    )
+    var timeLimit: Duration?
+
+    @Option(
+        help: ArgumentHelp("Bytes of one message at most; the agent may want less.", valueName: "size"),
+        transform: Push.segmentSize
+    )
+    var segment: Int64?
+
+    @Flag(help: "Print one JSON object for each change.")
+    var json = false
+
+    @OptionGroup(title: "Broker") var broker: BrokerOptions
+
+    func validate() throws {
+        guard !detach || until != .registered else {
+            throw ValidationError("--detach and --until registered exclude each other")
+        }
+        try firmware.check()
+    }
+
+    func run() async throws {
+        let environment = ProcessInfo.processInfo.environment
+        let terminal = Terminal.standardOutput(environment: environment)
+        let display = PushDisplay(mode: json ? .json : terminal.isInteractive ? .bar(terminal) : .lines)
+        let route = try broker.resolve()
+        let order = try makeOrder()
+        let path = file
+        Interruption.watch()
+        let ending = await withCheckedContinuation { continuation in
+            // Reading a file and drawing may block: not on the cooperative pool.
+            let thread = NamedThread.start(name: "push") {
+                continuation.resume(
+                    returning: PushSession.run(path: path, order: order, route: route, display: display)
+                )
+            }
+            thread?.detach()
+            if thread == nil {
+                continuation.resume(returning: PushSession.Result(ending: .init(.failed, "No room for a thread")))
+            }
+        }
+        await ending.link?.stop()
+        report(ending.ending, terminal)
+        guard ending.ending.exit == .done else { throw ending.ending.exit.code }
+    }
+
+    private func makeOrder() throws -> PushOrder {
+        do throws(SourceFileError) {
+            var order = try firmware.order()
+            order.goal = until ?? (detach ? .stored : .registered)
+            order.timeLimit = timeLimit
+            order.mustResume = resume
+            if let segment { order.segment = segment }
+            return order
+        } catch {
+            Console.complain("otaferry: \(error.text)")
+            throw ProgramExit.usage.code
+        }
+    }
+
+    private func report(_ ending: PushDriver.Ending, _ terminal: Terminal) {
+        if json {
+            Console.say(
+                JSONValue.object([
+                    "event": "end", "exit": .integer(Int64(ending.exit.rawValue)), "text": .string(ending.text),
+                    "hint": .string(ending.hint),
+                ]).text
+            )
+        } else if ending.exit == .done {
+            Console.say(terminal.colored(ending.text, .green))
+            if !ending.hint.isEmpty { Console.complain(ending.hint) }
+        } else {
+            Console.complain("otaferry: \(ending.text)")
+            if !ending.hint.isEmpty { Console.complain("  \(ending.hint)") }
+        }
+    }
+
+    static func duration(_ text: String) throws -> Duration {
+        guard let duration = Duration(parsing: text) else {
+            throw ValidationError("expected a duration such as 30s, 15m or 2h")
+        }
+        return duration
+    }
+
+    private static let segmentRange: ClosedRange<Int64> = 1...(16 << 20)
+
+    static func segmentSize(_ text: String) throws -> Int64 {
+        guard let size = ByteCount(parsing: text), segmentRange.contains(size.rawValue) else {
+            throw ValidationError("expected a size from 1B to 16MiB")
+        }
+        return size.rawValue
+    }
+}

@@ -1,0 +1,39 @@
+import ArgumentParser
+import FerryCore
+import FoundationEssentials
+
+/// `otaferry show`: one transfer with its history.
+struct Show: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Show one transfer with its history.")
+
+    @OptionGroup var transfer: TransferArgument
+    @OptionGroup var remote: RemoteOptions
+
+    func run() async throws {
+        try await remote.perform { (client) throws(CommandClient.Failure) in
+            let address = try await transfer.reference.resolve(client)
+            let result = try await client.call(
+                "get",
+                ["sender": .string(address.sender.text), "transfer": .string(address.id.text)]
+            )
+            if remote.json {
+                Console.say(result.text)
+                return
+            }
+            let report = TransferReport(state: result["state"] ?? .null, events: result["events"]?.array ?? [])
+            let terminal = Terminal.standardOutput(environment: ProcessInfo.processInfo.environment)
+            for line in report.lines(terminal: terminal) { Console.say(line) }
+        }
+    }
+}
+
+/// The argument that names a transfer.
+struct TransferArgument: ParsableArguments {
+    @Argument(
+        help: ArgumentHelp(
+            "The transfer: <sender>/<id>, or <id> or its first 6 or more characters where that is only one.",
+            valueName: "id"
+        )
+    )
+    var reference: TransferReference
+}

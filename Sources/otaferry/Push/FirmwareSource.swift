@@ -1,0 +1,71 @@
+import Crypto
+import FerryCore
+import Glibc
+
+/// Why a file on this machine cannot be used.
+struct SourceFileError: Error, Sendable {
+    /// A sentence for a person.
+    var text: String
+}
+
+/// The file that is pushed, read in pieces.
+final class FirmwareSource: Sendable {
+    let path: String
+    /// The last part of the path.
+    let name: String
+    let size: Int64
+    private let descriptor: Int32
+
+    private static let pieceLength = 1 << 20
+
+    /// Opens a regular file.
+    init(path: String) throws(SourceFileError) {
+        self.path = path
+        name = path.split(separator: "/").last.map(String.init) ?? path
+        descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard descriptor >= 0 else { throw SourceFileError(text: "\(path): \(Self.systemText(errno))") }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            close(descriptor)
+            throw SourceFileError(text: "\(path) is not a regular file")
+        }
+        size = Int64(status.st_size)
+    }
+
+    deinit { close(descriptor) }
+
+    /// The bytes of one segment.
+    func read(_ range: Range<Int64>) throws(SourceFileError) -> [UInt8] {
+        var failure: Int32 = 0
+        let bytes = [UInt8](unsafeUninitializedCapacity: range.count) { buffer, count in
+            while count < range.count {
+                guard let base = buffer.baseAddress else { return }
+                let result = pread(descriptor, base + count, range.count - count, off_t(range.lowerBound) + count)
+                if result < 0 && errno == EINTR { continue }
+                if result < 0 { failure = errno }
+                guard result > 0 else { return }
+                count += result
+            }
+        }
+        guard failure == 0 else { throw SourceFileError(text: "\(path): \(Self.systemText(failure))") }
+        guard bytes.count == range.count else {
+            throw SourceFileError(text: "\(path) became shorter while it was read")
+        }
+        return bytes
+    }
+
+    /// The SHA-256 of the file. `report` gets the bytes read so far and may throw to end it.
+    func digest<Failure: Error>(report: (Int64) throws(Failure) -> Void) throws -> FerryCore.Digest {
+        var hash = SHA256()
+        var position: Int64 = 0
+        while position < size {
+            let end = min(size, position + Int64(Self.pieceLength))
+            hash.update(data: try read(position..<end))
+            position = end
+            try report(position)
+        }
+        return FerryCore.Digest(bytes: hash.finalize())
+    }
+
+    static func systemText(_ code: Int32) -> String { strerror(code).map { String(cString: $0) } ?? "error \(code)" }
+}

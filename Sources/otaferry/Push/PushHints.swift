@@ -1,0 +1,39 @@
+import FerryCore
+
+/// What a person can do when a push does not go on.
+enum PushHints {
+    /// For a refusal of the sending itself.
+    static func hint(for reason: ReasonCode, address: TransferAddress) -> String {
+        switch reason {
+        case .conflict:
+            "The transfer \(address) was begun with other details: repeat the command as it was. otaferry describe and "
+                + "otaferry priority change details"
+        case .noRoom: "The spool of the gateway is full; otaferry list shows what waits. --time-limit waits for room"
+        case .tooManyTransfers: "Other deliveries have to end first; --time-limit waits for that"
+        case .unknownProduct: "Name a product of the gateway's configuration, or a ProductKey"
+        case .versionExists: "Other bytes carry this version already; a new firmware needs a new version"
+        case .badSuffix: "Name the file *.bin, .dav, .apk, .tar, .gz, .tar.gz, .zip or .gzip"
+        case .checksumMismatch: "The bytes were damaged twice on their way, or the file changed while it was sent"
+        case .badSignature: "--signature names a file made with ssh-keygen -Y sign -n otaferry"
+        default: ""
+        }
+    }
+
+    /// For a transfer that waits for a person or has ended.
+    static func hint(for status: TransferStatus, address: TransferAddress) -> String {
+        var parts: [String] = []
+        if let hint = status.reason?.hint, !hint.isEmpty { parts.append(ColumnText.printable(hint)) }
+        switch status.state {
+        case .held: parts.append("It stays on the gateway and goes on when that is mended (otaferry retry \(address))")
+        case .failed: parts.append("otaferry retry \(address) tries again")
+        case .cancelled, .expired: parts.append("The same command begins anew")
+        default: break
+        }
+        return sentences(parts)
+    }
+
+    /// One after the other, whether or not each brings its own full stop.
+    static func sentences(_ parts: [String]) -> String {
+        parts.filter { !$0.isEmpty }.map { $0.last == "." ? String($0.dropLast()) : $0 }.joined(separator: ". ")
+    }
+}

@@ -1,0 +1,51 @@
+import FerryCore
+
+/// What a message tells of a transfer, of all that is in a `state` message.
+struct TransferStatus: Sendable, Equatable {
+    var state: TransferState
+    var seq: Int64
+    var size: Int64?
+    var reason: Reason?
+    var sent: Int64 = 0
+    var attempt: Int64 = 0
+    var nextAttempt: WallTime?
+    var isPaused = false
+    var firmwareID: String?
+
+    /// What an acknowledgement tells: less.
+    init(state: TransferState, seq: Int64) {
+        self.state = state
+        self.seq = seq
+    }
+
+    /// Reads the payload of a `state` message; nil when it is none.
+    init?(payload: [UInt8]) {
+        guard let json = try? JSONValue(parsing: payload) else { return nil }
+        self.init(json: json)
+    }
+
+    /// Reads the document of a `state` message; nil when it is none.
+    init?(json: JSONValue) {
+        guard let state = json["state"]?.string.flatMap(TransferState.init(rawValue:)) else { return nil }
+        self.init(state: state, seq: json["seq"]?.integer ?? 0)
+        size = json["size"]?.integer
+        reason = json["reason"].flatMap(Reason.init(json:))
+        sent = json["cloud"]?["sent"]?.integer ?? 0
+        attempt = json["cloud"]?["attempt"]?.integer ?? 0
+        nextAttempt = json["cloud"]?["next_attempt"]?.string.flatMap(WallTime.init(iso8601:))
+        isPaused = json["paused"]?.bool ?? false
+        firmwareID = json["cloud"]?["firmware_id"]?.string
+    }
+
+    /// What a person should know while it waits, or empty.
+    func waitingNote(now: WallTime) -> String {
+        guard !state.isFinal else { return "" }
+        if isPaused { return "publication is paused; otaferry resume lets it go on" }
+        guard let reason, state == .stored || state == .held || state == .registering else { return "" }
+        var text = ColumnText.printable(reason.text)
+        if let nextAttempt, nextAttempt > now {
+            text += "; next try in \(ColumnText.clock(nextAttempt - now + .milliseconds(999)))"
+        }
+        return text
+    }
+}

@@ -1,0 +1,173 @@
+import Broker
+import FerryCore
+import Synchronization
+
+/// Asks an agent to do something, and waits for its answer (`docs/mqtt-api.md`, commands).
+///
+/// Each request has a connection of its own, which listens to nothing but the answer. The request's name is its
+/// Correlation Data too, and the answer's topic the one that MQTT 3.1.1 gets, so both ways end in the same place. After
+/// a broken connection the request goes out again: the agent does nothing twice for one name.
+struct CommandClient: Sendable {
+    let route: BrokerRoute
+
+    /// Until here the answer has to be there.
+    private static let answerLimit = Duration.seconds(10)
+
+    /// Why there is no result.
+    struct Failure: Error, Sendable {
+        var exit: ProgramExit
+        /// A word of the public list, where the agent said one.
+        var code: String?
+        var text: String
+        var hint = ""
+    }
+
+    /// The result of a command, or why there is none.
+    func call(_ verb: String, _ members: [String: JSONValue] = [:]) async throws(Failure) -> JSONValue {
+        let request = Self.clientID(verb)
+        let answer = "\(route.root)/res/\(request)"
+        var document = members
+        document["request"] = .string(request)
+        var message = OutboundMessage(
+            topic: "\(route.root)/cmd/\(verb)",
+            payload: JSONValue.object(document).encoded,
+            receipt: 1
+        )
+        message.responseTopic = answer
+        message.correlationData = Array(request.utf8)
+
+        var settings = BrokerLinkSettings(
+            name: "command",
+            address: route.access,
+            clientID: request,
+            session: .clean
+        )
+        settings.subscriptions = [Subscription(answer, retained: .withhold)]
+        settings.backoff = Backoff(minimum: .milliseconds(200), maximum: .seconds(2))
+        let exchange = Exchange(route: route, message: message)
+        do {
+            let link = try BrokerLink(
+                settings: settings,
+                receive: { messages in
+                    for message in messages where message.topic == answer { exchange.answered(message.payload) }
+                    return .done
+                },
+                observe: { exchange.observed($0) }
+            )
+            exchange.begin(link)
+            try link.start()
+            let outcome = await exchange.outcome(limit: Self.answerLimit)
+            await link.stop()
+            return try Self.result(of: outcome, route: route)
+        } catch let error as Failure {
+            throw error
+        } catch {
+            throw Failure(exit: .failed, text: "\(error)")
+        }
+    }
+
+    /// `otaferry-<what>-<random>`: the client's name at the broker.
+    static func clientID(_ what: String) -> String {
+        let digits = String(UInt64.random(in: .min ... .max), radix: 16)
+        return "otaferry-\(what)-" + String(repeating: "0", count: 16 - digits.count) + digits
+    }
+
+    private static func result(of outcome: Result<[UInt8], Failure>, route: BrokerRoute) throws -> JSONValue {
+        let payload = try outcome.get()
+        guard let json = try? JSONValue(parsing: payload), let isDone = json["ok"]?.bool else {
+            throw Failure(exit: .failed, text: "The agent's answer cannot be read")
+        }
+        if isDone { return json["result"] ?? .object([:]) }
+        let code = json["error"]?["code"]?.string
+        throw Failure(
+            exit: code == ReasonCode.notAllowed.rawValue ? .notAllowed : .failed,
+            code: code,
+            text: ColumnText.printable(json["error"]?["text"]?.string ?? "The agent refused without a reason"),
+            hint: ColumnText.printable(json["error"]?["hint"]?.string ?? "")
+        )
+    }
+
+    /// One question and its answer; told by the connection's thread, awaited by the command.
+    private final class Exchange: Sendable {
+        private struct State {
+            var link: BrokerLink?
+            var outcome: Result<[UInt8], Failure>?
+            var waiter: CheckedContinuation<Result<[UInt8], Failure>, Never>?
+        }
+
+        private let route: BrokerRoute
+        private let message: OutboundMessage
+        private let state = Mutex(State())
+
+        init(route: BrokerRoute, message: OutboundMessage) {
+            self.route = route
+            self.message = message
+        }
+
+        func begin(_ link: BrokerLink) { state.withLock { $0.link = link } }
+
+        func answered(_ payload: [UInt8]) { end(.success(payload)) }
+
+        func observed(_ event: LinkEvent) {
+            switch event {
+            case .connected: state.withLock { $0.link }?.publish(message)
+            case .refused(let error):
+                let isForbidden = error.code == .notAuthorized || error.code == .subscriptionRefused
+                fail(
+                    isForbidden ? .notAllowed : .unreachable,
+                    error.text,
+                    "--username and --password-file say who you are"
+                )
+            case .lost(let error) where error.code == .unreachable || error.code == .tls:
+                fail(.unreachable, error.text, "Is the broker running at \(route.url)? --broker names another")
+            case .acknowledged(_, 0x87):
+                fail(.notAllowed, "The broker does not let you publish commands", "Its ACL names the operators")
+            case .acknowledged(_, 0x10):
+                fail(
+                    .unreachable,
+                    "No agent serves the gateway \(route.gateway) at \(route.url)",
+                    "--gateway names another; on the gateway: systemctl status otaferry"
+                )
+            case .acknowledged, .lost, .hasRoomAgain: break
+            }
+        }
+
+        func outcome(limit: Duration) async -> Result<[UInt8], Failure> {
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { [self] in
+                    // Cancelled once the answer is there.
+                    guard (try? await ContinuousClock().sleep(for: limit)) != nil else { return }
+                    fail(
+                        .unreachable,
+                        "The agent of \(route.gateway) did not answer in \(limit.components.seconds) s",
+                        "On the gateway: systemctl status otaferry"
+                    )
+                }
+                let outcome = await withCheckedContinuation { waiter in
+                    let known = state.withLock { state in
+                        if state.outcome == nil { state.waiter = waiter }
+                        return state.outcome
+                    }
+                    if let known { waiter.resume(returning: known) }
+                }
+                group.cancelAll()
+                return outcome
+            }
+        }
+
+        private func fail(_ exit: ProgramExit, _ text: String, _ hint: String) {
+            end(.failure(Failure(exit: exit, text: text, hint: hint)))
+        }
+
+        private func end(_ outcome: Result<[UInt8], Failure>) {
+            let waiter = state.withLock { state in
+                guard state.outcome == nil else { return nil as CheckedContinuation<Result<[UInt8], Failure>, Never>? }
+                state.outcome = outcome
+                // The connection owns this value through its callback.
+                state.link = nil
+                return state.waiter
+            }
+            waiter?.resume(returning: outcome)
+        }
+    }
+}

@@ -1,0 +1,67 @@
+import ArgumentParser
+import FerryCore
+
+/// What a person types for a transfer: `<sender>/<id>`, or `<id>` or the beginning of one where it is the only one.
+struct TransferReference: ExpressibleByArgument, Sendable {
+    let text: String
+
+    /// A beginning shorter than this is more likely a mistake.
+    static let shortestBeginning = 6
+    private static let pageLimit: Int64 = 500
+
+    init?(argument: String) {
+        guard TransferAddress(parsing: argument) != nil || Name(argument) != nil else { return nil }
+        text = argument
+    }
+
+    /// The transfer that is meant, asking the agent where the sender is not named.
+    func resolve(_ client: CommandClient) async throws(CommandClient.Failure) -> TransferAddress {
+        if let address = TransferAddress(parsing: text) { return address }
+        var found: [TransferAddress] = []
+        var after: JSONValue = .null
+        repeat {
+            var question: [String: JSONValue] = ["limit": .integer(Self.pageLimit)]
+            if after != .null { question["after"] = after }
+            let page = try await client.call("list", question)
+            for state in page["states"]?.array ?? [] {
+                guard let sender = state["sender"]?.string.flatMap({ Name($0) }),
+                    let id = state["id"]?.string.flatMap({ Name($0) })
+                else { continue }
+                found.append(TransferAddress(sender: sender, id: id))
+            }
+            after = page["next"] ?? .null
+        } while after != .null
+        switch Self.matches(text, among: found) {
+        case .one(let address): return address
+        case .none:
+            throw CommandClient.Failure(
+                exit: .failed,
+                code: ReasonCode.unknownTransfer.rawValue,
+                text: "No transfer is called \(text)",
+                hint: "otaferry list shows them all"
+            )
+        case .several(let addresses):
+            throw CommandClient.Failure(
+                exit: .failed,
+                text: "\(text) may be " + addresses.prefix(5).map(\.description).joined(separator: ", "),
+                hint: "Write it as <sender>/<id>"
+            )
+        }
+    }
+
+    enum Match: Equatable {
+        case none
+        case one(TransferAddress)
+        case several([TransferAddress])
+    }
+
+    /// An id beats the beginning of one.
+    static func matches(_ text: String, among addresses: [TransferAddress]) -> Match {
+        var found = addresses.filter { $0.id.text == text }
+        if found.isEmpty && text.utf8.count >= shortestBeginning {
+            found = addresses.filter { $0.id.text.hasPrefix(text) }
+        }
+        guard let first = found.first else { return .none }
+        return found.count == 1 ? .one(first) : .several(found.sorted())
+    }
+}

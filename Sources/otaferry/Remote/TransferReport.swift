@@ -1,0 +1,74 @@
+import FerryCore
+
+/// One transfer with its history, for a person.
+struct TransferReport {
+    let state: JSONValue
+    let events: [JSONValue]
+
+    private static let labelWidth = 14
+
+    /// The lines, each as long as it is: what is said here is read, not compared.
+    func lines(terminal: Terminal) -> [String] {
+        let row = TransferTable.Row(state: state, now: WallTime.now())
+        let status = TransferStatus(json: state)
+        var lines: [String] = []
+        func add(_ label: String, _ value: String?) {
+            guard let value, !value.isEmpty else { return }
+            lines.append(ColumnText.padded(label, to: Self.labelWidth) + ColumnText.printable(value))
+        }
+        add("Transfer", row.id)
+        add("File", state["file"]?.string)
+        add("Size", status?.size.map { "\(ByteCount(rawValue: $0)) (\($0) bytes)" })
+        add("SHA-256", state["sha256"]?.string)
+        for (label, member) in Self.firmwareMembers { add(label, Self.text(state["firmware"]?[member])) }
+        let since = state["since"]?.string.map { " since \($0)" } ?? ""
+        let progress = row.progress.isEmpty ? "" : ", \(row.progress) done"
+        add("State", row.stateText.filter { $0 != "*" } + since + progress)
+        if let color = row.color, let last = lines.popLast() { lines.append(terminal.colored(last, color)) }
+        if status?.isPaused == true { add("Paused", "yes; otaferry resume \(row.id) lets it go on") }
+        if let reason = status?.reason {
+            add("Reason", "\(reason.text) (\(reason.code.rawValue))")
+            add("Hint", reason.hint)
+            add("Cloud's code", reason.cloudCode)
+        }
+        if let attempt = status?.attempt, attempt > 0 { add("Attempts", "\(attempt)") }
+        add("Next attempt", state["cloud"]?["next_attempt"]?.string)
+        add("Firmware ID", state["cloud"]?["firmware_id"]?.string)
+        add("Request ID", state["cloud"]?["request_id"]?.string)
+        return lines + history(terminal)
+    }
+
+    private static let firmwareMembers = [
+        ("Product", "product"), ("ProductKey", "product_key"), ("Version", "version"), ("Name", "name"),
+        ("Module", "module"), ("Type", "type"), ("From version", "source_version"), ("Description", "description"),
+        ("Priority", "priority"),
+    ]
+
+    private static func text(_ value: JSONValue?) -> String? {
+        guard let value else { return nil }
+        if let number = value.integer { return number == 0 ? nil : "\(number)" }
+        return value.string
+    }
+
+    private func history(_ terminal: Terminal) -> [String] {
+        guard !events.isEmpty else { return [] }
+        return ["", "History"]
+            + events.map { event in
+                let at = ColumnText.padded(event["at"]?.string ?? "", to: 24)
+                let kind = event["event"]?.string ?? ""
+                let what = kind == "state" ? event["state"]?.string ?? "" : kind
+                let reason = event["reason"]
+                let why = reason?.string ?? reason?["text"]?.string ?? ""
+                return ColumnText.printable("  \(at)  \(ColumnText.padded(what, to: 12))  \(why)")
+                    .trimmingTrailingBlanks
+            }
+    }
+}
+
+extension String {
+    fileprivate var trimmingTrailingBlanks: String {
+        var text = self
+        while text.last == " " { text.removeLast() }
+        return text
+    }
+}

@@ -1,0 +1,119 @@
+import Glibc
+
+/// What standard output can show.
+struct Terminal: Sendable {
+    /// Whether a person looks at it.
+    var isInteractive: Bool
+    /// Whether it shows more than ASCII.
+    var isUnicode: Bool
+    var hasColor: Bool
+    /// A width that stays, for tests; nil: asked anew each time, since windows change.
+    var fixedWidth: Int?
+
+    private static let widthWithoutWindow = 80
+
+    /// Standard output as it is.
+    static func standardOutput(environment: [String: String]) -> Terminal {
+        let isInteractive = isatty(STDOUT_FILENO) == 1 && environment["TERM"] != "dumb"
+        return Terminal(
+            isInteractive: isInteractive,
+            isUnicode: isUnicode(environment),
+            hasColor: isInteractive && environment["NO_COLOR", default: ""].isEmpty
+        )
+    }
+
+    /// The first of these that is set names the locale's encoding.
+    static func isUnicode(_ environment: [String: String]) -> Bool {
+        let names = ["LC_ALL", "LC_CTYPE", "LANG"]
+        guard let locale = names.lazy.compactMap({ environment[$0] }).first(where: { !$0.isEmpty }) else {
+            return false
+        }
+        let encoding = locale.uppercased()
+        return encoding.hasSuffix("UTF-8") || encoding.hasSuffix("UTF8")
+    }
+
+    /// Columns.
+    var width: Int {
+        if let fixedWidth { return fixedWidth }
+        // struct winsize: rows, columns, and two that nobody uses. Which module owns its declaration depends on what
+        // else is imported, so it is spelled out.
+        var size: [UInt16] = [0, 0, 0, 0]
+        guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size[1] > 0 else { return Self.widthWithoutWindow }
+        return Int(size[1])
+    }
+
+    /// The colors that are used.
+    enum Color: Int, Sendable {
+        case red = 31
+        case green = 32
+        case yellow = 33
+        case cyan = 36
+    }
+
+    /// The text in a color, where there is any.
+    func colored(_ text: String, _ color: Color) -> String {
+        hasColor ? "\u{1B}[\(color.rawValue)m\(text)\u{1B}[0m" : text
+    }
+
+    /// Writes at once, without a line's end.
+    static func write(_ text: String) {
+        var bytes = Array(text.utf8)[...]
+        while !bytes.isEmpty {
+            let count = bytes.withUnsafeBytes { Glibc.write(STDOUT_FILENO, $0.baseAddress, $0.count) }
+            if count < 0 && errno == EINTR { continue }
+            // Nobody reads any more: there is no one to tell.
+            guard count > 0 else { return }
+            bytes = bytes.dropFirst(count)
+        }
+    }
+}
+
+/// Text in columns of a terminal.
+enum ColumnText {
+    /// How many columns a text takes: East Asian wide characters take two, marks that combine none.
+    static func width(_ text: String) -> Int { text.reduce(0) { $0 + width($1) } }
+
+    private static func width(_ character: Character) -> Int {
+        guard let scalar = character.unicodeScalars.first else { return 0 }
+        switch scalar.value {
+        case 0..<0x20, 0x7F..<0xA0: return 0
+        case 0x1100...0x115F, 0x2E80...0xA4CF, 0xAC00...0xD7A3, 0xF900...0xFAFF, 0xFE30...0xFE6F, 0xFF00...0xFF60,
+            0xFFE0...0xFFE6, 0x1F300...0x1FAFF, 0x20000...0x3FFFD:
+            return 2
+        default: return 1
+        }
+    }
+
+    /// The text without control characters, so that nothing from outside moves the cursor.
+    static func printable(_ text: String) -> String {
+        String(String.UnicodeScalarView(text.unicodeScalars.filter { $0.properties.generalCategory != .control }))
+    }
+
+    /// At most so many columns; what is cut off shows.
+    static func fitted(_ text: String, to columns: Int, ellipsis: String) -> String {
+        guard width(text) > columns else { return text }
+        var result = ""
+        var used = width(ellipsis)
+        guard used <= columns else { return String(repeating: ".", count: max(0, columns)) }
+        for character in text {
+            used += width(character)
+            guard used <= columns else { break }
+            result.append(character)
+        }
+        return result + ellipsis
+    }
+
+    /// The text with blanks behind it.
+    static func padded(_ text: String, to columns: Int) -> String {
+        text + String(repeating: " ", count: max(0, columns - width(text)))
+    }
+
+    /// `1:05`, `2:03:04`, `3d 04:05`
+    static func clock(_ duration: Duration) -> String {
+        let seconds = max(0, duration.components.seconds)
+        func two(_ number: Int64) -> String { number < 10 ? "0\(number)" : "\(number)" }
+        let (minutes, hours) = (seconds / 60 % 60, seconds / 3_600)
+        if hours >= 24 { return "\(hours / 24)d \(two(hours % 24)):\(two(minutes))" }
+        return hours > 0 ? "\(hours):\(two(minutes)):\(two(seconds % 60))" : "\(minutes):\(two(seconds % 60))"
+    }
+}

@@ -1,0 +1,66 @@
+import FerryCore
+import Testing
+
+@testable import otaferry
+
+@Suite("Transfers as a table")
+struct TransferTableTests {
+    private let now = WallTime(milliseconds: 1_790_000_000_000)
+
+    private func state(_ id: String, _ state: String, text: String? = nil) -> JSONValue {
+        [
+            "sender": "ci", "id": .string(id), "size": 10_485_760, "state": .string(state), "seq": 1,
+            "since": .string((now + .seconds(-300)).iso8601),
+            "firmware": ["product": "pumpctl", "version": "1.4.2"],
+            "received": ["durable": 5_242_880, "missing": []], "cloud": ["sent": 1_048_576],
+            "reason": text.map {
+                ["code": "credentials", "class": "operator", "text": .string($0), "hint": "", "cloud_code": nil]
+            } ?? nil,
+        ]
+    }
+
+    private func terminal() -> Terminal { Terminal(isInteractive: false, isUnicode: true, hasColor: false) }
+
+    private var table: TransferTable {
+        TransferTable(
+            states: [
+                state("7f3c0123456789ab", "uploading"), state("7f3c0123456789ac", "receiving"),
+                state("7f3c0123456789ad", "held", text: "The access key was refused\u{1B}[2J by the cloud"),
+            ],
+            now: now
+        )
+    }
+
+    @Test("No line is wider than the terminal", arguments: [20, 30, 40, 60, 80, 100, 120, 200])
+    func fits(columns: Int) {
+        for line in table.lines(columns: columns, terminal: terminal()) {
+            #expect(ColumnText.width(line) <= columns)
+        }
+    }
+
+    @Test("Without a width nothing is cut")
+    func isWhole() {
+        let lines = table.lines(columns: nil, terminal: terminal())
+        #expect(
+            lines == [
+                "ID                   PRODUCT  VERSION     SIZE  STATE      DONE  AGE  REASON",
+                "ci/7f3c0123456789ab  pumpctl  1.4.2    10.5 MB  uploading   10%   5m",
+                "ci/7f3c0123456789ac  pumpctl  1.4.2    10.5 MB  receiving   50%   5m",
+                "ci/7f3c0123456789ad  pumpctl  1.4.2    10.5 MB  held              5m  The access key was refused[2J by the cloud",
+            ]
+        )
+    }
+
+    @Test("An id may be shortened where it stays the only one")
+    func resolves() throws {
+        let first = try #require(TransferAddress(parsing: "ci/7f3c01aa"))
+        let second = try #require(TransferAddress(parsing: "ci/7f3c01bb"))
+        let other = try #require(TransferAddress(parsing: "lab/7f3c01bb"))
+        let all = [first, second, other]
+        #expect(TransferReference.matches("7f3c01aa", among: all) == .one(first))
+        #expect(TransferReference.matches("7f3c01a", among: all) == .one(first))
+        #expect(TransferReference.matches("7f3c01", among: all) == .several([first, second, other]))
+        #expect(TransferReference.matches("7f3c01bb", among: all) == .several([second, other]))
+        #expect(TransferReference.matches("7f3c", among: [first]) == .none)
+    }
+}
