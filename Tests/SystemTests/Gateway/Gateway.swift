@@ -53,7 +53,7 @@ final class Gateway {
         try await cloud.start()
         proxy = setup.isRecorded ? try RecordingProxy(target: broker.port) : nil
         let spoken = ["out/#", "state/#", "event/#", "progress/#", "status", "res/#"].map { Self.root + "/" + $0 }
-        probe = try await MQTTClient(port: broker.port, topics: spoken + ["answers/#"])
+        probe = try await MQTTClient(port: broker.port, topics: spoken + ["answers/#", "$file-response/#"])
         try folder.write(configuration, to: "otaferry.toml")
         let credentials = try folder.write(
             "[default]\ntype = access_key\naccess_key_id = simulated-key\naccess_key_secret = simulated-secret\n",
