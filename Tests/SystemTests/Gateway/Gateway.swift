@@ -63,6 +63,13 @@ final class Gateway {
         if setup.isStarted { try await start() }
     }
 
+    deinit {
+        // The folder goes with this; nobody may write into it any more.
+        agent?.send(SIGKILL)
+        let deadline = ContinuousClock.now + .seconds(2)
+        while agent?.isRunning == true, ContinuousClock.now < deadline { usleep(1_000) }
+    }
+
     private var configuration: String {
         """
         gateway = "\(Self.name)"
