@@ -1,10 +1,8 @@
 #ifndef OTAFERRY_CCURL_SHIM_H
 #define OTAFERRY_CCURL_SHIM_H
 #include <curl/curl.h>
-#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
@@ -37,21 +35,11 @@ static inline CURLcode otaferry_curl_get_long(CURL *handle, CURLINFO info, long 
 static inline CURLcode otaferry_curl_get_offset(CURL *handle, CURLINFO info, curl_off_t *value) {
     return curl_easy_getinfo(handle, info, value);
 }
-static inline CURLcode otaferry_curl_get_socket(CURL *handle, curl_socket_t *value) {
-    return curl_easy_getinfo(handle, CURLINFO_ACTIVESOCKET, value);
-}
 static inline CURLMcode otaferry_curl_multi_set_long(CURLM *multi, CURLMoption option, long value) {
     return curl_multi_setopt(multi, option, value);
 }
 static inline CURLcode otaferry_curl_get_pointer(CURL *handle, CURLINFO info, void **value) {
     return curl_easy_getinfo(handle, info, (char **)value);
-}
-
-/* ioctl takes a variable argument too. Bytes in the socket's send queue that the peer has not acknowledged yet
-   (tcp(7), SIOCOUTQ); -1 when the socket does not tell. */
-static inline int otaferry_unacknowledged_bytes(curl_socket_t socket) {
-    int count = 0;
-    return ioctl(socket, SIOCOUTQ, &count) == 0 ? count : -1;
 }
 
 /* Bounds what the kernel takes in beyond what it may send at once (tcp(7), TCP_NOTSENT_LOWAT). Without it a slow link has

@@ -222,7 +222,8 @@ struct HTTPClientTests {
         task.cancel()
         let failure = await task.value
         #expect(failure?.kind == .cancelled)
-        #expect(ContinuousClock.now - started < .milliseconds(500))
+        // Not the stall limit, not a time-out: a busy machine may take its time, a client that waits for one takes longer.
+        #expect(ContinuousClock.now - started < .seconds(5))
         let count = pulled.value
         #expect(await Self.failure(client, HTTPRequest(.get, url: "http://127.0.0.1:1/"))?.kind == .unreachable)
         #expect(pulled.value == count)
@@ -392,19 +393,18 @@ struct HTTPClientTests {
 
 @Suite("Stall watch")
 struct StallWatchTests {
-    @Test("Bytes taken, a shrinking queue and a starved sender all count as movement; nothing else does")
+    @Test("Bytes taken and a starved sender count as movement; nothing else does")
     func movement() {
         let start = SuspendingClock.now
         var watch = StallWatch(limit: .seconds(10), now: start)
-        let rows: [(at: Int, taken: Int64, unacknowledged: Int, isStarved: Bool, isStalled: Bool)] = [
-            (9, 0, 500, false, false), (9, 100, 600, false, false), (18, 100, 500, false, false),
-            (27, 100, 500, true, false), (36, 100, 500, false, false), (37, 100, 500, false, true),
+        let rows: [(at: Int, taken: Int64, isStarved: Bool, isStalled: Bool)] = [
+            (9, 0, false, false), (9, 100, false, false), (18, 100, false, false), (18, 100, true, false),
+            (27, 100, false, false), (28, 100, false, true),
         ]
         for row in rows {
             let isStalled = watch.isStalled(
                 now: start + .seconds(row.at),
                 taken: row.taken,
-                unacknowledged: row.unacknowledged,
                 isStarved: row.isStarved
             )
             #expect(isStalled == row.isStalled, "at \(row.at) s")

@@ -16,7 +16,8 @@ struct FileCommand: Sendable {
         responseTopic = message.properties.responseTopic
         correlationData = message.properties.correlationData
         packetID =
-            message.properties.userProperties.first { $0.name == Self.packetIDProperty }.flatMap { Int64($0.value) } ?? 0
+            message.properties.userProperties.first { $0.name == Self.packetIDProperty }.flatMap { Int64($0.value) }
+            ?? 0
     }
 
     /// The message with the answer; nil when nobody can be answered.

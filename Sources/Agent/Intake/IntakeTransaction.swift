@@ -103,7 +103,9 @@ struct IntakeTransaction {
         _ door: Transfer.Door
     ) throws(SpoolError) {
         guard var transfer = try ledger.transfer(at: address), !mayBeginAnew(transfer) else {
-            if let refusal = try admit(request, address, existing: nil) { return reply(address, refusal.code, refusal.text) }
+            if let refusal = try admit(request, address, existing: nil) {
+                return reply(address, refusal.code, refusal.text)
+            }
             if let former = try ledger.transfer(at: address) { try forget(former) }
             var transfer = ledger.begin(address, door: door, at: now)
             describe(&transfer, request)

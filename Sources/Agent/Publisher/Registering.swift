@@ -206,7 +206,9 @@ struct Registering: Sendable {
             try await attempt.publisher.spool.transact { (ledger) throws(SpoolError) in
                 let now = WallTime.now()
                 for member in members {
-                    guard var current = try ledger.transfer(at: member.address), current.key == member.key else { continue }
+                    guard var current = try ledger.transfer(at: member.address), current.key == member.key else {
+                        continue
+                    }
                     switch current.state {
                     case .registering: current.firmwareRegistered(id: id, requestID: requestID, at: now)
                     case .cancelled: current.registeredAfterCancel(id: id, requestID: requestID)

@@ -3,7 +3,6 @@ struct StallWatch {
     let limit: Duration
     private var lastProgress: SuspendingClock.Instant
     private var taken: Int64 = 0
-    private var unacknowledged: Int?
 
     init(limit: Duration, now: SuspendingClock.Instant) {
         self.limit = limit
@@ -13,23 +12,18 @@ struct StallWatch {
     /// Whether nothing moved for the limit.
     ///
     /// - Parameters:
-    ///   - taken: bytes of the body that the socket has taken.
-    ///   - unacknowledged: bytes in the socket's send queue, nil if unknown. A slow link empties a queue of megabytes
-    ///     for minutes before the socket takes the next byte; that is progress.
+    ///   - taken: bytes of the body that the socket has taken. The kernel is told to take few more than it may send, so
+    ///     on a slow link too this grows as long as anything moves.
     ///   - isStarved: whether the sender waits for the body and not for the link.
     ///   - pause: how long a rate limit may keep the sender quiet between two pieces.
     mutating func isStalled(
         now: SuspendingClock.Instant,
         taken: Int64,
-        unacknowledged: Int?,
         isStarved: Bool,
         pause: Duration = .zero
     ) -> Bool {
-        var hasMoved = isStarved || taken != self.taken
-        if let before = self.unacknowledged, let unacknowledged, unacknowledged < before { hasMoved = true }
+        if isStarved || taken != self.taken { lastProgress = now }
         self.taken = taken
-        self.unacknowledged = unacknowledged
-        if hasMoved { lastProgress = now }
         return now - lastProgress >= limit + pause
     }
 }

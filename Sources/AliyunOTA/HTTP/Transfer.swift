@@ -110,16 +110,9 @@ final class Transfer {
     ///
     /// - Parameter rateLimit: what uploads are limited to now.
     func isStalled(now: SuspendingClock.Instant, rateLimit: ByteCount?) -> Bool {
-        var socket = curl_socket_t(-1)
-        var unacknowledged: Int?
-        if otaferry_curl_get_socket(handle, &socket) == CURLE_OK, socket >= 0 {
-            let count = otaferry_unacknowledged_bytes(socket)
-            if count >= 0 { unacknowledged = Int(count) }
-        }
-        return stallWatch?.isStalled(
+        stallWatch?.isStalled(
             now: now,
             taken: bytesTaken,
-            unacknowledged: unacknowledged,
             isStarved: isStarved,
             pause: TransferOption.pause(rateLimit: rateLimit)
         ) ?? false
