@@ -106,6 +106,28 @@ struct SpoolFileTests {
         #expect(error?.code == .damaged)
     }
 
+    @Test(
+        "Rows that nobody wrote like this do not stop the agent from starting",
+        arguments: [
+            "UPDATE transfer SET state = 'stored', bytes = -5",
+            "UPDATE transfer SET init = 'x', firmware = '[', reason = '{}', door = 'window'",
+            "UPDATE transfer SET size = -1, crc64 = 0, sha256 = x'00', md5 = x''",
+        ]
+    )
+    func oddRows(change: String) async throws {
+        do {
+            let spool = try Spool(settings: .init(path: path))
+            _ = try await fill(spool, [1, 2, 3])
+            spool.close()
+        }
+        try Database(path: path).execute(change, "test")
+        let spool = try Spool(settings: .init(path: path))
+        defer { spool.close() }
+        let transfer = try await spool.read { (ledger) throws(SpoolError) in try ledger.transfer(at: address) }
+        let message = try #require(transfer).stateMessage(catalog: ProductCatalog(entries: [], acceptsAnyKey: true))
+        #expect(message["state"]?.string != nil)
+    }
+
     // MARK: - A full disk
 
     private static let canMount: Bool = {
