@@ -103,7 +103,9 @@ struct IntakeTransaction {
         _ door: Transfer.Door
     ) throws(SpoolError) {
         guard var transfer = try ledger.transfer(at: address), !mayBeginAnew(transfer) else {
-            if let refusal = try admit(request, address, existing: nil) { return reply(address, refusal.code, refusal.text) }
+            if let refusal = try admit(request, address, existing: nil) {
+                return reply(address, refusal.code, refusal.text)
+            }
             if let former = try ledger.transfer(at: address) { try forget(former) }
             var transfer = ledger.begin(address, door: door, at: now)
             describe(&transfer, request)
@@ -146,13 +148,15 @@ struct IntakeTransaction {
         }
     }
 
-    private func admit(
+    private mutating func admit(
         _ request: TransferRequest,
         _ address: TransferAddress,
         existing: Transfer?
     ) throws(SpoolError) -> Admission.Refusal? {
         if isFull { return Admission.Refusal("The disk of the gateway is full", code: .noRoom) }
         let open = ledger.receivingTransfers.count { $0.key != existing?.key }
+        // What this batch has let in already counts.
+        usage = ledger.usage
         let facts = Admission.Facts(
             openTransfers: open,
             room: usage.free + (existing?.reservedBytes ?? 0),

@@ -126,6 +126,25 @@ struct IntakeTransactionTests {
 
     // MARK: - Room
 
+    @Test("Two files that fit one by one are not both let in by one batch")
+    func overbooking() async throws {
+        let bench = try IntakeBench(quota: .mebibytes(10))
+        let large = document(["name": "x.bin", "size": 7_000_000])
+        let outcome = try await bench.send([("t/one/init", large), ("t/two/init", large)])
+        #expect(outcome.replies.map(\.payload.reasonAndState) == ["ok/receiving", "no-room/-"])
+    }
+
+    @Test("Two messages that fit one by one are not both let in by one batch")
+    func overbookingOneShots() async throws {
+        let bench = try IntakeBench(quota: .kibibytes(100))
+        let outcome = try await bench.send([
+            ("put/pumpctl/1", TemporaryFolder.bytes(60_000, seed: 1)),
+            ("put/pumpctl/2", TemporaryFolder.bytes(60_000, seed: 2)),
+        ])
+        #expect(outcome.replies.map(\.payload.reasonAndState) == ["ok/receiving", "no-room/failed"])
+        #expect(try await bench.used == 60_000)
+    }
+
     @Test("Where there is no room, the answer is no-room with a credit of 0, and what is stored stays")
     func noRoom() async throws {
         let bench = try IntakeBench(quota: .kibibytes(64))
