@@ -272,6 +272,11 @@ struct IntakeTransaction {
             return reply(address, .conflict, "Bytes behind the end of the file, \(end.size), are stored")
         }
         if isFull { return reply(address, .noRoom, "The disk of the gateway is full") }
+        usage = ledger.usage
+        // Room is kept for the size of fin from now on; init was asked about its own.
+        guard end.size - transfer.reservedBytes <= max(0, usage.free) else {
+            return reply(address, .noRoom, "The spool has no room for a file of \(ByteCount(rawValue: end.size))")
+        }
         transfer.end = end
         outcome.arrived.insert(transfer.key)
         try saveChanged(transfer, isNewState: false)

@@ -145,6 +145,18 @@ struct IntakeTransactionTests {
         #expect(try await bench.used == 60_000)
     }
 
+    @Test("A fin that promises more than there is room for does not open the spool beyond its quota")
+    func greedyFin() async throws {
+        let bench = try IntakeBench(quota: .kibibytes(64))
+        _ = try await bench.ack("t/one/init", plain)
+        #expect(try await bench.ack("t/one/fin/900000000").reasonAndState == "no-room/receiving")
+        for part in 0..<4 as Range<Int> {
+            _ = try await bench.ack("t/one/\(part * 30_000)", TemporaryFolder.bytes(30_000))
+        }
+        #expect(try await bench.used <= 65_536)
+        #expect(try await bench.ack("t/one/fin/60000").reasonAndState == "ok/receiving")
+    }
+
     @Test("Where there is no room, the answer is no-room with a credit of 0, and what is stored stays")
     func noRoom() async throws {
         let bench = try IntakeBench(quota: .kibibytes(64))
