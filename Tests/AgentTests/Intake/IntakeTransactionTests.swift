@@ -342,6 +342,15 @@ struct IntakeTransactionTests {
         #expect(try await bench.used == 0)
     }
 
+    @Test(
+        "A version with a suffix of its own needs no file name",
+        arguments: ["1.4.2", "1.4.2-rc.a", "2.0.beta", "1.zip", "1.0.exe"]
+    )
+    func oneShotWithoutName(version: String) async throws {
+        let bench = try IntakeBench()
+        #expect(try await bench.ack("put/pumpctl/\(version)", [1, 2, 3]).reasonAndState == "ok/receiving")
+    }
+
     @Test("A version that is registered with other bytes is refused, with the same bytes it is not")
     func versionExists() async throws {
         let bench = try IntakeBench()
