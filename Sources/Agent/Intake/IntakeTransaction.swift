@@ -160,7 +160,7 @@ struct IntakeTransaction {
         let facts = Admission.Facts(
             openTransfers: open,
             room: usage.free + (existing?.reservedBytes ?? 0),
-            registeredVersion: try ledger.registeredVersion(request.firmware)
+            registeredVersion: try ledger.registeredVersion(request.firmware, catalog: rules.catalog)
         )
         if let refusal = rules.admission.refusal(of: request, facts: facts) { return refusal }
         guard request.firmware.package != nil else { return nil }

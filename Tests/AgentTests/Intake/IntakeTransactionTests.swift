@@ -387,6 +387,30 @@ struct IntakeTransactionTests {
         #expect(shot.reasonAndState == "version-exists/failed")
     }
 
+    @Test(
+        "A version that is registered is the same under the product's key and with its default module named",
+        arguments: [
+            ["product": "a1B2c3D4e5F", "version": "1"], ["product": "pumpctl", "version": "1", "module": "default"],
+        ] as [JSONValue]
+    )
+    func versionExistsByOtherName(firmware: JSONValue) async throws {
+        let bench = try IntakeBench()
+        _ = try await bench.send([("put/pumpctl/1/x.bin", [1])])
+        try await bench.change("ci/\(Known.sha256([1]).hex.prefix(16))") { transfer in
+            transfer.verified(
+                .init(sha256: Known.sha256([1]), md5: .init(bytes: []), crc64: 0),
+                catalog: Known.catalog,
+                at: .now()
+            )
+            _ = transfer.attemptBegan(at: .now())
+            transfer.ticketReceived(at: .now())
+            transfer.uploadFinished(firmwareURL: "https://u", serverTime: .now(), at: .now())
+            transfer.firmwareRegistered(id: "f", requestID: nil, at: .now())
+        }
+        let request: JSONValue = ["name": "x.bin", "checksum": .string(Known.sha256([2]).hex), "firmware": firmware]
+        #expect(try await bench.ack("t/one/init", request.encoded).reasonAndState == "version-exists/-")
+    }
+
     @Test("Product and version are found by the rule for the name of the file, where init does not say them")
     func rules() async throws {
         let bench = try IntakeBench()
