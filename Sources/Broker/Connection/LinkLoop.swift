@@ -13,8 +13,6 @@ struct LinkLoop: Sendable {
     let receive: BrokerLink.Receive
     let observe: BrokerLink.Observe
 
-    /// CONNACK and the SUBACKs have to come within this time.
-    private static let handshakeLimit = Duration.seconds(10)
     /// So long the farewell may wait for its acknowledgements.
     private static let farewellLimit = Duration.milliseconds(1_500)
 
@@ -60,7 +58,7 @@ struct LinkLoop: Sendable {
             try client.connect()
             var conversation = Conversation(
                 client: client,
-                handshakeEnd: .now + Self.handshakeLimit
+                handshakeEnd: .now + settings.handshakeLimit
             )
             while true {
                 if let farewell = stopRequest() {
@@ -211,7 +209,7 @@ struct LinkLoop: Sendable {
     private func checkTimes(_ conversation: Conversation) throws(LinkError) {
         let now = ContinuousClock.now
         if !conversation.isReady && now > conversation.handshakeEnd {
-            throw LinkError(.silent, "The broker did not answer CONNECT and SUBSCRIBE in \(Self.handshakeLimit)")
+            throw LinkError(.silent, "The broker did not answer CONNECT and SUBSCRIBE in \(settings.handshakeLimit)")
         }
         // PINGREQ goes out after one keep-alive of silence; half of one is time enough for its answer.
         let silence = now - conversation.lastHeard
