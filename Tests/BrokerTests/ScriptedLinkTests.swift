@@ -200,6 +200,19 @@ struct ScriptedLinkTests {
         await bench.link.stop()
     }
 
+    @Test("A broker that takes connections and never answers is not hammered, however long each try took")
+    func slowFailures() async throws {
+        let peer = try ScriptedPeer { client, _ in client.readToEnd() }
+        var settings = LinkBench.settings(port: peer.port)
+        settings.handshakeLimit = .milliseconds(60)
+        settings.soundAfter = .milliseconds(40)
+        settings.backoff = Backoff(minimum: .milliseconds(20), maximum: .seconds(60))
+        let bench = try LinkBench(settings)
+        try await eventually(within: .seconds(30)) { peer.count > 5 }
+        #expect(peer.pauses[4] >= .milliseconds(160 - 5), "\(peer.pauses)")
+        await bench.link.stop()
+    }
+
     @Test("A connection that lived for a while ends the row of failures")
     func soundLife() async throws {
         let release = DispatchSemaphore(value: 0)

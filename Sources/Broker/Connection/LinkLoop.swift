@@ -22,7 +22,6 @@ struct LinkLoop: Sendable {
         var generator = SystemRandomNumberGenerator()
         var version: Int32 = 5
         while stopRequest() == nil {
-            let started = ContinuousClock.now
             let failure = attempt(protocolVersion: version)
             queue.close()
             guard let failure else { return }
@@ -31,7 +30,8 @@ struct LinkLoop: Sendable {
                 continue
             }
             observe(failure.error.isRefusal ? .refused(failure.error) : .lost(failure.error))
-            if ContinuousClock.now - started >= settings.soundAfter { backoff.reset() }
+            // Only the time in which it was of use counts: a slow failure is no health.
+            if let ready = failure.readySince, ContinuousClock.now - ready >= settings.soundAfter { backoff.reset() }
             pause(backoff.next(using: &generator))
         }
     }
@@ -39,6 +39,8 @@ struct LinkLoop: Sendable {
     private struct Failure {
         var error: LinkError
         var isVersionRefusal = false
+        /// When the connection was of use from, if it ever was.
+        var readySince: ContinuousClock.Instant?
     }
 
     /// Waits, or less when a stop is asked for.
@@ -53,6 +55,7 @@ struct LinkLoop: Sendable {
 
     /// One connection from CONNECT to its end; nil when it ended because a stop was asked for.
     private func attempt(protocolVersion: Int32) -> Failure? {
+        var readySince: ContinuousClock.Instant?
         do {
             let client = try MosquittoClient(settings: settings, protocolVersion: protocolVersion)
             try client.connect()
@@ -66,11 +69,12 @@ struct LinkLoop: Sendable {
                     return nil
                 }
                 try turn(&conversation)
+                if readySince == nil && conversation.isReady { readySince = .now }
             }
         } catch {
             // MQTT 5: 0x84 unsupported protocol version; MQTT 3.1.1: 1 unacceptable protocol version.
             let isVersion = error.code == .refused && (error.number == 0x84 || error.number == 1)
-            return Failure(error: error, isVersionRefusal: isVersion)
+            return Failure(error: error, isVersionRefusal: isVersion, readySince: readySince)
         }
     }
 
@@ -129,11 +133,7 @@ struct LinkLoop: Sendable {
             if result != 0 {
                 // What was read before the failure is not acknowledged, so the broker delivers it again.
                 if let refusal = refusal(in: client.notes) { throw refusal }
-                throw LinkError(
-                    .lost,
-                    "The connection to the broker broke: \(MosquittoClient.text(of: result))",
-                    number: result
-                )
+                try check(result)
             }
             guard client.inbox.count < limit.messages, client.inboxBytes < Int(limit.bytes.rawValue) else { return }
             var descriptor = pollfd(fd: client.socket, events: Int16(POLLIN), revents: 0)
