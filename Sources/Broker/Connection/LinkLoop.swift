@@ -220,8 +220,9 @@ struct LinkLoop: Sendable {
 
     private func check(_ result: Int32) throws(LinkError) {
         guard result != 0 else { return }
+        // The handshake of TLS goes on after connect(2), so its failure comes from reading or writing.
         throw LinkError(
-            .lost,
+            MosquittoClient.isTLS(result) ? .tls : .lost,
             "The connection to the broker broke: \(MosquittoClient.text(of: result))",
             number: result
         )
