@@ -2,8 +2,11 @@
 #define OTAFERRY_CCURL_SHIM_H
 #include <curl/curl.h>
 #include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 
 /* curl_easy_setopt and curl_easy_getinfo take a variable argument, which Swift cannot pass:
    one wrapper for each kind of argument. */
@@ -49,6 +52,20 @@ static inline CURLcode otaferry_curl_get_pointer(CURL *handle, CURLINFO info, vo
 static inline int otaferry_unacknowledged_bytes(curl_socket_t socket) {
     int count = 0;
     return ioctl(socket, SIOCOUTQ, &count) == 0 ? count : -1;
+}
+
+/* Bounds what the kernel takes in beyond what it may send at once (tcp(7), TCP_NOTSENT_LOWAT). Without it a slow link has
+   megabytes in the socket: it goes on sending them when the upload was given up long ago, and takes nothing more for so
+   long that it looks stalled. A kernel that does not know the option does without. */
+static inline int otaferry_bound_unsent(void *context, curl_socket_t socket, curlsocktype purpose) {
+    int limit = 64 << 10;
+    (void)context;
+    (void)purpose;
+    (void)setsockopt(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &limit, sizeof limit);
+    return CURL_SOCKOPT_OK;
+}
+static inline CURLcode otaferry_curl_bound_unsent(CURL *handle) {
+    return curl_easy_setopt(handle, CURLOPT_SOCKOPTFUNCTION, otaferry_bound_unsent);
 }
 
 /* So does prctl; pthread_setname_np is hidden from Swift by _GNU_SOURCE. */

@@ -217,7 +217,7 @@ struct HTTPClientTests {
             return [UInt8](repeating: 1, count: 1 << 20)
         }
         let task = Task { await Self.failure(client, request) }
-        #expect(await eventually { pulled.value > 3 })
+        #expect(await eventually { pulled.value >= 1 })
         let started = ContinuousClock.now
         task.cancel()
         let failure = await task.value

@@ -8,11 +8,13 @@ import Threads
 /// Computes the digests of files as the spool gives them back, while their bytes come in, and finishes transfers whose
 /// last byte is there.
 ///
-/// It follows the part without holes, so at `fin` only the rest is left to read, and what it reads was written a moment
-/// ago and is still in memory. After a restart it begins anew from the spool. It works on a thread of lower priority.
+/// It follows the part without holes while its sender rests, so of a slow delivery only little is left at `fin`; a fast one
+/// is not slowed down by reading it back at the same time. After a restart it begins anew from the spool. It works on a
+/// thread of lower priority.
 final class Digester: Sendable {
     private let hasher: Hasher
     private let waiting = Mutex<Set<Int64>>([])
+    private let lastArrival = Mutex<ContinuousClock.Instant?>(nil)
     private let arrived = Signal()
 
     init(spool: Spool, herald: Herald, logger: Logger, isStored: @escaping @Sendable () -> Void) throws(SpoolError) {
@@ -26,6 +28,9 @@ final class Digester: Sendable {
         hasher = Hasher(executor: executor, spool: spool, herald: herald, logger: logger, isStored: isStored)
     }
 
+    /// Bytes that came less than this ago mean that senders are busy.
+    private static let rest = Duration.milliseconds(100)
+
     /// Ends the thread; after `run` has returned.
     func close() { hasher.executor.end() }
 
@@ -33,6 +38,7 @@ final class Digester: Sendable {
     func bytesArrived(_ keys: Set<Int64>) {
         guard !keys.isEmpty else { return }
         waiting.withLock { $0.formUnion(keys) }
+        lastArrival.withLock { $0 = .now }
         arrived.send()
     }
 
@@ -40,14 +46,37 @@ final class Digester: Sendable {
     func run() async {
         await hasher.lowerPriority()
         for await _ in arrived.sends {
-            while let key = waiting.withLock({ $0.popFirst() }) {
-                if Task.isCancelled { return }
-                let isMore = await hasher.advance(key)
-                // Others get their turn between two steps of a large file.
-                if isMore { waiting.withLock { _ = $0.insert(key) } }
+            var keys = take()
+            while !keys.isEmpty && !Task.isCancelled {
+                let isBusy = isBusy
+                var left: Set<Int64> = []
+                var isAnyDone = false
+                for key in keys {
+                    switch await hasher.advance(key, onlyComplete: isBusy) {
+                    case .done: isAnyDone = true
+                    case .more:
+                        isAnyDone = true
+                        left.insert(key)
+                    case .later: left.insert(key)
+                    }
+                }
+                if !isAnyDone {
+                    // Cancelled: the loop ends.
+                    try? await Task.sleep(for: Self.rest)
+                }
+                keys = left.union(take())
             }
         }
     }
+
+    private func take() -> Set<Int64> {
+        waiting.withLock { waiting in
+            defer { waiting = [] }
+            return waiting
+        }
+    }
+
+    private var isBusy: Bool { lastArrival.withLock { $0.map { ContinuousClock.now - $0 < Self.rest } ?? false } }
 }
 
 /// The state of running digests, on a thread of its own.
@@ -87,17 +116,28 @@ private actor Hasher {
 
     func lowerPriority() { NamedThread.yieldToOthers() }
 
+    /// What is left to do of a transfer.
+    enum Rest: Sendable {
+        /// Nothing, until more bytes come.
+        case done
+        /// More bytes are there.
+        case more
+        /// Its bytes are there and can wait.
+        case later
+    }
+
     /// Hashes the next bytes of a transfer, and finishes it when they were the last.
     ///
-    /// - Returns: whether there is more to hash.
-    func advance(_ key: Int64) async -> Bool {
+    /// - Parameter onlyComplete: leaves transfers alone whose last byte is not there.
+    func advance(_ key: Int64, onlyComplete: Bool) async -> Rest {
         var state = running.removeValue(forKey: key) ?? Running()
         let position = state.position
-        do {
+        do throws(SpoolError) {
             let step = try await spool.read { (ledger) throws(SpoolError) -> Step? in
                 guard let transfer = ledger.openTransfer(key: key), transfer.state == .receiving,
                     !transfer.hasWrongChecksum
                 else { return nil }
+                if onlyComplete && !transfer.isComplete { return Step(isForLater: true) }
                 let available = transfer.received.prefix - position
                 let bytes =
                     available > 0
@@ -106,7 +146,11 @@ private actor Hasher {
                 let end = transfer.isComplete ? transfer.end?.size : nil
                 return Step(bytes: bytes, prefix: transfer.received.prefix, end: end)
             }
-            guard let step else { return false }
+            guard let step else { return .done }
+            guard !step.isForLater else {
+                running[key] = state
+                return .later
+            }
             step.bytes.withUnsafeBytes { bytes in
                 state.sha256.update(bufferPointer: bytes)
                 state.md5.update(bufferPointer: bytes)
@@ -115,21 +159,41 @@ private actor Hasher {
             state.position += Int64(step.bytes.count)
             if state.position == step.end {
                 try await finish(key, state)
-                return false
+                return .done
             }
             running[key] = state
-            return state.position < step.prefix && !step.bytes.isEmpty
+            return state.position < step.prefix && !step.bytes.isEmpty ? .more : .done
         } catch {
             logger.error("The bytes of a transfer could not be read back", metadata: [LogKeys.error: "\(error)"])
-            return false
+            if error.code == .damaged { await giveUp(key, error) }
+            return .done
         }
     }
 
     private struct Step: Sendable {
-        var bytes: [UInt8]
-        var prefix: Int64
+        var isForLater = false
+        var bytes: [UInt8] = []
+        var prefix: Int64 = 0
         /// The size of the file, once all its bytes are there.
         var end: Int64?
+    }
+
+    /// The spool does not give back what it was given: the sender has to begin anew.
+    private func giveUp(_ key: Int64, _ error: SpoolError) async {
+        let herald = herald
+        // What cannot be committed now is found again at the next start.
+        try? await spool.transact { (ledger) throws(SpoolError) in
+            guard var transfer = ledger.openTransfer(key: key), transfer.state == .receiving else { return }
+            let now = WallTime.now()
+            let hint = "The disk is failing or was written to by somebody else; send the file again"
+            transfer.refuse(because: Reason(.spoolDamaged, .permanent, error.description, hint: hint), at: now)
+            let saved = try ledger.save(transfer)
+            try ledger.note(.state, of: saved, at: now)
+            ledger.afterCommit {
+                herald.tell(saved)
+                herald.acknowledgeEnd(of: saved, .spoolDamaged, error.description)
+            }
+        }
     }
 
     private func finish(_ key: Int64, _ state: Running) async throws(SpoolError) {

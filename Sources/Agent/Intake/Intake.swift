@@ -16,6 +16,8 @@ final class Intake: Sendable {
     private let logger: Logger
     /// Told which transfers have new bytes or their end, after the commit.
     private let bytesArrived: @Sendable (Set<Int64>) -> Void
+    /// Told when rows wait to be deleted.
+    private let bytesReleased: @Sendable () -> Void
 
     init(
         spool: Spool,
@@ -23,7 +25,8 @@ final class Intake: Sendable {
         rules: IntakeRules,
         parser: DeliveryParser,
         logger: Logger,
-        bytesArrived: @escaping @Sendable (Set<Int64>) -> Void
+        bytesArrived: @escaping @Sendable (Set<Int64>) -> Void,
+        bytesReleased: @escaping @Sendable () -> Void
     ) {
         self.spool = spool
         self.herald = herald
@@ -31,19 +34,21 @@ final class Intake: Sendable {
         self.parser = parser
         self.logger = logger
         self.bytesArrived = bytesArrived
+        self.bytesReleased = bytesReleased
     }
 
     /// Stores a batch: all of it, or by name none of it.
     func receive(_ batch: [InboundMessage]) -> BrokerLink.Outcome {
         let deliveries = batch.map(delivery)
         do {
-            try spool.transactWaiting { [rules, herald, bytesArrived] (ledger) throws(SpoolError) in
+            try spool.transactWaiting { [rules, herald, bytesArrived, bytesReleased] (ledger) throws(SpoolError) in
                 var intake = IntakeTransaction(ledger: ledger, rules: rules, now: .now())
                 for delivery in deliveries { try intake.apply(delivery) }
                 let outcome = try intake.finish()
                 ledger.afterCommit {
                     herald.tell(outcome)
                     bytesArrived(outcome.arrived)
+                    if ledger.hasReclaimable { bytesReleased() }
                 }
             }
             herald.spoolWorks()
@@ -63,11 +68,14 @@ final class Intake: Sendable {
     private func refuse(_ deliveries: [Delivery], _ error: SpoolError) -> BrokerLink.Outcome {
         herald.spoolIsFull()
         do {
-            try spool.transactWaiting { [rules, herald] (ledger) throws(SpoolError) in
+            try spool.transactWaiting { [rules, herald, bytesReleased] (ledger) throws(SpoolError) in
                 var intake = IntakeTransaction(ledger: ledger, rules: rules, now: .now(), isFull: true)
                 for delivery in deliveries { try intake.apply(delivery) }
                 let outcome = try intake.finish()
-                ledger.afterCommit { herald.tell(outcome) }
+                ledger.afterCommit {
+                    herald.tell(outcome)
+                    if ledger.hasReclaimable { bytesReleased() }
+                }
             }
             return .done
         } catch {

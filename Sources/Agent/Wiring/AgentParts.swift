@@ -107,7 +107,8 @@ struct AgentParts: Sendable {
             rules: rules,
             parser: DeliveryParser(topics: topics, oneShotMax: configuration.intake.oneShotMax),
             logger: logger,
-            bytesArrived: { digester.bytesArrived($0) }
+            bytesArrived: { digester.bytesArrived($0) },
+            bytesReleased: { housekeeper.bytesReleased() }
         )
         let announcer = announcer
         dataLink = try links.data(board: board, announcer: announcer) { intake.receive($0) }

@@ -86,11 +86,15 @@ struct LinkFactory: Sendable {
                     herald.connected(true)
                     board.controlLink(isUp: true)
                     if board.canSpeak { announcer.sayEverything() }
+                    // Said when the data connection came, they were dropped where this one was not there yet.
+                    announcer.acknowledgeOpenTransfers()
                 case .lost, .refused:
                     herald.connected(false)
                     board.controlLink(isUp: false)
                 case .acknowledged(let receipt, _): if herald.eventAcknowledged(receipt) { announcer.sayEvents() }
-                case .hasRoomAgain: announcer.sayEverything()
+                case .hasRoomAgain:
+                    announcer.sayEverything()
+                    announcer.acknowledgeOpenTransfers()
                 }
             }
         )

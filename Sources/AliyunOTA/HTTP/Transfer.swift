@@ -45,6 +45,7 @@ final class Transfer {
         try check(otaferry_curl_set_transfer(handle, CURLOPT_WRITEFUNCTION, Transfer.write))
         try check(otaferry_curl_set_transfer(handle, CURLOPT_HEADERFUNCTION, Transfer.header))
         try check(otaferry_curl_set_progress(handle, Transfer.progress))
+        try check(otaferry_curl_bound_unsent(handle))
     }
 
     private func describeRequest() throws(HTTPFailure) {

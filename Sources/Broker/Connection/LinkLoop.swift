@@ -101,6 +101,8 @@ struct LinkLoop: Sendable {
         }
         try handleNotes(&conversation)
         let batch = client.takeInbox()
+        // What comes before the last SUBACK is answered like the rest: the answer waits until the connection is ready.
+        if !batch.isEmpty { queue.open() }
         if !batch.isEmpty, receive(batch) == .failed {
             // Dropping the client drops the acknowledgements it has queued; the broker delivers the batch again.
             throw LinkError(.lost, "The batch could not be stored; the broker will deliver it again")

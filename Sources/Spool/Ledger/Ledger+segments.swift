@@ -57,21 +57,29 @@ extension Ledger {
         return .bytes(count)
     }
 
-    /// Adds bytes to the row that is being gathered, or begins another.
+    /// Slices of this size become rows as they are: gathering them would copy every byte for little.
+    private static var wholeRowBytes: Int { 128 << 10 }
+
+    /// Adds bytes to the row that is being gathered, or makes rows of them.
     private func append(_ slice: ArraySlice<UInt8>, at offset: Int64, transfer: Transfer) throws(SpoolError) {
         var rest = slice
         var position = offset
         while !rest.isEmpty {
             if let pending = pendingRows[transfer.key],
-                pending.end != position || pending.bytes.count >= Self.rowBytes
+                pending.end != position || pending.bytes.count >= Self.rowBytes || rest.count >= Self.wholeRowBytes
             {
                 try flushRow(of: transfer.key, pending, seq: transfer.seq, at: transfer.lastByte)
             }
-            var pending = pendingRows.removeValue(forKey: transfer.key) ?? PendingRow(offset: position, bytes: [])
-            let part = rest.prefix(Self.rowBytes - pending.bytes.count)
-            if pending.bytes.isEmpty { pending.bytes.reserveCapacity(min(Self.rowBytes, rest.count)) }
-            pending.bytes.append(contentsOf: part)
-            pendingRows[transfer.key] = pending
+            let part: ArraySlice<UInt8>
+            if rest.count >= Self.wholeRowBytes {
+                part = rest.prefix(Self.rowBytes)
+                try insertRow(part, at: position, key: transfer.key, seq: transfer.seq, now: transfer.lastByte)
+            } else {
+                var pending = pendingRows.removeValue(forKey: transfer.key) ?? PendingRow(offset: position, bytes: [])
+                part = rest.prefix(Self.rowBytes - pending.bytes.count)
+                pending.bytes.append(contentsOf: part)
+                pendingRows[transfer.key] = pending
+            }
             rest = rest.dropFirst(part.count)
             position += Int64(part.count)
         }
@@ -87,13 +95,23 @@ extension Ledger {
     }
 
     private func flushRow(of key: Int64, _ row: PendingRow, seq: Int64, at now: WallTime) throws(SpoolError) {
+        try insertRow(row.bytes[...], at: row.offset, key: key, seq: seq, now: now)
+        pendingRows[key] = nil
+    }
+
+    private func insertRow(
+        _ bytes: ArraySlice<UInt8>,
+        at offset: Int64,
+        key: Int64,
+        seq: Int64,
+        now: WallTime
+    ) throws(SpoolError) {
         try statements.insertSegment(
-            position: SegmentPosition.position(key: key, offset: row.offset),
+            position: SegmentPosition.position(key: key, offset: offset),
             seq: seq,
             at: now,
-            bytes: row.bytes
+            bytes: bytes
         )
-        pendingRows[key] = nil
     }
 
     /// Whether exactly these bytes are stored there.

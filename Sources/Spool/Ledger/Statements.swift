@@ -140,7 +140,7 @@ final class Statements {
 
     // MARK: - Segments
 
-    func insertSegment(position: Int64, seq: Int64, at now: WallTime, bytes: [UInt8]) throws(SpoolError) {
+    func insertSegment(position: Int64, seq: Int64, at now: WallTime, bytes: ArraySlice<UInt8>) throws(SpoolError) {
         try insertSegment.bind(1, position)
         try insertSegment.bind(2, seq)
         try insertSegment.bind(3, now.milliseconds)

@@ -1,0 +1,114 @@
+import FerryCore
+import Foundation
+import TestSupport
+import Testing
+
+@testable import CloudSimulator
+
+extension SystemTests {
+    @Suite("The cloud fails")
+    struct CloudFailureTests {
+        struct Case: Sendable, CustomTestStringConvertible {
+            let call: Call
+            let fault: Fault
+            var testDescription: String { "\(call.rawValue): \(fault.name)" }
+        }
+
+        static let cases: [Case] = [Call.generateUploadURL, .postObject, .createFirmware].flatMap { call in
+            var faults: [Fault] = [
+                .hangUp, .hangUpAfterwards, .cutAnswer, .answer(.init(status: 500)), .answer(.init(status: 502)),
+                .refuse(status: 503, code: "ServiceUnavailable", message: "later"),
+            ]
+            if call == .postObject {
+                faults += [.hangUpUpload(afterBytes: 50_000), .policyExpired, .wrongChecksum, .noChecksum]
+            } else {
+                faults += [
+                    .throttling(), .throttling(retryAfter: .milliseconds(300)),
+                    .refuseAfterwards(status: 500, code: "InternalError", message: "done all the same"),
+                    .fail(code: "iot.system.SystemException", message: "later"),
+                ]
+            }
+            return faults.map { Case(call: call, fault: $0) }
+        }
+
+        @Test("It heals by itself, with exactly one firmware", arguments: cases)
+        func heals(_ one: Case) async throws {
+            let gateway = try await Gateway()
+            let firmware = TestFirmware(200_000)
+            gateway.cloud.setFault(one.call, one.fault)
+            try await gateway.send("put/pumpctl/1.4.2", firmware.bytes)
+            let state = try await gateway.waitForState(.registered, of: firmware.oneShotID)
+            try await gateway.expectRegisteredOnce(firmware, state)
+            try gateway.expectGrowingSequence(firmware.oneShotID)
+        }
+
+        @Test("While the cloud is away the transfer says why and when, and goes on when the cloud is back")
+        func away() async throws {
+            let gateway = try await Gateway()
+            let firmware = TestFirmware(200_000)
+            await gateway.cloud.stop()
+            try await gateway.send("put/pumpctl/1.4.2", firmware.bytes)
+            let waiting = try await gateway.waitForState(.stored, of: firmware.oneShotID) { state in
+                state.reasonCode == "cloud-unreachable" && state["cloud"]?["next_attempt"]?.string != nil
+            }
+            #expect(waiting["reason"]?["class"]?.string == "retry")
+            try await eventually("the status to say so") {
+                gateway.probe.messages(on: Gateway.root + "/status").last?.json?["cloud"]?["reachable"]?.bool == false
+            }
+            try await gateway.cloud.start()
+            let state = try await gateway.waitForState(.registered, of: firmware.oneShotID)
+            try await gateway.expectRegisteredOnce(firmware, state)
+            #expect(gateway.events(firmware.oneShotID).contains { $0["event"]?.string == "retry" })
+        }
+
+        @Test("An upload that stalls ends with a reason and is tried again")
+        func stalled() async throws {
+            let gateway = try await Gateway {
+                $0.settings["upload.stall-timeout"] = "1s"
+                $0.cloud = { $0.receiveBuffer = 32_768 }
+            }
+            let firmware = TestFirmware(4_000_000)
+            gateway.cloud.setFault(.postObject, .holdUpload(afterBytes: 100_000, Gate()))
+            try await gateway.send("put/pumpctl/1.4.2", firmware.bytes)
+            try await gateway.waitForState(.stored, of: firmware.oneShotID) { $0.reasonCode == "upload-stalled" }
+            let state = try await gateway.waitForState(.registered, of: firmware.oneShotID)
+            try await gateway.expectRegisteredOnce(firmware, state)
+        }
+
+        @Test("A name that somebody else has taken holds the transfer until it is described anew")
+        func nameTaken() async throws {
+            let gateway = try await Gateway()
+            try await gateway.cloud.plant(
+                RegisteredFirmware(
+                    id: "theirs",
+                    name: "pumpctl-1_4_2",
+                    version: "0.1",
+                    productKey: "b1AbCdEfGhI",
+                    module: "default",
+                    type: 0,
+                    sourceVersion: "",
+                    description: "",
+                    signMethod: "MD5",
+                    custom: "",
+                    needsVerification: true,
+                    files: [],
+                    created: Date()
+                )
+            )
+            let firmware = TestFirmware(20_000)
+            let id = firmware.oneShotID
+            try await gateway.send("put/pumpctl/1.4.2", firmware.bytes)
+            let held = try await gateway.waitForState(.held, of: id)
+            #expect(held.reasonCode == "name-taken")
+            #expect(held["reason"]?["class"]?.string == "operator")
+            let answer = try await gateway.command(
+                "describe",
+                ["sender": "ci", "transfer": .string(id), "firmware": ["name": "pumpctl-ours"]]
+            )
+            #expect(answer["ok"]?.bool == true)
+            let state = try await gateway.waitForState(.registered, of: id)
+            #expect(state["firmware"]?["name"]?.string == "pumpctl-ours")
+            #expect(await gateway.cloud.firmware.map(\.name) == ["pumpctl-1_4_2", "pumpctl-ours"])
+        }
+    }
+}
