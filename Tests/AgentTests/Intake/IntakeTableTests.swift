@@ -13,20 +13,44 @@ private let initDocument = Array(
 )
 private let otherDocument = Array("{\"name\":\"other.bin\"}".utf8)
 
-/// What a sender does; what each is answered in each state of its transfer, as reason/state.
+/// What a sender does, and what it is answered in each state of its transfer. The transfer stays where it is, or is
+/// `receiving` afterwards where the reason ends with `>`, and gone where it ends with a dot.
 private let table = """
-              none               orphan              receiving           ended                wrong                       stored             uploading             registering             registered             held             failed             refused            cancelled             expired
-    init      ok/receiving       ok/receiving        ok/receiving        incomplete/receiving checksum-mismatch/receiving ok/stored          ok/uploading          ok/registering          ok/registered          ok/held          x/failed           ok/receiving       ok/receiving          ok/receiving
-    other     ok/receiving       ok/receiving        conflict/receiving  conflict/receiving   conflict/receiving          conflict/stored    conflict/uploading    conflict/registering    conflict/registered    conflict/held    conflict/failed    ok/receiving       ok/receiving          ok/receiving
-    same      ok/receiving       ok/receiving        ok/receiving        incomplete/receiving checksum-mismatch/receiving ok/stored          ok/uploading          ok/registering          ok/registered          ok/held          x/failed           too-large/failed   not-allowed/cancelled expired/expired
-    differ    ok/receiving       conflict/receiving  conflict/receiving  conflict/receiving   conflict/receiving          ok/stored          ok/uploading          ok/registering          ok/registered          ok/held          x/failed           too-large/failed   not-allowed/cancelled expired/expired
-    behind    ok/receiving       ok/receiving        ok/receiving        too-large/receiving  too-large/receiving         ok/stored          ok/uploading          ok/registering          ok/registered          ok/held          x/failed           too-large/failed   not-allowed/cancelled expired/expired
-    fin       unknown-transfer/- unknown-transfer/receiving incomplete/receiving incomplete/receiving checksum-mismatch/receiving ok/stored  ok/uploading          ok/registering          ok/registered          ok/held          x/failed           unknown-transfer/failed not-allowed/cancelled expired/expired
-    finother  unknown-transfer/- unknown-transfer/receiving incomplete/receiving conflict/receiving conflict/receiving     ok/stored          ok/uploading          ok/registering          ok/registered          ok/held          x/failed           unknown-transfer/failed not-allowed/cancelled expired/expired
-    finshort  unknown-transfer/- unknown-transfer/receiving conflict/receiving conflict/receiving  conflict/receiving       ok/stored          ok/uploading          ok/registering          ok/registered          ok/held          x/failed           unknown-transfer/failed not-allowed/cancelled expired/expired
-    abort     ok/-               ok/-                ok/-                ok/-                 ok/-                        not-allowed/stored not-allowed/uploading not-allowed/registering not-allowed/registered not-allowed/held not-allowed/failed ok/-               ok/-                  ok/-
-    query     unknown-transfer/- ok/receiving        ok/receiving        incomplete/receiving checksum-mismatch/receiving ok/stored          ok/uploading          ok/registering          ok/registered          ok/held          x/failed           too-large/failed   not-allowed/cancelled expired/expired
+              none  orph  recv  ended wrong stor  uplo  regg  done  held  fail  refus canc  expd
+    init      ok>   ok    ok    inc   sum   ok    ok    ok    ok    ok    x     ok>   ok>   ok>
+    other     ok>   ok    conf  conf  conf  conf  conf  conf  conf  conf  conf  ok>   ok>   ok>
+    same      ok>   ok    ok    inc   sum   ok    ok    ok    ok    ok    x     big   not   exp
+    differ    ok>   conf  conf  conf  conf  ok    ok    ok    ok    ok    x     big   not   exp
+    behind    ok>   ok    ok    big   big   ok    ok    ok    ok    ok    x     big   not   exp
+    fin       unk   unk   inc   inc   sum   ok    ok    ok    ok    ok    x     unk   not   exp
+    finother  unk   unk   inc   conf  conf  ok    ok    ok    ok    ok    x     unk   not   exp
+    finshort  unk   unk   conf  conf  conf  ok    ok    ok    ok    ok    x     unk   not   exp
+    abort     ok    ok.   ok.   ok.   ok.   not   not   not   not   not   not   ok.   ok.   ok.
+    query     unk   ok    ok    inc   sum   ok    ok    ok    ok    ok    x     big   not   exp
     """
+
+private let reasons = [
+    "ok": "ok", "inc": "incomplete", "sum": "checksum-mismatch", "conf": "conflict", "unk": "unknown-transfer",
+    "big": "too-large", "not": "not-allowed", "exp": "expired", "x": "x",
+]
+
+/// The states of the table: how a test brings a transfer there, and the word in the acknowledgement.
+private let states = [
+    "none": ("none", "-"), "orph": ("orphan", "receiving"), "recv": ("receiving", "receiving"),
+    "ended": ("ended", "receiving"), "wrong": ("wrong", "receiving"), "stor": ("stored", "stored"),
+    "uplo": ("uploading", "uploading"), "regg": ("registering", "registering"), "done": ("registered", "registered"),
+    "held": ("held", "held"), "fail": ("failed", "failed"), "refus": ("refused", "failed"),
+    "canc": ("cancelled", "cancelled"), "expd": ("expired", "expired"),
+]
+
+/// `<reason>/<state>` of a cell.
+private func answer(_ cell: String, in state: String) -> String {
+    let isGone = cell.hasSuffix(".")
+    let begins = cell.hasSuffix(">")
+    let word = isGone || begins ? String(cell.dropLast()) : cell
+    let after = isGone ? "-" : begins ? "receiving" : states[state]?.1 ?? "?"
+    return "\(reasons[word] ?? word)/\(after)"
+}
 
 private struct Cell: Sendable {
     var step: String
@@ -38,7 +62,9 @@ private let cells: [Cell] = {
     let lines = table.split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
     return lines.dropFirst().flatMap { words -> [Cell] in
         precondition(words.count == lines[0].count + 1, "The row of \(words[0]) is not whole")
-        return zip(lines[0], words.dropFirst()).map { Cell(step: words[0], state: $0, answer: $1) }
+        return zip(lines[0], words.dropFirst()).map { state, cell in
+            Cell(step: words[0], state: states[state]?.0 ?? "?", answer: answer(cell, in: state))
+        }
     }
 }()
 
