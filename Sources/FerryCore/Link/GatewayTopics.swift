@@ -36,8 +36,8 @@ package struct GatewayTopics: Sendable {
 }
 
 extension Substring {
-    /// The levels of a topic. They end at the byte of a slash, as for the broker that checks rights by them: a character of
-    /// Swift may hold the slash and a combining mark after it.
+    /// The levels of a topic. They end at the byte of a slash, as for the broker that checks rights by them: a character
+    /// of Swift may hold the slash and a combining mark after it.
     var topicLevels: [Substring] {
         utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).map { Substring($0) }
     }

@@ -67,8 +67,8 @@ extension Ledger {
         return transfer
     }
 
-    /// The SHA-256 of what was registered as this version of this product, module, kind and source version, whichever way
-    /// its sender called product and module.
+    /// The SHA-256 of what was registered as this version of this product, module, kind and source version, whichever
+    /// way its sender called product and module.
     package func registeredVersion(
         _ firmware: FirmwareMetadata,
         catalog: ProductCatalog

@@ -28,7 +28,7 @@ struct FileTransferIntakeTests {
         let outcome = try await bench.send([
             message(
                 "$file/one/init",
-                "{\"name\":\"x.bin\",\"size\":6,\"user_data\":{\"client_id\":\"c1\",\"product\":\"pumpctl\",\"version\":\"3\"}}"
+                "{\"name\":\"x\",\"user_data\":{\"client_id\":\"c1\",\"product\":\"pumpctl\",\"version\":\"3\"}}"
             ),
             message("$file/one/0", "abc", reply: "r", correlation: [7]),
             message("$file-async/one/3/\(Known.sha256(Array("def".utf8)).hex)", "def"),

@@ -21,7 +21,8 @@ struct TransferRequestTests {
               "segments_ttl": 86400, "user_data": {}, "future": [1],
               "firmware": {
                 "product": "pumpctl", "version": "1.4.2", "name": "pumpctl-1_4_2", "module": "default", "type": "delta",
-                "source_version": "1.4.1", "description": "d", "verify": true, "custom": {"a": 1}, "sign_method": "sha256",
+                "source_version": "1.4.1", "description": "d", "verify": true, "custom": {"a": 1},
+                "sign_method": "sha256",
                 "priority": -7, "signature": "s", "package": {"id": "spring", "files": 3}, "future": 1 } }
             """
         let request = try TransferRequest(payload: Array(text.utf8))
@@ -44,7 +45,8 @@ struct TransferRequestTests {
     func least() throws {
         for text in [
             "{\"name\":\"x\"}",
-            "{\"name\":\"x\",\"size\":null,\"checksum\":null,\"firmware\":null,\"expire_at\":null,\"segments_ttl\":null}",
+            "{\"name\":\"x\",\"size\":null,\"checksum\":null,\"firmware\":null}",
+            "{\"name\":\"x\",\"expire_at\":null,\"segments_ttl\":null}",
             "{\"name\":\"x\",\"firmware\":{\"product\":null,\"verify\":null,\"custom\":{},\"description\":\"\"}}",
         ] {
             let request = try TransferRequest(payload: Array(text.utf8))
@@ -94,7 +96,8 @@ struct TransferRequestTests {
     func fileTransfer() throws {
         let short = hash.dropFirst()
         let text = """
-            {"name":"x.bin","checksum":"\(short)","user_data":{"client_id":"c1","product":"pumpctl","version":"2","priority":3}}
+            {"name":"x.bin","checksum":"\(short)","user_data":{
+            "client_id":"c1","product":"pumpctl","version":"2","priority":3}}
             """
         let request = try TransferRequest(fileTransferPayload: Array(text.utf8))
         #expect(request.checksum == Known.digest(0x0a))

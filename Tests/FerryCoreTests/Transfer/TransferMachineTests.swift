@@ -103,8 +103,8 @@ private enum Event: String, CaseIterable {
     }
 }
 
-/// Every state × event. A state is where it leads, `-` stays as it is, `!` is a mistake of the program; `open`, `final` and
-/// `busy` are refusals that an operator gets. `^` marks a place after an upload that the cloud has confirmed.
+/// Every state × event. A state is where it leads, `-` stays as it is, `!` is a mistake of the program; `open`, `final`
+/// and `busy` are refusals that an operator gets. `^` marks a place after an upload that the cloud has confirmed.
 private let table = """
                         recv  stor  tick  uplo  regg  done  held  held^ fail  fail^ canc  expd
     attemptBegan        !     tick  !     !     regg  !     tick  regg  !     !     !     !
