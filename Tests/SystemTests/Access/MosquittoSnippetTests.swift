@@ -14,7 +14,9 @@ struct MosquittoSnippetTests {
 
     /// The shipped files, with the paths and the listener of a test.
     private func broker() async throws -> MosquittoBroker {
-        let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../../packaging/mosquitto")
+        let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(
+            path: "../../../packaging/mosquitto"
+        )
         let shipped = try String(contentsOf: folder.appending(path: "otaferry.conf"), encoding: .utf8)
         let ours = ["listener", "allow_anonymous", "password_file", "acl_file", "persistence"]
         let lines = shipped.split(separator: "\n").filter { line in !ours.contains { line.hasPrefix($0) } }

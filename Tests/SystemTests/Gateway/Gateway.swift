@@ -53,7 +53,7 @@ final class Gateway {
         try await cloud.start()
         proxy = setup.isRecorded ? try RecordingProxy(target: broker.port) : nil
         let spoken = ["out/#", "state/#", "event/#", "progress/#", "status", "res/#"].map { Self.root + "/" + $0 }
-        probe = try await MQTTClient(port: broker.port, topics: spoken + ["answers/#"])
+        probe = try await MQTTClient(port: broker.port, topics: spoken + ["answers/#", "$file-response/#"])
         try folder.write(configuration, to: "otaferry.toml")
         let credentials = try folder.write(
             "[default]\ntype = access_key\naccess_key_id = simulated-key\naccess_key_secret = simulated-secret\n",
@@ -61,6 +61,13 @@ final class Gateway {
         )
         try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: credentials)
         if setup.isStarted { try await start() }
+    }
+
+    deinit {
+        // The folder goes with this; nobody may write into it any more.
+        agent?.send(SIGKILL)
+        let deadline = ContinuousClock.now + .seconds(2)
+        while agent?.isRunning == true, ContinuousClock.now < deadline { usleep(1_000) }
     }
 
     private var configuration: String {

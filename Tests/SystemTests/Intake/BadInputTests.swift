@@ -204,7 +204,9 @@ extension SystemTests {
             try await gateway.ask("x", "0", firmware.part(0..<10_000))
             let state = try await gateway.waitForState(.expired, of: "x")
             #expect(state.reasonCode == "expired")
-            #expect(gateway.acknowledgements("x").last?.reasonText == "expired")
+            try await eventually("the sender to hear it") {
+                gateway.acknowledgements("x").last?.reasonText == "expired"
+            }
             #expect(try await gateway.ask("x", "10000", [1]).reasonText == "expired")
             try await expectSound(gateway)
         }

@@ -8,36 +8,49 @@ import Testing
 extension SystemTests {
     @Suite("The cloud fails")
     struct CloudFailureTests {
-        struct Case: Sendable, CustomTestStringConvertible {
-            let call: Call
-            let fault: Fault
-            var testDescription: String { "\(call.rawValue): \(fault.name)" }
-        }
-
-        static let cases: [Case] = [Call.generateUploadURL, .postObject, .createFirmware].flatMap { call in
-            var faults: [Fault] = [
+        private static func faults(of call: Call) -> [Fault] {
+            let faults: [Fault] = [
                 .hangUp, .hangUpAfterwards, .cutAnswer, .answer(.init(status: 500)), .answer(.init(status: 502)),
                 .refuse(status: 503, code: "ServiceUnavailable", message: "later"),
             ]
-            if call == .postObject {
-                faults += [.hangUpUpload(afterBytes: 50_000), .policyExpired, .wrongChecksum, .noChecksum]
-            } else {
-                faults += [
-                    .throttling(), .throttling(retryAfter: .milliseconds(300)),
-                    .refuseAfterwards(status: 500, code: "InternalError", message: "done all the same"),
-                    .fail(code: "iot.system.SystemException", message: "later"),
-                ]
+            guard call != .postObject else {
+                return faults + [.hangUpUpload(afterBytes: 50_000), .policyExpired, .wrongChecksum, .noChecksum]
             }
-            return faults.map { Case(call: call, fault: $0) }
+            return faults + [
+                .throttling(), .throttling(retryAfter: .milliseconds(300)),
+                .refuseAfterwards(status: 500, code: "InternalError", message: "done all the same"),
+                .fail(code: "iot.system.SystemException", message: "later"),
+            ]
         }
 
-        @Test("It heals by itself, with exactly one firmware", arguments: cases)
-        func heals(_ one: Case) async throws {
+        /// Most of the time goes into waiting between attempts.
+        private static let atOnce = 5
+
+        @Test(
+            "It heals by itself, with exactly one firmware",
+            arguments: [Call.generateUploadURL, .postObject, .createFirmware]
+        )
+        func heals(call: Call) async throws {
+            var faults = Self.faults(of: call).makeIterator()
+            await withTaskGroup(of: Void.self) { group in
+                var running = 0
+                while let fault = faults.next() {
+                    if running == Self.atOnce { await group.next() } else { running += 1 }
+                    group.addTask {
+                        do { try await Self.heal(call, fault) } catch { Issue.record("\(fault.name): \(error)") }
+                    }
+                }
+            }
+        }
+
+        @concurrent
+        private static func heal(_ call: Call, _ fault: Fault) async throws {
             let gateway = try await Gateway()
             let firmware = TestFirmware(200_000)
-            gateway.cloud.setFault(one.call, one.fault)
+            gateway.cloud.setFault(call, fault)
             try await gateway.send("put/pumpctl/1.4.2", firmware.bytes)
             let state = try await gateway.waitForState(.registered, of: firmware.oneShotID)
+            #expect(gateway.cloud.calls(call).first?.fault == fault.name)
             try await gateway.expectRegisteredOnce(firmware, state)
             try gateway.expectGrowingSequence(firmware.oneShotID)
         }

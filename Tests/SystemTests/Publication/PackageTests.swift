@@ -1,0 +1,106 @@
+import CloudSimulator
+import FerryCore
+import Foundation
+import TestSupport
+import Testing
+
+extension SystemTests {
+    @Suite("Packages, windows and limits")
+    struct PackageTests {
+        private let files = (0..<3).map { TestFirmware(60_000, version: "2.0", seed: UInt64($0 + 90)) }
+
+        private func deliver(_ gateway: Gateway, _ index: Int) async throws {
+            let file = files[index]
+            let package: JSONValue = ["id": "p", "files": .integer(Int64(files.count))]
+            let id = "m\(index)"
+            try await gateway.ask(
+                id,
+                "init",
+                file.initialization(name: "part\(index).bin", firmware: ["package": package])
+            )
+            try await gateway.send("t/\(id)/0", file.bytes)
+            try await gateway.send("t/\(id)/\(file.finish)")
+        }
+
+        private func expectOnePackage(_ gateway: Gateway) async throws {
+            var ids: Set<String?> = []
+            for index in files.indices {
+                let state = try await gateway.waitForState(.registered, of: "m\(index)")
+                ids.insert(state["cloud"]?["firmware_id"]?.string)
+            }
+            let list = await gateway.cloud.firmware
+            #expect(list.count == 1)
+            #expect(ids == [list.first?.id])
+            let objects = await gateway.cloud.objects
+            let registered = list.first?.files ?? []
+            #expect(Set(registered.map(\.name)) == ["part0.bin", "part1.bin", "part2.bin"])
+            for (index, file) in files.enumerated() {
+                let entry = registered.first { $0.name == "part\(index).bin" }
+                #expect(objects.first { $0.key == entry?.key }?.sha256 == file.sha256)
+            }
+        }
+
+        @Test("Files of a package wait for each other and become one firmware")
+        func package() async throws {
+            let gateway = try await Gateway()
+            try await deliver(gateway, 2)
+            try await deliver(gateway, 0)
+            try await gateway.waitForState(.stored, of: "m0") { $0.reasonCode == "package-incomplete" }
+            #expect(gateway.cloud.calls.isEmpty)
+            try await deliver(gateway, 1)
+            try await expectOnePackage(gateway)
+        }
+
+        @Test("Killed when the package was registered and the answer lost, it is still one firmware")
+        func killed() async throws {
+            let gateway = try await Gateway()
+            gateway.cloud.setFault(.createFirmware, .holdAfterwards(Gate()))
+            for index in files.indices { try await deliver(gateway, index) }
+            try await eventually("the firmware") { await gateway.cloud.firmware.count == 1 }
+            try await gateway.killAndRestart()
+            try await expectOnePackage(gateway)
+        }
+
+        @Test("Killed in the middle of a package's uploads, it is still one firmware")
+        func killedWhileUploading() async throws {
+            let gateway = try await Gateway { $0.cloud = { $0.receiveBuffer = 32_768 } }
+            gateway.cloud.setFault(.postObject, .delay(.zero))
+            gateway.cloud.setFault(.postObject, .holdUpload(afterBytes: 10_000, Gate()))
+            for index in files.indices { try await deliver(gateway, index) }
+            try await gateway.cloud.waitFor(.postObject, count: 2, .received)
+            try await gateway.killAndRestart()
+            try await expectOnePackage(gateway)
+        }
+
+        @Test("Outside the window nothing is uploaded, and a command opens it")
+        func window() async throws {
+            let gateway = try await Gateway { $0.settings["upload.window"] = Self.windowElsewhere }
+            let firmware = TestFirmware(20_000)
+            try await gateway.send("put/pumpctl/1.4.2", firmware.bytes)
+            try await gateway.waitForState(.stored, of: firmware.oneShotID) { $0.reasonCode == "outside-window" }
+            #expect(gateway.cloud.calls.isEmpty)
+            #expect(try await gateway.command("limits", ["window": ""])["ok"]?.bool == true)
+            let state = try await gateway.waitForState(.registered, of: firmware.oneShotID)
+            try await gateway.expectRegisteredOnce(firmware, state)
+            #expect(try await gateway.command("limits", ["window": "noon"]).errorCode == "bad-request")
+        }
+
+        /// An hour that is far from now.
+        private static var windowElsewhere: String {
+            let hour = (Calendar.current.component(.hour, from: Date()) + 6) % 24
+            return String(format: "%02d:00-%02d:30", hour, hour)
+        }
+
+        @Test("A rate limit set by a command holds the upload to it")
+        func rate() async throws {
+            let gateway = try await Gateway { $0.cloud = { $0.receiveBuffer = 32_768 } }
+            let firmware = TestFirmware(600_000)
+            #expect(try await gateway.command("limits", ["rate-limit": "200KiB/s"])["ok"]?.bool == true)
+            try await gateway.send("put/pumpctl/1.4.2", firmware.bytes)
+            try await gateway.waitForState(.registered, of: firmware.oneShotID)
+            let call = try #require(gateway.cloud.calls(.postObject).first)
+            let answered = try #require(call.answered)
+            #expect(answered - call.received > .seconds(1.5))
+        }
+    }
+}
