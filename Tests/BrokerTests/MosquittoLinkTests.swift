@@ -46,12 +46,9 @@ struct MosquittoLinkTests {
 
     @Test("A message that nobody subscribed to, or that the broker refuses, is reported so, and the connection stays")
     func receipts() async throws {
-        let broker = try await MosquittoBroker(
-            configuration: "max_packet_size 20000\nacl_file ACL".replacingOccurrences(
-                of: "ACL",
-                with: try Self.accessFile.write("topic readwrite in/#\ntopic write out/#\n", to: "acl")
-            )
-        )
+        let rights = try TemporaryFolder("acl")
+        let accessFile = try rights.write("topic readwrite in/#\ntopic write out/#\n", to: "acl")
+        let broker = try await MosquittoBroker(configuration: "max_packet_size 20000\nacl_file \(accessFile)")
         let bench = try LinkBench(LinkBench.settings(port: broker.port))
         try await bench.connected()
         #expect(bench.welcomes.first?.maximumPacket == ByteCount(20_000))
@@ -68,13 +65,10 @@ struct MosquittoLinkTests {
         #expect(bench.receipts[1] == 16 && bench.receipts[5] == 0)
         for receipt in [2, 3, 4] as [Int64] { #expect((bench.receipts[receipt] ?? 0) >= 0x80, "\(bench.receipts)") }
         try await eventually { bench.messages.map(\.topic) == ["in/y"] }
+        withExtendedLifetime(rights) {}
         #expect(bench.losses.isEmpty && bench.welcomes.count == 1)
         await bench.link.stop()
     }
-
-    private static let accessFile: TemporaryFolder = {
-        do { return try TemporaryFolder("acl") } catch { preconditionFailure("\(error)") }
-    }()
 
     @Test("The broker keeps the session and what came meanwhile")
     func session() async throws {
