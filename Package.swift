@@ -89,7 +89,7 @@ let package = Package(
         tests("SpoolTests", ["Spool", "FerryCore", "TestSupport", crypto]),
         tests("BrokerTests", ["Broker", "FerryCore", "TestSupport"]),
         tests("AliyunOTATests", ["AliyunOTA", "FerryCore", "TestSupport"]),
-        tests("AgentTests", ["Agent", "FerryCore", "TestSupport"]),
+        tests("AgentTests", ["Agent", "AliyunOTA", "Broker", "FerryCore", "Spool", "TestSupport", crypto, logging]),
         tests("CommandTests", ["otaferry", "Agent", "Broker", "FerryCore", "TestSupport", argumentParser]),
         tests("CloudSimulatorTests", ["CloudSimulator", "TestSupport", crypto]),
         tests("SystemTests", ["CloudSimulator", "FerryCore", "TestSupport", "otaferry", "otaferry-cloud", crypto]),

@@ -30,6 +30,8 @@ final class Digester: Sendable {
 
     /// Bytes that came less than this ago mean that senders are busy.
     private static let rest = Duration.milliseconds(100)
+    /// So long until the next try where the spool could not be read or written.
+    private static let failurePause = Duration.seconds(2)
 
     /// Ends the thread; after `run` has returned.
     func close() { hasher.executor.end() }
@@ -51,6 +53,7 @@ final class Digester: Sendable {
                 let isBusy = isBusy
                 var left: Set<Int64> = []
                 var isAnyDone = false
+                var pause = Self.rest
                 for key in keys {
                     switch await hasher.advance(key, onlyComplete: isBusy) {
                     case .done: isAnyDone = true
@@ -58,11 +61,14 @@ final class Digester: Sendable {
                         isAnyDone = true
                         left.insert(key)
                     case .later: left.insert(key)
+                    case .failing:
+                        left.insert(key)
+                        pause = Self.failurePause
                     }
                 }
                 if !isAnyDone {
                     // Cancelled: the loop ends.
-                    try? await Task.sleep(for: Self.rest)
+                    try? await Task.sleep(for: pause)
                 }
                 keys = left.union(take())
             }
@@ -94,6 +100,7 @@ private actor Hasher {
     private let logger: Logger
     private let isStored: @Sendable () -> Void
     private var running: [Int64: Running] = [:]
+    private var failure = RepeatingFailure()
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
@@ -124,6 +131,8 @@ private actor Hasher {
         case more
         /// Its bytes are there and can wait.
         case later
+        /// The spool could not be read or written; once it can, everything goes on.
+        case failing
     }
 
     /// Hashes the next bytes of a transfer, and finishes it when they were the last.
@@ -159,14 +168,21 @@ private actor Hasher {
             state.position += Int64(step.bytes.count)
             if state.position == step.end {
                 try await finish(key, state)
+                _ = failure.succeeded(at: .now)
                 return .done
             }
             running[key] = state
             return state.position < step.prefix && !step.bytes.isEmpty ? .more : .done
         } catch {
-            logger.error("The bytes of a transfer could not be read back", metadata: [LogKeys.error: "\(error)"])
-            if error.code == .damaged { await giveUp(key, error) }
-            return .done
+            if error.code == .damaged || failure.failed(at: .now) != .quiet {
+                logger.error("The bytes of a transfer could not be verified", metadata: [LogKeys.error: "\(error)"])
+            }
+            guard error.code != .damaged else {
+                await giveUp(key, error)
+                return .done
+            }
+            running[key] = state
+            return .failing
         }
     }
 

@@ -195,6 +195,7 @@ final class Herald: Sendable {
         guard let from, let events = try? ledger.events(after: from, limit: Self.outboxBatch), let last = events.last
         else { return }
         outbox.withLock { $0.submitted = last.number }
+        var submitted = from
         for event in events {
             let isAccepted = publish(
                 OutboundMessage(
@@ -204,9 +205,11 @@ final class Herald: Sendable {
                 )
             )
             guard isAccepted else {
-                outbox.withLock { $0.submitted = $0.acknowledged }
+                // The batch is as long as what was taken; it goes on when that is acknowledged, or there is room again.
+                outbox.withLock { $0.submitted = submitted }
                 return
             }
+            submitted = event.number
         }
     }
 

@@ -155,7 +155,9 @@ struct DeliveryParser: Sendable {
         guard let id = Name(digest.hex.prefix(16)) else {
             preconditionFailure("Hexadecimal digits are a name")
         }
-        let name = fileName ?? "\(product)-\(version)"
+        // Without a name of its own it has no suffix, whatever stands behind the last dot of the version.
+        let plain = "\(product)-\(version)"
+        let name = fileName ?? (FileName.suffix(of: plain) == "bin" ? plain : plain + ".bin")
         var firmware: [String: JSONValue] = ["product": .string(product.text), "version": .string(version.text)]
         for property in message.properties.userProperties {
             if Self.textMembers.contains(property.name) {

@@ -148,17 +148,19 @@ struct IntakeTransaction {
         }
     }
 
-    private func admit(
+    private mutating func admit(
         _ request: TransferRequest,
         _ address: TransferAddress,
         existing: Transfer?
     ) throws(SpoolError) -> Admission.Refusal? {
         if isFull { return Admission.Refusal("The disk of the gateway is full", code: .noRoom) }
         let open = ledger.receivingTransfers.count { $0.key != existing?.key }
+        // What this batch has let in already counts.
+        usage = ledger.usage
         let facts = Admission.Facts(
             openTransfers: open,
             room: usage.free + (existing?.reservedBytes ?? 0),
-            registeredVersion: try ledger.registeredVersion(request.firmware)
+            registeredVersion: try ledger.registeredVersion(request.firmware, catalog: rules.catalog)
         )
         if let refusal = rules.admission.refusal(of: request, facts: facts) { return refusal }
         guard request.firmware.package != nil else { return nil }
@@ -270,6 +272,11 @@ struct IntakeTransaction {
             return reply(address, .conflict, "Bytes behind the end of the file, \(end.size), are stored")
         }
         if isFull { return reply(address, .noRoom, "The disk of the gateway is full") }
+        usage = ledger.usage
+        // Room is kept for the size of fin from now on; init was asked about its own.
+        guard end.size - transfer.reservedBytes <= max(0, usage.free) else {
+            return reply(address, .noRoom, "The spool has no room for a file of \(ByteCount(rawValue: end.size))")
+        }
         transfer.end = end
         outcome.arrived.insert(transfer.key)
         try saveChanged(transfer, isNewState: false)

@@ -39,6 +39,8 @@ package struct BrokerLinkSettings: Sendable {
     package var subscriptions: [Subscription] = []
     /// Delays between attempts.
     package var backoff = Backoff(minimum: .milliseconds(500), maximum: .seconds(30))
+    /// CONNACK and the SUBACKs have to come within this time.
+    package var handshakeLimit: Duration = .seconds(10)
     /// A connection that lived shorter than this does not reset the back-off.
     package var soundAfter: Duration = .seconds(10)
     /// Messages and bytes that may wait to be published.

@@ -13,8 +13,6 @@ struct LinkLoop: Sendable {
     let receive: BrokerLink.Receive
     let observe: BrokerLink.Observe
 
-    /// CONNACK and the SUBACKs have to come within this time.
-    private static let handshakeLimit = Duration.seconds(10)
     /// So long the farewell may wait for its acknowledgements.
     private static let farewellLimit = Duration.milliseconds(1_500)
 
@@ -24,7 +22,6 @@ struct LinkLoop: Sendable {
         var generator = SystemRandomNumberGenerator()
         var version: Int32 = 5
         while stopRequest() == nil {
-            let started = ContinuousClock.now
             let failure = attempt(protocolVersion: version)
             queue.close()
             guard let failure else { return }
@@ -33,7 +30,8 @@ struct LinkLoop: Sendable {
                 continue
             }
             observe(failure.error.isRefusal ? .refused(failure.error) : .lost(failure.error))
-            if ContinuousClock.now - started >= settings.soundAfter { backoff.reset() }
+            // Only the time in which it was of use counts: a slow failure is no health.
+            if let ready = failure.readySince, ContinuousClock.now - ready >= settings.soundAfter { backoff.reset() }
             pause(backoff.next(using: &generator))
         }
     }
@@ -41,6 +39,8 @@ struct LinkLoop: Sendable {
     private struct Failure {
         var error: LinkError
         var isVersionRefusal = false
+        /// When the connection was of use from, if it ever was.
+        var readySince: ContinuousClock.Instant?
     }
 
     /// Waits, or less when a stop is asked for.
@@ -55,12 +55,13 @@ struct LinkLoop: Sendable {
 
     /// One connection from CONNECT to its end; nil when it ended because a stop was asked for.
     private func attempt(protocolVersion: Int32) -> Failure? {
+        var readySince: ContinuousClock.Instant?
         do {
             let client = try MosquittoClient(settings: settings, protocolVersion: protocolVersion)
             try client.connect()
             var conversation = Conversation(
                 client: client,
-                handshakeEnd: .now + Self.handshakeLimit
+                handshakeEnd: .now + settings.handshakeLimit
             )
             while true {
                 if let farewell = stopRequest() {
@@ -68,11 +69,12 @@ struct LinkLoop: Sendable {
                     return nil
                 }
                 try turn(&conversation)
+                if readySince == nil && conversation.isReady { readySince = .now }
             }
         } catch {
             // MQTT 5: 0x84 unsupported protocol version; MQTT 3.1.1: 1 unacceptable protocol version.
             let isVersion = error.code == .refused && (error.number == 0x84 || error.number == 1)
-            return Failure(error: error, isVersionRefusal: isVersion)
+            return Failure(error: error, isVersionRefusal: isVersion, readySince: readySince)
         }
     }
 
@@ -133,11 +135,7 @@ struct LinkLoop: Sendable {
             if result != 0 {
                 // What was read before the failure is not acknowledged, so the broker delivers it again.
                 if let refusal = refusal(in: client.notes) { throw refusal }
-                throw LinkError(
-                    .lost,
-                    "The connection to the broker broke: \(MosquittoClient.text(of: result))",
-                    number: result
-                )
+                try check(result)
             }
             guard client.inbox.count < limit.messages, client.inboxBytes < Int(limit.bytes.rawValue) else { return }
             var descriptor = pollfd(fd: client.socket, events: Int16(POLLIN), revents: 0)
@@ -213,7 +211,7 @@ struct LinkLoop: Sendable {
     private func checkTimes(_ conversation: Conversation) throws(LinkError) {
         let now = ContinuousClock.now
         if !conversation.isReady && now > conversation.handshakeEnd {
-            throw LinkError(.silent, "The broker did not answer CONNECT and SUBSCRIBE in \(Self.handshakeLimit)")
+            throw LinkError(.silent, "The broker did not answer CONNECT and SUBSCRIBE in \(settings.handshakeLimit)")
         }
         // PINGREQ goes out after one keep-alive of silence; half of one is time enough for its answer.
         let silence = now - conversation.lastHeard
@@ -224,8 +222,9 @@ struct LinkLoop: Sendable {
 
     private func check(_ result: Int32) throws(LinkError) {
         guard result != 0 else { return }
+        // The handshake of TLS goes on after connect(2), so its failure comes from reading or writing.
         throw LinkError(
-            .lost,
+            MosquittoClient.isTLS(result) ? .tls : .lost,
             "The connection to the broker broke: \(MosquittoClient.text(of: result))",
             number: result
         )

@@ -181,8 +181,11 @@ final class MosquittoClient {
         let result = list.withPointer { mosquitto_connect_bind_v5(handle, host, Int32(port), keepAlive, nil, $0) }
         guard result != MOSQ_ERR_SUCCESS.number else { return }
         let detail = result == MOSQ_ERR_ERRNO.number ? String(cString: strerror(errno)) : Self.text(of: result)
-        let isTLS = result == MOSQ_ERR_TLS.number || result == MOSQ_ERR_TLS_HANDSHAKE.number
-        throw LinkError(isTLS ? .tls : .unreachable, "Could not connect to \(host):\(port): \(detail)", number: result)
+        throw LinkError(
+            Self.isTLS(result) ? .tls : .unreachable,
+            "Could not connect to \(host):\(port): \(detail)",
+            number: result
+        )
     }
 
     var socket: Int32 { mosquitto_socket(handle) }
@@ -238,6 +241,11 @@ final class MosquittoClient {
     private func check(_ result: Int32, _ operation: String, code: LinkError.Code = .library) throws(LinkError) {
         guard result != MOSQ_ERR_SUCCESS.number else { return }
         throw LinkError(code, "Could not \(operation): \(Self.text(of: result))", number: result)
+    }
+
+    /// Whether certificates, or a peer that speaks no TLS, are the cause.
+    static func isTLS(_ result: Int32) -> Bool {
+        result == MOSQ_ERR_TLS.number || result == MOSQ_ERR_TLS_HANDSHAKE.number
     }
 
     /// libmosquitto's words for a code of its own; for `MOSQ_ERR_ERRNO` the system's.

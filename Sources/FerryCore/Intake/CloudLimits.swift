@@ -10,6 +10,9 @@ package enum CloudLimits {
     /// Udi.
     package static let customCharacters = 4_096
 
+    /// Characters as the cloud counts them at most: what is one for Swift may be several there.
+    static func count(_ text: String) -> Int { text.utf16.count }
+
     /// What is wrong with a FirmwareName, as a sentence; nil when the cloud takes it.
     package static func problem(withFirmwareName name: String) -> String? {
         guard (1...nameCharacters).contains(name.unicodeScalars.count) else {

@@ -17,11 +17,13 @@ package struct FileTransferTopic: Sendable, Equatable {
     }
 
     /// Whether a topic is meant for this door.
-    package static func isOne(_ topic: String) -> Bool { topic.hasPrefix("$file/") || topic.hasPrefix("$file-async/") }
+    package static func isOne(_ topic: String) -> Bool {
+        topic.utf8.starts(with: "$file/".utf8) || topic.utf8.starts(with: "$file-async/".utf8)
+    }
 
     /// Reads a topic for which `isOne` holds.
     package init(topic: String) throws(Refusal) {
-        let levels = topic.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
+        let levels = Substring(topic).topicLevels.dropFirst()
         guard let id = levels.first, (1...255).contains(id.utf8.count) else {
             throw Refusal(fileID: nil, text: "The file id must be one topic level of 1 to 255 bytes")
         }

@@ -58,7 +58,7 @@ package struct FirmwareMetadata: Sendable, Equatable {
             self.kind = kind
         }
         description = try Self.text(json, "description")
-        if let description, description.count > CloudLimits.descriptionCharacters {
+        if let description, CloudLimits.count(description) > CloudLimits.descriptionCharacters {
             throw Problem("firmware.description is longer than \(CloudLimits.descriptionCharacters) characters")
         }
         if let verify = json["verify"] {
@@ -112,7 +112,7 @@ package struct FirmwareMetadata: Sendable, Equatable {
     private static func custom(_ json: JSONValue) throws(Problem) -> String? {
         guard let value = json["custom"], value != .object([:]) else { return nil }
         let text = value.string ?? value.text
-        guard text.count <= CloudLimits.customCharacters else {
+        guard CloudLimits.count(text) <= CloudLimits.customCharacters else {
             throw Problem("firmware.custom is longer than \(CloudLimits.customCharacters) characters")
         }
         return text

@@ -31,6 +31,14 @@ package struct GatewayTopics: Sendable {
     private func levels(_ topic: String, below name: String) -> [Substring]? {
         let prefix = root + name
         guard topic.utf8.starts(with: prefix.utf8) else { return nil }
-        return topic.dropFirst(prefix.count).split(separator: "/", omittingEmptySubsequences: false)
+        return Substring(topic.utf8.dropFirst(prefix.utf8.count)).topicLevels
+    }
+}
+
+extension Substring {
+    /// The levels of a topic. They end at the byte of a slash, as for the broker that checks rights by them: a character
+    /// of Swift may hold the slash and a combining mark after it.
+    var topicLevels: [Substring] {
+        utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).map { Substring($0) }
     }
 }

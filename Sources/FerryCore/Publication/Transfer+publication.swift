@@ -54,8 +54,11 @@ package struct PublicationPolicy: Sendable {
 /// | ticketing, uploading | restarted, attemptAbandoned | stored |
 /// | registering | restarted | registering, outcome unknown |
 /// | any that is not final | cancelled | cancelled |
-/// | failed with its bytes, held, stored | retried | stored |
+/// | failed with its bytes before its upload, held before its upload, stored | retried | stored |
+/// | failed after its upload, held after its upload | retried | registering |
 /// | registering | retried | registering |
+/// | held before its upload | described | stored |
+/// | held after its upload | described | registering |
 extension Transfer {
     /// What an attempt has to begin with.
     package enum AttemptAction: Sendable, Equatable {

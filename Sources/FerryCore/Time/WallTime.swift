@@ -25,7 +25,11 @@ package struct WallTime: Sendable, Hashable, Comparable {
 
     /// `2026-05-01T08:00:00.000Z`
     package var iso8601: String {
-        date.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+        // Foundation cuts the fraction off a binary number, which is often just below the millisecond that is meant.
+        let (quotient, remainder) = milliseconds.quotientAndRemainder(dividingBy: 1_000)
+        let (seconds, fraction) = remainder < 0 ? (quotient - 1, remainder + 1_000) : (quotient, remainder)
+        let whole = WallTime(milliseconds: seconds * 1_000).iso8601Seconds
+        return "\(whole.dropLast()).\(String(fraction + 1_000).dropFirst())Z"
     }
 
     /// `2026-05-01T08:00:00Z`, as Alibaba Cloud's `Timestamp` parameter wants it.

@@ -67,15 +67,25 @@ extension Ledger {
         return transfer
     }
 
-    /// The SHA-256 of what was registered as this version of this product, module, kind and source version.
-    package func registeredVersion(_ firmware: FirmwareMetadata) throws(SpoolError) -> Digest? {
-        guard let product = firmware.product, let version = firmware.version else { return nil }
-        for transfer in try statements.registered(product: product, version: version) {
-            let other = transfer.firmware
-            let isSame =
-                other.module == firmware.module && other.kind == firmware.kind
-                && other.sourceVersion == firmware.sourceVersion
-            if isSame, let digests = transfer.digests { return digests.sha256 }
+    /// The SHA-256 of what was registered as this version of this product, module, kind and source version, whichever
+    /// way its sender called product and module.
+    package func registeredVersion(
+        _ firmware: FirmwareMetadata,
+        catalog: ProductCatalog
+    ) throws(SpoolError) -> Digest? {
+        guard let wanted = CloudFirmware(firmware, catalog: catalog), let product = firmware.product,
+            let version = firmware.version, let entry = catalog.entry(for: product)
+        else { return nil }
+        let names: Set<Name?> = [product, entry.alias, Name(entry.productKey)]
+        for case let name? in names {
+            for transfer in try statements.registered(product: name, version: version) {
+                guard let other = CloudFirmware(transfer.firmware, catalog: catalog), let digests = transfer.digests
+                else { continue }
+                let isSame =
+                    other.module == wanted.module && other.isDelta == wanted.isDelta
+                    && other.sourceVersion == wanted.sourceVersion
+                if isSame { return digests.sha256 }
+            }
         }
         return nil
     }

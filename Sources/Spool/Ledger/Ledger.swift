@@ -153,7 +153,10 @@ package final class Ledger {
         var transfer = transfer
         transfer.seq = nextSeq()
         try statements.saveTransfer(transfer)
-        if !transfer.hasBytes && transfer.state != .receiving { doom(transfer.key) }
+        if !transfer.hasBytes && transfer.state != .receiving {
+            dropPendingRow(of: transfer.key)
+            doom(transfer.key)
+        }
         changed.updateValue(transfer.state.isFinal ? nil : transfer, forKey: transfer.key)
         return transfer
     }
@@ -163,12 +166,18 @@ package final class Ledger {
 
     /// Forgets the transfer, its events and its bytes.
     package func remove(_ transfer: Transfer) throws(SpoolError) {
-        pendingRows[transfer.key] = nil
+        dropPendingRow(of: transfer.key)
         try statements.removeTransfer(transfer.key)
         // `seq` must not go back when the highest row is gone.
         try setSetting("seq", String(counters.seq))
         doom(transfer.key)
         changed.updateValue(nil, forKey: transfer.key)
+    }
+
+    /// Bytes that came in this transaction and will never be a row take no room.
+    private func dropPendingRow(of key: Int64) {
+        guard let pending = pendingRows.removeValue(forKey: key) else { return }
+        counters.usedBytes -= Int64(pending.bytes.count)
     }
 
     private func doom(_ key: Int64) {

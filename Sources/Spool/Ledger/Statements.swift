@@ -69,8 +69,9 @@ final class Statements {
     }
 
     func loadOpenTransfers() throws(SpoolError) -> [Transfer] {
-        let states = TransferState.allCases.filter { !$0.isFinal }.map { "'\($0.rawValue)'" }
-        return try rows("WHERE state IN (\(states.joined(separator: ", "))) ORDER BY key")
+        // A state of a newer version is among them: it is held, see TransferRow.
+        let states = TransferState.allCases.filter(\.isFinal).map { "'\($0.rawValue)'" }
+        return try rows("WHERE state NOT IN (\(states.joined(separator: ", "))) ORDER BY key")
     }
 
     func transfer(at address: TransferAddress) throws(SpoolError) -> Transfer? {

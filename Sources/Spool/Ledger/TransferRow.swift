@@ -74,10 +74,11 @@ enum TransferRow {
         transfer.request = row.text(8).flatMap { try? JSONValue(parsing: $0) }
             .flatMap { try? TransferRequest(document: $0, isChecksumLenient: true) }
         transfer.firmware = row.text(9).flatMap { FirmwareMetadata(storedText: $0) } ?? FirmwareMetadata()
-        if let size = row.optionalInteger(13) {
+        if let size = row.optionalInteger(13), size >= 0 {
             transfer.end = Transfer.FileEnd(size: size, checksum: row.blob(14).map { Digest(bytes: $0) })
         }
-        transfer.received = ByteRanges(0..<row.integer(15))
+        // Numbers that nobody wrote must not keep the agent from starting.
+        transfer.received = ByteRanges(0..<max(0, row.integer(15)))
         if let sha256 = row.blob(16), let md5 = row.blob(17), let crc64 = row.optionalInteger(18) {
             transfer.digests = FileDigests(
                 sha256: Digest(bytes: sha256),

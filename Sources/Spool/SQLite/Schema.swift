@@ -99,10 +99,12 @@ enum Schema {
 
     /// Sets up the connection and brings the file to this program's version, each step whole or not at all.
     static func prepare(_ database: Database) throws(SpoolError) {
-        for pragma in pragmas { try database.execute(pragma, "set \(pragma)") }
         let version = try database.number("PRAGMA user_version")
         let application = try database.number("PRAGMA application_id")
-        let isNew = version == 0 && application == 0
+        // Most programs leave both numbers at 0, so the file has to be empty too.
+        let tables = try database.number("SELECT count(*) FROM sqlite_master")
+        let isNew = version == 0 && application == 0 && tables == 0
+        // Looked at before anything is set: the journal's mode stays in the file.
         if !isNew && application != applicationID {
             throw SpoolError(
                 .unusable,
@@ -119,6 +121,7 @@ enum Schema {
                 hint: "Install the newer otaferry again, or name another file in spool.path"
             )
         }
+        for pragma in pragmas { try database.execute(pragma, "set \(pragma)") }
         for (index, migration) in migrations.enumerated().dropFirst(Int(version)) {
             let operation = "bring the spool to version \(index + 1) (\(migration.name))"
             try database.execute(

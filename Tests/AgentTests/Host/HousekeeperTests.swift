@@ -1,0 +1,114 @@
+import Broker
+import FerryCore
+import Logging
+import Spool
+import TestSupport
+import Testing
+
+@testable import Agent
+
+@Suite("Housekeeping")
+struct HousekeeperTests {
+    private static let start = WallTime(milliseconds: 1_777_622_400_000)
+
+    private static func rules(_ bench: IntakeBench) -> Housekeeper.Rules {
+        Housekeeper.Rules(segmentsTTL: .seconds(86_400), keepFinal: .seconds(604_800), intake: bench.rules)
+    }
+
+    private static func transfer(_ document: JSONValue?) throws -> Transfer {
+        var transfer = Transfer(key: 1, address: Known.address("ci/one"), door: .segments, seq: 1, at: start)
+        transfer.request = try document.map { try TransferRequest(document: $0) }
+        return transfer
+    }
+
+    @Test(
+        "A transfer ends after its own time, that of the configuration, or at its moment",
+        arguments: [
+            (["name": "x"], 86_400), (["name": "x", "segments_ttl": 600], 600),
+            (["name": "x", "segments_ttl": 1], 300),
+            (nil, 60),
+        ] as [(JSONValue?, Int64)]
+    )
+    func silence(document: JSONValue?, seconds: Int64) throws {
+        let rules = Self.rules(try IntakeBench())
+        let transfer = try Self.transfer(document)
+        #expect(rules.end(of: transfer, at: Self.start + .seconds(seconds)) == nil)
+        #expect(rules.end(of: transfer, at: Self.start + .seconds(seconds) + .milliseconds(1)) != nil)
+        var fresh = transfer
+        fresh.lastByte = Self.start + .seconds(seconds)
+        #expect(rules.end(of: fresh, at: Self.start + .seconds(seconds * 2)) == nil)
+    }
+
+    @Test("expire_at ends a transfer however busy it is")
+    func expireAt() throws {
+        let rules = Self.rules(try IntakeBench())
+        let moment = Self.start.milliseconds / 1_000 + 100
+        var transfer = try Self.transfer(["name": "x", "expire_at": .integer(moment)])
+        transfer.lastByte = Self.start + .seconds(99)
+        #expect(rules.end(of: transfer, at: Self.start + .milliseconds(99_999)) == nil)
+        #expect(rules.end(of: transfer, at: Self.start + .seconds(100)) != nil)
+    }
+
+    @Test("Only a transfer that is receiving ends by its time", arguments: TransferState.allCases)
+    func onlyReceiving(state: TransferState) throws {
+        let rules = Self.rules(try IntakeBench())
+        let transfer = Transfer(
+            key: 1,
+            address: Known.address("ci/one"),
+            door: .segments,
+            seq: 1,
+            state: state,
+            since: Self.start,
+            created: Self.start,
+            publication: Publication(),
+            isPaused: false
+        )
+        #expect((rules.end(of: transfer, at: Self.start + .seconds(1 << 30)) != nil) == (state == .receiving))
+    }
+
+    @Test("Ended transfers are told, orphans and old final ones are forgotten, and their bytes give room back")
+    func run() async throws {
+        let bench = try IntakeBench()
+        let old = WallTime.now() + .seconds(-30 * 86_400)
+        _ = try await bench.send(
+            [
+                ("t/late/init", Array("{\"name\":\"x\"}".utf8)), ("t/late/0", [1, 2, 3]), ("t/orphan/0", [1, 2]),
+                ("put/other/1/x.bin", [9]),
+            ],
+            at: old
+        )
+        _ = try await bench.send([("t/fresh/init", Array("{\"name\":\"x\"}".utf8)), ("t/fresh/0", [1])])
+        let refused = "ci/\(Known.sha256([9]).hex.prefix(16))"
+        #expect(try await bench.transfer(refused)?.state == .failed)
+
+        let keeper = Housekeeper(
+            spool: bench.spool,
+            herald: bench.herald,
+            rules: Self.rules(bench),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        )
+        let work = Task { await keeper.run() }
+        defer { work.cancel() }
+        try await eventually { try await bench.transfer("ci/late")?.state == .expired }
+        try await eventually { try await bench.transfer("ci/orphan") == nil }
+        try await eventually { try await bench.transfer(refused) == nil }
+        try await eventually { try await bench.used == 1 }
+        #expect(try await bench.transfer("ci/fresh")?.state == .receiving)
+
+        let topics = Known.topics
+        #expect(
+            bench.mailbox.payloads(on: topics.acknowledgement(Known.address("ci/late"))).map(\.reasonAndState) == [
+                "expired/expired"
+            ]
+        )
+        #expect(
+            bench.mailbox.payloads(on: topics.acknowledgement(Known.address("ci/orphan"))).map(\.reasonAndState) == [
+                "unknown-transfer/-"
+            ]
+        )
+        let cleared = bench.mailbox.messages.filter { $0.topic == topics.state(Known.address(refused)) }
+        #expect(cleared.map(\.payload) == [[]] && cleared.allSatisfy(\.isRetained))
+        work.cancel()
+        await work.value
+    }
+}

@@ -1,0 +1,251 @@
+import AliyunOTA
+import Broker
+import FerryCore
+import Foundation
+import Logging
+import Spool
+import TestSupport
+import Testing
+
+@testable import Agent
+
+private let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+/// An operator's side of the agent, without a broker and a cloud.
+private struct OperatorBench {
+    let intake: IntakeBench
+    let commands: Operator
+    let publisher: Publisher
+
+    init() throws {
+        intake = try IntakeBench(openTransfersMax: 1_000)
+        let settings = CloudSettings(region: "cn-shanghai", link: .init(version: "test"))
+        let http = HTTPClient(settings: settings)
+        let clock = ServerClock()
+        publisher = Publisher(
+            spool: intake.spool,
+            herald: intake.herald,
+            cloud: CloudCalls(
+                client: OTAClient(
+                    settings: settings,
+                    credentials: CredentialsFile(path: "/nowhere", profile: "default"),
+                    http: http,
+                    clock: clock,
+                    logger: quiet
+                ),
+                pacer: CallPacer(callsPerSecond: 1),
+                clock: clock,
+                board: intake.board
+            ),
+            policy: PublicationPolicy(),
+            limits: UploadLimits(window: nil, rate: nil, limitRate: { _ in }, minuteOfDay: { 0 }),
+            concurrent: 1,
+            logger: quiet,
+            bytesReleased: {}
+        )
+        let mailbox = intake.mailbox
+        commands = Operator(
+            spool: intake.spool,
+            herald: intake.herald,
+            publisher: publisher,
+            logger: quiet,
+            publish: { mailbox.publish($0) },
+            synchronize: { _ = mailbox.publish(OutboundMessage(topic: "synchronized", payload: [])) }
+        )
+    }
+
+    /// Gives a command as the control connection does; answers with what was answered on `back`.
+    @discardableResult
+    func give(_ verb: String, _ arguments: JSONValue, isRetained: Bool = false) async -> JSONValue {
+        var properties = MessageProperties()
+        properties.responseTopic = "back"
+        let message = InboundMessage(
+            topic: "otaferry/v1/gw/cmd/\(verb)",
+            payload: arguments.encoded,
+            isRetained: isRetained,
+            properties: properties
+        )
+        let commands = commands
+        // It waits for the spool, which only threads of our own may do.
+        await withCheckedContinuation { continuation in
+            Thread.detachNewThread {
+                #expect(commands.receive([message]) == .done)
+                continuation.resume()
+            }
+        }
+        return intake.mailbox.payloads(on: "back").last ?? .null
+    }
+
+    func code(_ verb: String, _ arguments: JSONValue) async -> String {
+        let answer = await give(verb, arguments)
+        return answer["ok"] == true ? "ok" : answer["error"]?["code"]?.string ?? "?"
+    }
+
+    /// `ci/<id>` with all its bytes; held without metadata.
+    func held(_ id: String) async throws {
+        _ = try await intake.send([
+            ("t/\(id)/init", Array("{\"name\":\"x.bin\"}".utf8)), ("t/\(id)/0", [1, 2, 3]), ("t/\(id)/fin/3", []),
+        ])
+        try await intake.change("ci/\(id)") { transfer in
+            transfer.verified(
+                .init(sha256: Known.sha256([1, 2, 3]), md5: .init(bytes: [1]), crc64: 0),
+                catalog: Known.catalog,
+                at: .now()
+            )
+        }
+    }
+}
+
+@Suite("What commands do")
+struct OperatorTests {
+    @Test("ping answers with version and time, and sync says everything again")
+    func pingAndSync() async throws {
+        let bench = try OperatorBench()
+        let answer = await bench.give("ping", ["request": "r1"])
+        #expect(answer["ok"] == true && answer["request"] == "r1")
+        #expect(
+            answer["result"]?["version"]?.string != nil
+                && WallTime(iso8601: answer["result"]?["time"]?.string ?? "") != nil
+        )
+        await bench.give("sync", [:])
+        #expect(bench.intake.mailbox.messages.contains { $0.topic == "synchronized" })
+    }
+
+    @Test("list goes through all pages, and keeps to its filter")
+    func list() async throws {
+        let bench = try OperatorBench()
+        for number in 0..<5 { _ = try await bench.intake.ack("t/t\(number)/init", Array("{\"name\":\"x\"}".utf8)) }
+        try await bench.held("held")
+        var ids: [String] = []
+        var after: JSONValue = nil
+        repeat {
+            let answer = await bench.give("list", ["filter": ["state": "receiving"], "limit": 2, "after": after])
+            let states = try #require(answer["result"]?["states"]?.array)
+            #expect(states.count <= 2)
+            ids += states.compactMap { $0["id"]?.string }
+            after = answer["result"]?["next"] ?? .null
+        } while after != .null
+        #expect(ids == ["t0", "t1", "t2", "t3", "t4"])
+        let held = await bench.give("list", ["filter": ["sender": "ci", "state": "held"]])
+        #expect(held["result"]?["states"]?.array?.count == 1 && held["result"]?.object?["next"] == .null)
+        let none = await bench.give("list", ["filter": ["sender": "nobody"]])
+        #expect(none["result"]?["states"] == [])
+        for wrong in [
+            ["filter": ["state": "flying"]], ["limit": 0], ["limit": 501], ["filter": ["sender": "a b"]],
+            ["after": "x"],
+        ] as [JSONValue] {
+            #expect(await bench.code("list", wrong) == "bad-request", "\(wrong.text)")
+        }
+    }
+
+    @Test("get shows the state and the history")
+    func get() async throws {
+        let bench = try OperatorBench()
+        try await bench.held("one")
+        let answer = await bench.give("get", ["transfer": "one"])
+        #expect(answer["result"]?["state"]?["state"] == "held")
+        #expect(answer["result"]?["events"]?.array?.isEmpty == false)
+        #expect(await bench.code("get", ["transfer": "two"]) == "unknown-transfer")
+        #expect(await bench.code("get", ["transfer": "one", "sender": "other"]) == "unknown-transfer")
+        #expect(await bench.code("get", [:]) == "bad-request")
+        _ = try await bench.intake.send([
+            InboundMessage(topic: "otaferry/v1/gw/in/dev/t/one/init", payload: Array("{\"name\":\"x\"}".utf8))
+        ])
+        #expect(await bench.code("get", ["transfer": "one"]) == "ambiguous")
+        #expect(await bench.code("get", ["transfer": "one", "sender": "dev"]) == "ok")
+    }
+
+    @Test("describe sets a held one going")
+    func describe() async throws {
+        let bench = try OperatorBench()
+        try await bench.held("one")
+        #expect(await bench.code("describe", ["request": "r1", "transfer": "one"]) == "bad-request")
+        #expect(
+            await bench.code("describe", ["request": "r2", "transfer": "one", "firmware": ["product": "other"]])
+                == "unknown-product"
+        )
+        #expect(
+            await bench.code("describe", ["request": "r3", "transfer": "one", "firmware": ["version": "a b"]])
+                == "bad-metadata"
+        )
+        #expect(
+            await bench.code(
+                "describe",
+                ["request": "r4", "transfer": "one", "firmware": ["product": "pumpctl", "version": "1"]]
+            ) == "ok"
+        )
+        #expect(try await bench.intake.transfer()?.state == .stored)
+        #expect(bench.intake.mailbox.payloads(on: "otaferry/v1/gw/state/ci/one").last?["firmware"]?["version"] == "1")
+    }
+
+    @Test("A repeated request gets the first answer again and does nothing")
+    func repeated() async throws {
+        let bench = try OperatorBench()
+        try await bench.held("one")
+        let first = await bench.give("cancel", ["request": "r1", "transfer": "one"])
+        #expect(first["ok"] == true && first["result"]?["state"] == "cancelled")
+        #expect(await bench.give("cancel", ["request": "r1", "transfer": "one"]) == first)
+        #expect(await bench.code("cancel", ["request": "r2", "transfer": "one"]) == "final")
+        let refused = await bench.give("cancel", ["request": "r3", "transfer": "two"])
+        try await bench.held("two")
+        #expect(await bench.give("cancel", ["request": "r3", "transfer": "two"]) == refused)
+        #expect(try await bench.intake.transfer("ci/two")?.state == .held)
+    }
+
+    @Test("cancel, purge, priority, pause, resume and retry do as they say, and say so")
+    func changes() async throws {
+        let bench = try OperatorBench()
+        try await bench.held("one")
+        #expect(await bench.code("retry", ["request": "a", "transfer": "one"]) == "needs-metadata")
+        #expect(await bench.code("priority", ["request": "b", "transfer": "one", "priority": 7]) == "ok")
+        #expect(await bench.code("priority", ["request": "c", "transfer": "one", "priority": 101]) == "bad-request")
+        #expect(await bench.code("priority", ["request": "d", "transfer": "one"]) == "bad-request")
+        #expect(await bench.code("pause", ["request": "e", "transfer": "one"]) == "ok")
+        let paused = try await bench.intake.transfer()
+        #expect(paused?.isPaused == true && paused?.firmware.priority == 7)
+        #expect(await bench.code("resume", ["request": "f", "transfer": "one"]) == "ok")
+        #expect(try await bench.intake.transfer()?.isPaused == false)
+        #expect(await bench.code("purge", ["request": "g", "transfer": "one"]) == "not-final")
+        #expect(await bench.code("cancel", ["request": "h", "transfer": "one"]) == "ok")
+        #expect(await bench.code("purge", ["request": "i", "transfer": "one"]) == "ok")
+        #expect(try await bench.intake.transfer() == nil)
+        let last = bench.intake.mailbox.messages.last { $0.topic == "otaferry/v1/gw/state/ci/one" }
+        #expect(last?.payload.isEmpty == true && last?.isRetained == true)
+    }
+
+    @Test("pause and resume of everything survive a restart")
+    func pauseAll() async throws {
+        let bench = try OperatorBench()
+        for (verb, kept) in [("pause", "all"), ("resume", nil)] as [(String, String?)] {
+            #expect(await bench.code(verb, ["request": .string(verb)]) == "ok")
+            let setting = try await bench.intake.spool.read { (ledger) throws(SpoolError) in
+                try ledger.setting(OperatorTransaction.pausedSetting)
+            }
+            #expect(setting == kept)
+            #expect(bench.intake.board.has(.paused) == (kept != nil))
+        }
+    }
+
+    @Test("limits hold until the next restart, or for good, and wrong ones are refused")
+    func limits() async throws {
+        let bench = try OperatorBench()
+        let answer = await bench.give("limits", ["request": "a", "rate-limit": "1MiB/s", "window": "01:00-05:00"])
+        #expect(answer["ok"] == true && answer["result"]?["window"] == "01:00-05:00", "\(answer.text)")
+        let setting = try await bench.intake.spool.read { (ledger) throws(SpoolError) in try ledger.setting("window") }
+        #expect(setting == nil)
+        #expect(await bench.code("limits", ["request": "b", "window": "25:00-26:00"]) == "bad-request")
+        #expect(await bench.code("limits", ["request": "c", "rate-limit": "fast"]) == "bad-request")
+        #expect(await bench.code("limits", ["request": "d", "window": "02:00-05:00", "keep": true]) == "ok")
+        let kept = try await bench.intake.spool.read { (ledger) throws(SpoolError) in try ledger.setting("window") }
+        #expect(kept == "02:00-05:00")
+    }
+
+    @Test("A retained command does nothing, and clearing it is not answered")
+    func retained() async throws {
+        let bench = try OperatorBench()
+        try await bench.held("one")
+        let answer = await bench.give("cancel", ["request": "r", "transfer": "one"], isRetained: true)
+        #expect(answer["error"]?["code"] == "retained")
+        #expect(try await bench.intake.transfer()?.state == .held)
+    }
+}
