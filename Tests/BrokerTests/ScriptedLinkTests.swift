@@ -61,6 +61,22 @@ struct ScriptedLinkTests {
         await bench.link.stop()
     }
 
+    @Test("A broker that hangs up on MQTT 5 without a word is spoken to in 3.1.1")
+    func fallsBackAfterHangUps() async throws {
+        let peer = try ScriptedPeer { client, _ in
+            guard client.readConnect() == 4 else { return }
+            client.write([0x20, 2, 0, 0])
+            guard let packet = client.read() else { return }
+            client.write([0x90, 3, packet.body[0], packet.body[1], 1])
+            client.readToEnd()
+        }
+        let bench = try LinkBench(LinkBench.settings(port: peer.port))
+        try await bench.connected()
+        #expect(bench.welcomes.first?.protocolVersion == 4)
+        #expect(!bench.losses.isEmpty)
+        await bench.link.stop()
+    }
+
     private final class Levels: Sendable {
         private let levels = Mutex<[UInt8]>([])
         func append(_ level: UInt8) { levels.withLock { $0.append(level) } }

@@ -107,7 +107,7 @@ final class Herald: Sendable {
                 segment: segment,
                 reason: reason,
                 text: text
-            ) : transfer.acknowledgement(credit: 0, segment: segment, reason: reason, text: text)
+            ) : transfer.acknowledgement(credit: 0, segment: segment, reason: reason.forSenders, text: text)
         acknowledge(transfer, payload)
     }
 

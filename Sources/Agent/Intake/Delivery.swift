@@ -163,9 +163,10 @@ struct DeliveryParser: Sendable {
             if Self.textMembers.contains(property.name) {
                 firmware[property.name] = .string(property.value)
             } else if property.name == "verify" {
-                firmware[property.name] = .bool(property.value == "true")
-            } else if property.name == "priority", let number = Int64(property.value) {
-                firmware[property.name] = .integer(number)
+                // Another word is refused by name with the rest of the metadata.
+                firmware[property.name] = ["true": true, "false": false][property.value] ?? .string(property.value)
+            } else if property.name == "priority" {
+                firmware[property.name] = Int64(property.value).map(JSONValue.integer) ?? .string(property.value)
             }
         }
         let document: JSONValue = [

@@ -70,12 +70,14 @@ struct IntakeTransaction {
         for entry in pending {
             let payload: JSONValue
             if let transfer = try ledger.transfer(at: entry.address) {
+                // Bytes that came later in the batch may have filled the holes.
+                let isFilled = entry.reason == .incomplete && transfer.isComplete
                 let room = isFull ? 0 : usage.free + transfer.reservedBytes - transfer.received.count
                 payload = transfer.acknowledgement(
                     credit: rules.credit(active: active, room: room),
                     segment: rules.segment(),
-                    reason: entry.reason,
-                    text: entry.text
+                    reason: isFilled ? .ok : entry.reason,
+                    text: isFilled ? "" : entry.text
                 )
             } else {
                 payload = Transfer.acknowledgement(
@@ -391,7 +393,7 @@ struct IntakeTransaction {
             }
         case .expired: reply(transfer.address, .expired, transfer.reason?.text ?? "")
         case .cancelled: reply(transfer.address, .notAllowed, transfer.reason?.text ?? "")
-        case .failed: reply(transfer.address, transfer.reason?.code ?? .ok, transfer.reason?.text ?? "")
+        case .failed: reply(transfer.address, transfer.reason?.code.forSenders ?? .ok, transfer.reason?.text ?? "")
         case .stored, .ticketing, .uploading, .registering, .registered, .held: reply(transfer.address, .ok)
         }
     }

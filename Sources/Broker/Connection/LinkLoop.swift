@@ -13,6 +13,8 @@ struct LinkLoop: Sendable {
     let receive: BrokerLink.Receive
     let observe: BrokerLink.Observe
 
+    /// After so many hang-ups in a row the other version of MQTT is tried.
+    private static let hangUpsBeforeFallBack = 2
     /// So long the farewell may wait for its acknowledgements.
     private static let farewellLimit = Duration.milliseconds(1_500)
 
@@ -21,6 +23,7 @@ struct LinkLoop: Sendable {
         var backoff = settings.backoff
         var generator = SystemRandomNumberGenerator()
         var version: Int32 = 5
+        var hangUps = 0
         while stopRequest() == nil {
             let failure = attempt(protocolVersion: version)
             queue.close()
@@ -28,6 +31,13 @@ struct LinkLoop: Sendable {
             if failure.isVersionRefusal && version == 5 {
                 version = 4
                 continue
+            }
+            // Some brokers only know MQTT 3.1.1 and hang up on anything else, without a word.
+            hangUps = failure.isHangUp ? hangUps + 1 : 0
+            if failure.readySince != nil {
+                version = 5
+            } else if hangUps > 0 && hangUps % Self.hangUpsBeforeFallBack == 0 {
+                version = version == 5 ? 4 : 5
             }
             observe(failure.error.isRefusal ? .refused(failure.error) : .lost(failure.error))
             // Only the time in which it was of use counts: a slow failure is no health.
@@ -39,6 +49,8 @@ struct LinkLoop: Sendable {
     private struct Failure {
         var error: LinkError
         var isVersionRefusal = false
+        /// The broker took the connection and closed it before it had answered CONNECT.
+        var isHangUp = false
         /// When the connection was of use from, if it ever was.
         var readySince: ContinuousClock.Instant?
     }
@@ -56,9 +68,12 @@ struct LinkLoop: Sendable {
     /// One connection from CONNECT to its end; nil when it ended because a stop was asked for.
     private func attempt(protocolVersion: Int32) -> Failure? {
         var readySince: ContinuousClock.Instant?
+        var wasConnected = false
+        var wasWelcome = false
         do {
             let client = try MosquittoClient(settings: settings, protocolVersion: protocolVersion)
             try client.connect()
+            wasConnected = true
             var conversation = Conversation(
                 client: client,
                 handshakeEnd: .now + settings.handshakeLimit
@@ -68,13 +83,15 @@ struct LinkLoop: Sendable {
                     leave(&conversation, farewell)
                     return nil
                 }
+                defer { wasWelcome = conversation.welcome != nil }
                 try turn(&conversation)
                 if readySince == nil && conversation.isReady { readySince = .now }
             }
         } catch {
             // MQTT 5: 0x84 unsupported protocol version; MQTT 3.1.1: 1 unacceptable protocol version.
             let isVersion = error.code == .refused && (error.number == 0x84 || error.number == 1)
-            return Failure(error: error, isVersionRefusal: isVersion, readySince: readySince)
+            let isHangUp = error.code == .lost && wasConnected && !wasWelcome
+            return Failure(error: error, isVersionRefusal: isVersion, isHangUp: isHangUp, readySince: readySince)
         }
     }
 

@@ -75,6 +75,16 @@ package struct ReasonCode: RawRepresentable, Sendable, Hashable {
     package static let tooManyTransfers = ReasonCode("too-many-transfers")
     package static let notAllowed = ReasonCode("not-allowed")
 
+    /// The words that may stand in an acknowledgement.
+    package static let inAcknowledgements: Set<ReasonCode> = [
+        .ok, .gap, .incomplete, .checksumMismatch, .conflict, .noRoom, .tooLarge, .badTopic, .badMetadata,
+        .unknownProduct, .badSuffix, .versionExists, .unknownTransfer, .expired, .badSignature, .tooManyTransfers,
+        .notAllowed,
+    ]
+
+    /// The same word where a sender knows it. Of a publication that failed the state tells, and the text.
+    package var forSenders: ReasonCode { Self.inAcknowledgements.contains(self) ? self : .ok }
+
     // While publishing.
     package static let cloudUnreachable = ReasonCode("cloud-unreachable")
     package static let cloudThrottled = ReasonCode("cloud-throttled")

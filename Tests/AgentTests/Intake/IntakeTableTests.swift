@@ -17,21 +17,21 @@ private let otherDocument = Array("{\"name\":\"other.bin\"}".utf8)
 /// `receiving` afterwards where the reason ends with `>`, and gone where it ends with a dot.
 private let table = """
               none  orph  recv  ended wrong stor  uplo  regg  done  held  fail  refus canc  expd
-    init      ok>   ok    ok    inc   sum   ok    ok    ok    ok    ok    x     ok>   ok>   ok>
+    init      ok>   ok    ok    inc   sum   ok    ok    ok    ok    ok    ok    ok>   ok>   ok>
     other     ok>   ok    conf  conf  conf  conf  conf  conf  conf  conf  conf  ok>   ok>   ok>
-    same      ok>   ok    ok    inc   sum   ok    ok    ok    ok    ok    x     big   not   exp
-    differ    ok>   conf  conf  conf  conf  ok    ok    ok    ok    ok    x     big   not   exp
-    behind    ok>   ok    ok    big   big   ok    ok    ok    ok    ok    x     big   not   exp
-    fin       unk   unk   inc   inc   sum   ok    ok    ok    ok    ok    x     unk   not   exp
-    finother  unk   unk   inc   conf  conf  ok    ok    ok    ok    ok    x     unk   not   exp
-    finshort  unk   unk   conf  conf  conf  ok    ok    ok    ok    ok    x     unk   not   exp
+    same      ok>   ok    ok    inc   sum   ok    ok    ok    ok    ok    ok    big   not   exp
+    differ    ok>   conf  conf  conf  conf  ok    ok    ok    ok    ok    ok    big   not   exp
+    behind    ok>   ok    ok    big   big   ok    ok    ok    ok    ok    ok    big   not   exp
+    fin       unk   unk   inc   inc   sum   ok    ok    ok    ok    ok    ok    unk   not   exp
+    finother  unk   unk   inc   conf  conf  ok    ok    ok    ok    ok    ok    unk   not   exp
+    finshort  unk   unk   conf  conf  conf  ok    ok    ok    ok    ok    ok    unk   not   exp
     abort     ok    ok.   ok.   ok.   ok.   not   not   not   not   not   not   ok.   ok.   ok.
-    query     unk   ok    ok    inc   sum   ok    ok    ok    ok    ok    x     big   not   exp
+    query     unk   ok    ok    inc   sum   ok    ok    ok    ok    ok    ok    big   not   exp
     """
 
 private let reasons = [
     "ok": "ok", "inc": "incomplete", "sum": "checksum-mismatch", "conf": "conflict", "unk": "unknown-transfer",
-    "big": "too-large", "not": "not-allowed", "exp": "expired", "x": "x",
+    "big": "too-large", "not": "not-allowed", "exp": "expired",
 ]
 
 /// The states of the table: how a test brings a transfer there, and the word in the acknowledgement.
@@ -117,7 +117,7 @@ extension IntakeBench {
             _ = transfer.attemptBegan(at: .now())
             transfer.ticketReceived(at: .now())
             if state == "failed" {
-                let reason = Reason(ReasonCode(rawValue: "x"), .permanent, "Refused")
+                let reason = Reason(.uploadRefused, .permanent, "Refused")
                 return transfer.attemptFailed(
                     PublicationFailure(reason: reason, remedy: .fail),
                     policy: PublicationPolicy(),
