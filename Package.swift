@@ -43,11 +43,13 @@ let package = Package(
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CExpat", pkgConfig: "expat", providers: [.apt(["libexpat1-dev"])]),
 
+        .target(name: "CGatherFile", dependencies: ["CSQLite"], cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
+
         // Agent → (Spool, Broker, AliyunOTA) → FerryCore; the three in the middle do not know each other.
         module("FerryCore", []),
         // Threads serves the three: each C library gets one thread of its own.
         module("Threads", ["CLinux"]),
-        module("Spool", ["FerryCore", "Threads", "CSQLite"]),
+        module("Spool", ["FerryCore", "Threads", "CSQLite", "CGatherFile"]),
         module("Broker", ["FerryCore", "Threads", "CMosquitto", logging]),
         module("AliyunOTA", ["FerryCore", "Threads", "CCurl", "CExpat", crypto, logging]),
         module(

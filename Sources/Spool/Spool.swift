@@ -1,6 +1,6 @@
 package import FerryCore
 import Glibc
-import Threads
+internal import Threads
 
 /// The durable buffer: one SQLite file, one connection on one thread.
 ///
@@ -85,11 +85,29 @@ package actor Spool {
     package nonisolated func transactWaiting<Value: Sendable>(
         _ body: @escaping @Sendable (Ledger) throws(SpoolError) -> Value
     ) throws(SpoolError) -> Value {
-        try executor.run { () -> Result<Value, SpoolError> in
-            self.assumeIsolated { spool in
-                Result { () throws(SpoolError) in try spool.ledger.transact(body) }
+        try startTransaction(body).commit()
+    }
+
+    /// Begins a transaction for a thread of ours that goes on meanwhile, for example to hand the body what it is to store.
+    /// Nothing else happens on the spool's thread until the body has returned.
+    package nonisolated func startTransaction<Value: Sendable>(
+        _ body: @escaping @Sendable (Ledger) throws(SpoolError) -> Value
+    ) -> RunningTransaction<Value> {
+        RunningTransaction(
+            running: executor.start {
+                self.assumeIsolated { spool in
+                    Result { () throws(SpoolError) in try spool.ledger.transact(body) }
+                }
             }
-        }.get()
+        )
+    }
+
+    /// A transaction that was begun for a thread of ours.
+    package struct RunningTransaction<Value: Sendable>: Sendable {
+        let running: ThreadExecutor.Running<Result<Value, SpoolError>>
+
+        /// Waits for the body and the commit. Call it once.
+        package func commit() throws(SpoolError) -> Value { try running.wait().get() }
     }
 
     /// Closes the file and ends the thread. Nothing may be called afterwards.

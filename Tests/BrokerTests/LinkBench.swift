@@ -28,7 +28,7 @@ final class LinkBench: Sendable {
         seen = shared
         link = try BrokerLink(
             settings: settings,
-            receive: { batch in
+            receive: { batch, _ in
                 let number = shared.seen.withLock { seen in
                     seen.messages += batch
                     seen.batches += 1

@@ -3,6 +3,7 @@ import FerryCore
 import Logging
 import Spool
 import Synchronization
+import Threads
 
 /// Takes what senders publish into the spool. It runs on the data connection's thread and waits for the commit there; the
 /// broker gets its acknowledgements afterwards.
@@ -12,6 +13,8 @@ final class Intake: Sendable {
     private let rules: IntakeRules
     private let parser: DeliveryParser
     private let watch = Mutex(SequenceWatch())
+    /// The batch that goes on; only between its first part and its last.
+    private let current = Mutex<Batch?>(nil)
     private let failure = Mutex(RepeatingFailure())
     private let logger: Logger
     /// Told which transfers have new bytes or their end, after the commit.
@@ -37,20 +40,34 @@ final class Intake: Sendable {
         self.bytesReleased = bytesReleased
     }
 
-    /// Stores a batch: all of it, or by name none of it.
-    func receive(_ batch: [InboundMessage]) -> BrokerLink.Outcome {
-        let deliveries = batch.map(delivery)
-        do {
-            try spool.transactWaiting { [rules, herald, bytesArrived, bytesReleased] (ledger) throws(SpoolError) in
-                var intake = IntakeTransaction(ledger: ledger, rules: rules, now: .now())
-                for delivery in deliveries { try intake.apply(delivery) }
-                let outcome = try intake.finish()
-                ledger.afterCommit {
-                    herald.tell(outcome)
-                    bytesArrived(outcome.arrived)
-                    if ledger.hasReclaimable { bytesReleased() }
-                }
-            }
+    /// A batch whose transaction runs while its parts come in.
+    private struct Batch: Sendable {
+        let parts: Handoff<[Delivery]>
+        let transaction: Spool.RunningTransaction<Void>
+        /// Everything of it, for the case that it has to be refused.
+        var deliveries: [Delivery] = []
+    }
+
+    /// Above the number of parts of any batch, so that handing one over never waits.
+    private static let partsMax = 64
+
+    /// Stores a batch: all of it, or by name none of it. Parts of a large one are stored while the next is read from the
+    /// broker; the commit comes with the last.
+    func receive(_ messages: [InboundMessage], _ part: BrokerLink.Part) -> BrokerLink.Outcome {
+        let deliveries = messages.map(delivery)
+        var batch = current.withLock { current in
+            defer { current = nil }
+            return current
+        } ?? begin()
+        batch.deliveries += deliveries
+        batch.parts.put(deliveries)
+        guard part == .last else {
+            current.withLock { [batch] in $0 = batch }
+            return .done
+        }
+        batch.parts.close()
+        do throws(SpoolError) {
+            try batch.transaction.commit()
             herald.spoolWorks()
             note(nil)
             return .done
@@ -60,8 +77,26 @@ final class Intake: Sendable {
                 herald.spoolFailed(error)
                 return .failed
             }
-            return refuse(deliveries, error)
+            return refuse(batch.deliveries, error)
         }
+    }
+
+    private func begin() -> Batch {
+        let parts = Handoff<[Delivery]>(limit: Self.partsMax)
+        let transaction = spool.startTransaction {
+            [rules, herald, bytesArrived, bytesReleased] (ledger) throws(SpoolError) in
+            var intake = IntakeTransaction(ledger: ledger, rules: rules, now: .now())
+            while let deliveries = parts.take() {
+                for delivery in deliveries { try intake.apply(delivery) }
+            }
+            let outcome = try intake.finish()
+            ledger.afterCommit {
+                herald.tell(outcome)
+                bytesArrived(outcome.arrived)
+                if ledger.hasReclaimable { bytesReleased() }
+            }
+        }
+        return Batch(parts: parts, transaction: transaction)
     }
 
     /// The disk is full: nothing is stored, every sender is told, and the broker need not deliver it again.

@@ -111,7 +111,7 @@ struct AgentParts: Sendable {
             bytesReleased: { housekeeper.bytesReleased() }
         )
         let announcer = announcer
-        dataLink = try links.data(board: board, announcer: announcer) { intake.receive($0) }
+        dataLink = try links.data(board: board, announcer: announcer) { intake.receive($0, $1) }
         let commands = Operator(
             spool: spool,
             herald: herald,
@@ -120,7 +120,7 @@ struct AgentParts: Sendable {
             publish: { late.publish($0) },
             synchronize: { announcer.sayEverything() }
         )
-        controlLink = try links.control(herald: herald, announcer: announcer) { commands.receive($0) }
+        controlLink = try links.control(herald: herald, announcer: announcer) { batch, _ in commands.receive(batch) }
         late.link.withLock { [controlLink] in $0 = controlLink }
     }
 

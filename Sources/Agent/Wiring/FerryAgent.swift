@@ -5,6 +5,7 @@ import Glibc
 package import Logging
 import ServiceLifecycle
 import Spool
+import Threads
 import UnixSignals
 
 /// The agent, put together.
@@ -29,6 +30,7 @@ package struct FerryAgent: Sendable {
     ///
     /// - Throws: `AgentError` when it cannot start.
     package func run() async throws {
+        Allocator.tune()
         // A peer that hangs up is an error code, not the end of the program.
         signal(SIGPIPE, SIG_IGN)
         let parts = try AgentParts(configuration: configuration, environment: environment, logger: logger)

@@ -73,11 +73,11 @@ struct LinkFactory: Sendable {
         let watch = LinkLog(connection: "control", logger: logger)
         return try BrokerLink(
             settings: settings,
-            receive: { batch in
+            receive: { batch, part in
                 for message in batch where message.topic == Self.versionTopic {
                     board.broker(version: String(decoding: message.payload.prefix(80), as: UTF8.self).escaped)
                 }
-                return receive(batch)
+                return receive(batch, part)
             },
             observe: { event in
                 watch.note(event)

@@ -17,8 +17,16 @@ package final class BrokerLink: Sendable {
         case failed
     }
 
+    /// Whether a batch goes on. A large one is handed over in parts while the rest of it is still being read.
+    package enum Part: Sendable {
+        /// More of the batch comes; what is returned for this part counts for nothing.
+        case more
+        /// This is the end of the batch; what is returned decides about all of it. It may be empty.
+        case last
+    }
+
     /// Called on the connection's thread, which may block in it.
-    package typealias Receive = @Sendable ([InboundMessage]) -> Outcome
+    package typealias Receive = @Sendable ([InboundMessage], Part) -> Outcome
     /// Called on the connection's thread; it must not wait for the connection.
     package typealias Observe = @Sendable (LinkEvent) -> Void
 

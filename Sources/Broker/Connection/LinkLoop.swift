@@ -13,6 +13,8 @@ struct LinkLoop: Sendable {
     let receive: BrokerLink.Receive
     let observe: BrokerLink.Observe
 
+    /// A part of a batch that is handed over while the rest is read.
+    private static let partBytes = 512 << 10
     /// After so many hang-ups in a row the other version of MQTT is tried.
     private static let hangUpsBeforeFallBack = 2
     /// So long the farewell may wait for its acknowledgements.
@@ -112,17 +114,26 @@ struct LinkLoop: Sendable {
     private func turn(_ conversation: inout Conversation) throws(LinkError) {
         let client = conversation.client
         let isReadable = try waitForWork(client)
+        var isBatchBegun = false
         if isReadable {
             conversation.lastHeard = .now
-            try readBatch(client)
+            isBatchBegun = try readBatch(client)
         }
-        try handleNotes(&conversation)
+        do throws(LinkError) {
+            try handleNotes(&conversation)
+        } catch {
+            // What was begun has to be ended; nothing of it is acknowledged.
+            if isBatchBegun { _ = receive([], .last) }
+            throw error
+        }
         let batch = client.takeInbox()
-        // What comes before the last SUBACK is answered like the rest: the answer waits until the connection is ready.
-        if !batch.isEmpty { queue.open() }
-        if !batch.isEmpty, receive(batch) == .failed {
-            // Dropping the client drops the acknowledgements it has queued; the broker delivers the batch again.
-            throw LinkError(.lost, "The batch could not be stored; the broker will deliver it again")
+        if isBatchBegun || !batch.isEmpty {
+            // What comes before the last SUBACK is answered like the rest: the answer waits until the connection is ready.
+            queue.open()
+            if receive(batch, .last) == .failed {
+                // Dropping the client drops the acknowledgements it has queued; the broker delivers the batch again.
+                throw LinkError(.lost, "The batch could not be stored; the broker will deliver it again")
+            }
         }
         if conversation.isReady { try publishQueued(&conversation) }
         if client.wantsWrite { try check(client.write()) }
@@ -144,19 +155,33 @@ struct LinkLoop: Sendable {
         return descriptors[0].revents & Int16(POLLIN | POLLHUP | POLLERR) != 0
     }
 
-    /// Reads packets while there are any, up to the limit of a batch.
-    private func readBatch(_ client: MosquittoClient) throws(LinkError) {
+    /// Reads packets while there are any, up to the limit of a batch. A large batch is handed over in parts.
+    ///
+    /// - Returns: whether parts were handed over, so that the batch has to be ended.
+    private func readBatch(_ client: MosquittoClient) throws(LinkError) -> Bool {
         let limit = settings.batchLimit
+        var count = 0
+        var bytes = 0
+        var isBegun = false
         while true {
             let result = client.read()
             if result != 0 {
-                // What was read before the failure is not acknowledged, so the broker delivers it again.
+                // What was read is not acknowledged, so the broker delivers it again.
+                if isBegun { _ = receive([], .last) }
                 if let refusal = refusal(in: client.notes) { throw refusal }
                 try check(result)
             }
-            guard client.inbox.count < limit.messages, client.inboxBytes < Int(limit.bytes.rawValue) else { return }
+            guard count + client.inbox.count < limit.messages, bytes + client.inboxBytes < Int(limit.bytes.rawValue)
+            else { return isBegun }
+            if client.inboxBytes >= Self.partBytes {
+                count += client.inbox.count
+                bytes += client.inboxBytes
+                queue.open()
+                _ = receive(client.takeInbox(), .more)
+                isBegun = true
+            }
             var descriptor = pollfd(fd: client.socket, events: Int16(POLLIN), revents: 0)
-            guard poll(&descriptor, 1, 0) > 0, descriptor.revents & Int16(POLLIN) != 0 else { return }
+            guard poll(&descriptor, 1, 0) > 0, descriptor.revents & Int16(POLLIN) != 0 else { return isBegun }
         }
     }
 
@@ -268,7 +293,7 @@ struct LinkLoop: Sendable {
                 try handleNotes(&conversation)
                 // What comes in meanwhile would be acknowledged by the next write.
                 let batch = conversation.client.takeInbox()
-                if !batch.isEmpty, receive(batch) == .failed { return }
+                if !batch.isEmpty, receive(batch, .last) == .failed { return }
                 try publishQueued(&conversation)
             }
             conversation.client.disconnect()

@@ -1,3 +1,4 @@
+import CGatherFile
 import CSQLite
 import Glibc
 
@@ -6,12 +7,19 @@ final class Database {
     let handle: OpaquePointer
     let path: String
 
+    /// The VFS that writes the pages of a commit together is registered once in the process.
+    private static let gatherResult: Int32 = otaferry_register_gather_vfs()
+
     /// Opens or makes the file. The caller has set the process's umask or made the file with its rights before.
     init(path: String) throws(SpoolError) {
         var handle: OpaquePointer?
         // NOMUTEX: one thread uses it. EXRESCODE is set by hand below, for SQLite before 3.37 lacks the flag.
         let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX
-        let result = sqlite3_open_v2(path, &handle, flags, nil)
+        let registered = Self.gatherResult
+        guard registered == SQLITE_OK else {
+            throw SpoolError.sqlite(registered, handle: nil, operation: "prepare to open the spool \(path)")
+        }
+        let result = sqlite3_open_v2(path, &handle, flags, OTAFERRY_GATHER_VFS)
         guard result == SQLITE_OK, let handle else {
             let error = SpoolError.sqlite(result, handle: handle, operation: "open the spool \(path)")
             sqlite3_close_v2(handle)

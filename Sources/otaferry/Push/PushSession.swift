@@ -91,7 +91,7 @@ enum PushSession {
         settings.subscriptions = topics.incoming.map { Subscription($0, retained: .send) }
         let link = try BrokerLink(
             settings: settings,
-            receive: { messages in
+            receive: { messages, _ in
                 for message in messages { mailbox.append(.message(message)) }
                 return .done
             },

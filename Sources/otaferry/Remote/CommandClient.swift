@@ -48,7 +48,7 @@ struct CommandClient: Sendable {
         do {
             let link = try BrokerLink(
                 settings: settings,
-                receive: { messages in
+                receive: { messages, _ in
                     for message in messages where message.topic == answer { exchange.answered(message.payload) }
                     return .done
                 },

@@ -26,18 +26,25 @@ package enum LoopbackSocket {
         return descriptor
     }
 
-    /// A port that nobody listens on now.
+    /// Below the ports that the kernel gives to connections: a server that restarts finds its port free again.
+    private static let serverPorts: Range<UInt16> = 15_000..<32_000
+
+    /// A port that nobody listens on now, and that no connection will be given.
     package static func freePort() throws -> UInt16 {
-        let (descriptor, port) = try listen(port: 0)
-        close(descriptor)
-        return port
+        for _ in 0..<100 {
+            guard let (descriptor, port) = try? listen(port: .random(in: serverPorts)) else { continue }
+            close(descriptor)
+            return port
+        }
+        throw TestSupportError("No port is free in \(serverPorts)")
     }
 
     /// Whether somebody takes connections on the port.
     package static func isOpen(_ port: UInt16) -> Bool {
         guard let descriptor = connect(port: port) else { return false }
-        close(descriptor)
-        return true
+        defer { close(descriptor) }
+        // A connection to a port of its own kind can meet itself, with nobody there.
+        return localPort(descriptor) != port
     }
 
     private static func localPort(_ descriptor: Int32) -> UInt16 {

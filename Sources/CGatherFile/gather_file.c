@@ -1,0 +1,185 @@
+#include "gather_file.h"
+
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Large enough that the calls do not count. SQLite's own file takes less than 128 KiB in one piece: it cuts the length to
+   17 bits (os_unix.c, seekAndWriteFd). */
+#define GATHER_BYTES (64 << 10)
+
+/* The database's file, with what is gathered for it. The system's own file object follows in the same memory. */
+typedef struct gather_file {
+    sqlite3_file base;
+    unsigned char *bytes;
+    sqlite3_int64 offset;
+    int count;
+} gather_file;
+
+static sqlite3_vfs gather_vfs;
+static sqlite3_vfs *system_vfs;
+
+static sqlite3_file *system_file(sqlite3_file *file) { return (sqlite3_file *)((gather_file *)file + 1); }
+
+static int flush(sqlite3_file *file) {
+    gather_file *gather = (gather_file *)file;
+    if (gather->count == 0) return SQLITE_OK;
+    int count = gather->count;
+    gather->count = 0;
+    sqlite3_file *real = system_file(file);
+    return real->pMethods->xWrite(real, gather->bytes, count, gather->offset);
+}
+
+static int gather_write(sqlite3_file *file, const void *bytes, int count, sqlite3_int64 offset) {
+    gather_file *gather = (gather_file *)file;
+    if (gather->count > 0 && (offset != gather->offset + gather->count || gather->count + count > GATHER_BYTES)) {
+        int result = flush(file);
+        if (result != SQLITE_OK) return result;
+    }
+    if (gather->bytes == NULL || count > GATHER_BYTES) {
+        sqlite3_file *real = system_file(file);
+        return real->pMethods->xWrite(real, bytes, count, offset);
+    }
+    if (gather->count == 0) gather->offset = offset;
+    memcpy(gather->bytes + gather->count, bytes, (size_t)count);
+    gather->count += count;
+    return SQLITE_OK;
+}
+
+static int gather_read(sqlite3_file *file, void *bytes, int count, sqlite3_int64 offset) {
+    int result = flush(file);
+    sqlite3_file *real = system_file(file);
+    return result != SQLITE_OK ? result : real->pMethods->xRead(real, bytes, count, offset);
+}
+
+static int gather_truncate(sqlite3_file *file, sqlite3_int64 size) {
+    int result = flush(file);
+    sqlite3_file *real = system_file(file);
+    return result != SQLITE_OK ? result : real->pMethods->xTruncate(real, size);
+}
+
+static int gather_sync(sqlite3_file *file, int flags) {
+    int result = flush(file);
+    sqlite3_file *real = system_file(file);
+    return result != SQLITE_OK ? result : real->pMethods->xSync(real, flags);
+}
+
+static int gather_size(sqlite3_file *file, sqlite3_int64 *size) {
+    int result = flush(file);
+    sqlite3_file *real = system_file(file);
+    return result != SQLITE_OK ? result : real->pMethods->xFileSize(real, size);
+}
+
+static int gather_unlock(sqlite3_file *file, int level) {
+    int result = flush(file);
+    sqlite3_file *real = system_file(file);
+    int unlocked = real->pMethods->xUnlock(real, level);
+    return result != SQLITE_OK ? result : unlocked;
+}
+
+static int gather_close(sqlite3_file *file) {
+    int result = flush(file);
+    free(((gather_file *)file)->bytes);
+    sqlite3_file *real = system_file(file);
+    int closed = real->pMethods->xClose(real);
+    return result != SQLITE_OK ? result : closed;
+}
+
+static int gather_lock(sqlite3_file *file, int level) {
+    sqlite3_file *real = system_file(file);
+    return real->pMethods->xLock(real, level);
+}
+
+static int gather_check_lock(sqlite3_file *file, int *answer) {
+    sqlite3_file *real = system_file(file);
+    return real->pMethods->xCheckReservedLock(real, answer);
+}
+
+static int gather_control(sqlite3_file *file, int operation, void *argument) {
+    sqlite3_file *real = system_file(file);
+    return real->pMethods->xFileControl(real, operation, argument);
+}
+
+static int gather_sector(sqlite3_file *file) {
+    sqlite3_file *real = system_file(file);
+    return real->pMethods->xSectorSize(real);
+}
+
+static int gather_device(sqlite3_file *file) {
+    sqlite3_file *real = system_file(file);
+    return real->pMethods->xDeviceCharacteristics(real);
+}
+
+/* The spool has no WAL; a database of somebody else, which is refused, may have one. */
+static int gather_map(sqlite3_file *file, int page, int size, int extend, void volatile **memory) {
+    sqlite3_file *real = system_file(file);
+    return real->pMethods->xShmMap(real, page, size, extend, memory);
+}
+
+static int gather_map_lock(sqlite3_file *file, int offset, int count, int flags) {
+    sqlite3_file *real = system_file(file);
+    return real->pMethods->xShmLock(real, offset, count, flags);
+}
+
+static void gather_map_barrier(sqlite3_file *file) {
+    sqlite3_file *real = system_file(file);
+    real->pMethods->xShmBarrier(real);
+}
+
+static int gather_unmap(sqlite3_file *file, int delete) {
+    sqlite3_file *real = system_file(file);
+    return real->pMethods->xShmUnmap(real, delete);
+}
+
+/* Version 2: no memory mapping of the file, which would not see what is gathered. */
+static const sqlite3_io_methods gather_methods = {
+    .iVersion = 2,
+    .xClose = gather_close,
+    .xRead = gather_read,
+    .xWrite = gather_write,
+    .xTruncate = gather_truncate,
+    .xSync = gather_sync,
+    .xFileSize = gather_size,
+    .xLock = gather_lock,
+    .xUnlock = gather_unlock,
+    .xCheckReservedLock = gather_check_lock,
+    .xFileControl = gather_control,
+    .xSectorSize = gather_sector,
+    .xDeviceCharacteristics = gather_device,
+    .xShmMap = gather_map,
+    .xShmLock = gather_map_lock,
+    .xShmBarrier = gather_map_barrier,
+    .xShmUnmap = gather_unmap,
+};
+
+/* Only the database itself is gathered for; the journal and temporary files are the system's own. */
+static int gather_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *flags_out) {
+    (void)vfs;
+    if (!(flags & SQLITE_OPEN_MAIN_DB)) return system_vfs->xOpen(system_vfs, name, file, flags, flags_out);
+    gather_file *gather = (gather_file *)file;
+    memset(gather, 0, sizeof *gather);
+    sqlite3_file *real = system_file(file);
+    int result = system_vfs->xOpen(system_vfs, name, real, flags, flags_out);
+    if (result != SQLITE_OK) {
+        /* SQLite closes a file that has methods, also after a failure. */
+        if (real->pMethods) real->pMethods->xClose(real);
+        return result;
+    }
+    /* Without memory for it, every page is written by itself. */
+    gather->bytes = malloc(GATHER_BYTES);
+    gather->base.pMethods = &gather_methods;
+    return SQLITE_OK;
+}
+
+int otaferry_register_gather_vfs(void) {
+    if (system_vfs) return SQLITE_OK;
+    sqlite3_vfs *found = sqlite3_vfs_find(NULL);
+    if (!found) return SQLITE_ERROR;
+    system_vfs = found;
+    gather_vfs = *found;
+    gather_vfs.zName = OTAFERRY_GATHER_VFS;
+    gather_vfs.szOsFile = (int)sizeof(gather_file) + found->szOsFile;
+    gather_vfs.xOpen = gather_open;
+    gather_vfs.pNext = NULL;
+    return sqlite3_vfs_register(&gather_vfs, 0);
+}

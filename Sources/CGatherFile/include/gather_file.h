@@ -1,0 +1,12 @@
+#ifndef OTAFERRY_GATHER_FILE_H
+#define OTAFERRY_GATHER_FILE_H
+
+/* A SQLite VFS over the system's own that writes the pages of a commit together: SQLite hands them over one by one, in
+   the order of the file, and a system call for each 4 KiB page costs more than the copy. What is gathered reaches the file
+   before anything that could tell the difference: a sync, a read, a truncation, a question for the size, an unlock.
+
+   Registers the VFS under OTAFERRY_GATHER_VFS, once; returns SQLite's result code. */
+#define OTAFERRY_GATHER_VFS "otaferry-gather"
+int otaferry_register_gather_vfs(void);
+
+#endif
