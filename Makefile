@@ -11,7 +11,7 @@ SWIFT_FLAGS := $(shell packaging/swift-flags.sh 2>/dev/null)
 endif
 export OTAFERRY_SWIFT_FLAGS := $(SWIFT_FLAGS)
 
-.PHONY: help build test demo format lint clean tools
+.PHONY: help build test demo bench format lint clean tools
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | \

@@ -43,7 +43,11 @@ let package = Package(
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CExpat", pkgConfig: "expat", providers: [.apt(["libexpat1-dev"])]),
 
-        .target(name: "CGatherFile", dependencies: ["CSQLite"], cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
+        .target(
+            name: "CGatherFile",
+            dependencies: ["CSQLite"],
+            cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]
+        ),
 
         // Agent → (Spool, Broker, AliyunOTA) → FerryCore; the three in the middle do not know each other.
         module("FerryCore", []),

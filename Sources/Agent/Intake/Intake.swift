@@ -55,10 +55,11 @@ final class Intake: Sendable {
     /// broker; the commit comes with the last.
     func receive(_ messages: [InboundMessage], _ part: BrokerLink.Part) -> BrokerLink.Outcome {
         let deliveries = messages.map(delivery)
-        var batch = current.withLock { current in
-            defer { current = nil }
-            return current
-        } ?? begin()
+        var batch =
+            current.withLock { current in
+                defer { current = nil }
+                return current
+            } ?? begin()
         batch.deliveries += deliveries
         batch.parts.put(deliveries)
         guard part == .last else {
