@@ -5,6 +5,13 @@ enum ConfigurationChecks {
     /// All mistakes of values that are right by themselves.
     static func mistakes(in configuration: Configuration) -> [ConfigurationMistake] {
         retries(configuration) + signature(configuration) + brokerFiles(configuration) + readability(configuration)
+            + support(configuration)
+    }
+
+    /// A key that this version reads and cannot honor must not be ignored in silence.
+    private static func support(_ configuration: Configuration) -> [ConfigurationMistake] {
+        guard configuration.intake.allowedSigners != nil else { return [] }
+        return [mistake("intake.allowed-signers", configuration, "\"\": this version does not check signatures")]
     }
 
     private static func retries(_ configuration: Configuration) -> [ConfigurationMistake] {

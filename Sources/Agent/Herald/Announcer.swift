@@ -48,6 +48,8 @@ final class Announcer: Sendable {
             group.addTask {
                 for await _ in self.everything.sends {
                     await self.sayStatus()
+                    // Said again in full or not at all: what fails now is repeated with the next connection.
+                    await self.read { try? $0.repeatClears($1) }
                     await self.sayStates()
                     await self.read { $0.pumpOutbox($1) }
                 }

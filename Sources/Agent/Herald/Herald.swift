@@ -21,6 +21,7 @@ final class Herald: Sendable {
     /// `fin` commands of EMQX's file transfer that wait for the digest, by the key of their transfer. A restart loses
     /// them; the client then asks again.
     private let fileEnds = Mutex<[Int64: [FileCommand]]>([:])
+    private let clears = Mutex(Clears())
     /// Bytes of running uploads that OSS has taken.
     private let uploads = Mutex<[Int64: Int64]>([:])
 
@@ -34,6 +35,8 @@ final class Herald: Sendable {
 
     /// So many `fin` of one transfer are answered.
     private static let fileEndsMax = 16
+    /// Clearings repeated at once; more follow with the next connection.
+    private static let clearsAtOnce = 1_000
     /// Events handed over at once.
     private static let outboxBatch = 50
 
@@ -59,6 +62,7 @@ final class Herald: Sendable {
         for reply in outcome.replies {
             say(topics.acknowledgement(reply.address), reply.payload)
         }
+        if outcome.isCreditDenied { board.creditDenied(true) }
         for answer in outcome.fileAnswers { _ = publish(answer) }
         if !outcome.fileEnds.isEmpty {
             fileEnds.withLock { ends in
@@ -127,11 +131,33 @@ final class Herald: Sendable {
         }
     }
 
-    /// Takes the retained state of a transfer away.
+    /// Takes the retained state of a transfer away. Until the broker has acknowledged it, it is repeated with every new
+    /// connection.
     func clear(_ address: TransferAddress) {
-        _ = publish(OutboundMessage(topic: topics.state(address), payload: [], isRetained: true))
+        let receipt = clears.withLock { $0.begin(address) }
+        _ = publish(
+            OutboundMessage(topic: topics.state(address), payload: [], isRetained: true, receipt: receipt)
+        )
         movements.withLock { $0.forget(address) }
         board.touch()
+    }
+
+    /// The broker acknowledged a clearing.
+    func clearAcknowledged(_ receipt: Int64) { clears.withLock { $0.end(receipt) } }
+
+    /// Addresses that the broker has cleared since the last call.
+    func takeCleared() -> [TransferAddress] { clears.withLock { $0.takeDone() } }
+
+    /// Clears again what the broker has not acknowledged. An address that began anew has a state of its own.
+    func repeatClears(_ ledger: Ledger) throws(SpoolError) {
+        clears.withLock { $0 = Clears() }
+        for address in try ledger.clearances(limit: Self.clearsAtOnce) {
+            if try ledger.transfer(at: address) == nil {
+                clear(address)
+            } else {
+                clears.withLock { $0.settle(address) }
+            }
+        }
     }
 
     private func say(_ topic: String, _ payload: JSONValue, isRetained: Bool = false) {
@@ -262,7 +288,7 @@ final class Herald: Sendable {
             if transfer.request != nil || transfer.state != .receiving {
                 let message = OutboundMessage(
                     topic: topics.state(transfer.address),
-                    payload: transfer.stateMessage(catalog: catalog).encoded,
+                    payload: transfer.stateMessage(sent: sent(transfer), catalog: catalog).encoded,
                     isRetained: true
                 )
                 guard publish(message) else { return last }

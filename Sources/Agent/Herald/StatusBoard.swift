@@ -23,6 +23,7 @@ final class StatusBoard: Sendable {
 
     private struct Contents {
         var isStopping = false
+        var isCreditDenied = false
         var since = WallTime.now()
         var problems: [Problem: (text: String, hint: String)] = [:]
         var isDataLinkUp = false
@@ -105,16 +106,26 @@ final class StatusBoard: Sendable {
         changed.send()
     }
 
-    func cloud(isReachable: Bool) {
+    /// The cloud did what it was asked for.
+    func cloudSucceeded() {
         contents.withLock { contents in
-            contents.isCloudReachable = isReachable
-            if isReachable {
-                contents.lastCloudSuccess = .now()
-                contents.problems[.cloud] = nil
-            }
+            contents.isCloudReachable = true
+            contents.lastCloudSuccess = .now()
+            contents.problems[.cloud] = nil
         }
         changed.send()
     }
+
+    /// The cloud refused something, or did not answer.
+    func cloudFailed(isReachable: Bool) {
+        contents.withLock { $0.isCloudReachable = isReachable }
+        changed.send()
+    }
+
+    /// Whether a sender was told to pause for want of room.
+    var isCreditDenied: Bool { contents.withLock { $0.isCreditDenied } }
+
+    func creditDenied(_ isDenied: Bool) { contents.withLock { $0.isCreditDenied = isDenied } }
 
     /// The program ends: from now on the status says so.
     func stop() { contents.withLock { $0.isStopping = true } }
@@ -127,10 +138,12 @@ final class StatusBoard: Sendable {
     /// Whether the subscriptions of both connections stand.
     var isOnline: Bool { contents.withLock { $0.isDataLinkUp && $0.isControlLinkUp } }
 
-    /// Segments of this size fit the broker's packets, with room for topic and properties.
-    var segment: Int64 {
-        let room = contents.withLock { $0.maximumPacket }.map { max(1_024, $0.rawValue - 1_024) }
-        return min(IntakeRules.defaultSegment, room ?? .max)
+    /// Segments of this size fit the broker's packets and our own, with room for topic and properties.
+    var segment: Int64 { segment(maximumPacket: contents.withLock { $0.maximumPacket }) }
+
+    private func segment(maximumPacket: ByteCount?) -> Int64 {
+        let packet = min(maximumPacket ?? limits.packetMax, limits.packetMax)
+        return min(IntakeRules.defaultSegment, max(1_024, packet.rawValue - 1_024))
     }
 
     /// The payload of `status`.
@@ -142,7 +155,7 @@ final class StatusBoard: Sendable {
                 "v": 1, "state": contents.isStopping ? "stopping" : isDegraded ? "degraded" : "online",
                 "version": .string(AgentVersion.text),
                 "since": .string(contents.since.iso8601), "gateway": .string(gateway.text),
-                "limits": limitsJSON,
+                "limits": limitsJSON(segment: segment(maximumPacket: contents.maximumPacket)),
                 "spool": [
                     "used": .integer(usage.used), "free": .integer(usage.free), "quota": .integer(usage.quota),
                     "transfers": .integer(Int64(counts.values.reduce(0, +))),
@@ -166,10 +179,10 @@ final class StatusBoard: Sendable {
         }
     }
 
-    private var limitsJSON: JSONValue {
+    private func limitsJSON(segment: Int64) -> JSONValue {
         [
             "size_max": .integer(CloudLimits.fileBytes), "one_shot_max": .integer(limits.oneShotMax.rawValue),
-            "packet_max": .integer(limits.packetMax.rawValue), "segment": .integer(IntakeRules.defaultSegment),
+            "packet_max": .integer(limits.packetMax.rawValue), "segment": .integer(segment),
             "credit": .integer(limits.credit.rawValue),
             "suffixes": .array(FileName.suffixes.map(JSONValue.string)),
         ]

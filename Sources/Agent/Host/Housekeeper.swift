@@ -61,6 +61,8 @@ final class Housekeeper: Sendable {
                 }
             }
             herald.board.touch()
+            // A failure shows at the next look.
+            try? await watchRoom()
         }
     }
 
@@ -71,7 +73,9 @@ final class Housekeeper: Sendable {
         while !Task.isCancelled {
             do throws(SpoolError) {
                 try await expire()
-                if round % Self.rareEvery == 0 { try await forget() }
+                // Not before there was time to connect: what is forgotten has to be cleared on the broker.
+                if round % Self.rareEvery == 1 { try await forget() }
+                try await forgetCleared()
                 try await watchRoom()
             } catch {
                 logger.warning("The spool could not be tidied", metadata: [LogKeys.error: "\(error)"])
@@ -137,14 +141,21 @@ final class Housekeeper: Sendable {
         try await spool.transact { (ledger) throws(SpoolError) in try ledger.forgetAnswers(before: answersBefore) }
     }
 
-    /// The disk was full: senders are told as soon as there is room again.
+    private func forgetCleared() async throws(SpoolError) {
+        let cleared = herald.takeCleared()
+        guard !cleared.isEmpty else { return }
+        try await spool.transact { (ledger) throws(SpoolError) in try ledger.forgetClearances(cleared) }
+    }
+
+    /// There was no room: senders are told as soon as there is room again.
     private func watchRoom() async throws(SpoolError) {
-        guard herald.board.has(.spoolFull) else { return }
+        guard herald.board.has(.spoolFull) || herald.board.isCreditDenied else { return }
         let rules = rules
         let herald = herald
         try await spool.read { (ledger) throws(SpoolError) in
             guard ledger.usage.free > 0 else { return }
             herald.spoolWorks()
+            herald.board.creditDenied(false)
             herald.acknowledgeOpen(ledger, rules: rules.intake)
         }
     }

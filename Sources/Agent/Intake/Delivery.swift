@@ -30,9 +30,10 @@ extension Delivery {
     /// A firmware in one message.
     struct OneShot: Sendable {
         var request: Result<TransferRequest, FirmwareMetadata.Problem>
+        /// What speaks against it besides the request.
+        var problem: FirmwareMetadata.Problem?
         var bytes: [UInt8]
         var sha256: FerryCore.Digest
-        var fileName: String
     }
 }
 
@@ -74,8 +75,24 @@ struct DeliveryParser: Sendable {
                 )
             }
         } catch {
-            return .refused(error.address, .badTopic, error.text)
+            guard let sender = error.oneShotSender else { return .refused(error.address, .badTopic, error.text) }
+            return refusedOneShot(message, sender: sender, FirmwareMetadata.Problem(error.text, code: .badTopic))
         }
+    }
+
+    private func refusedOneShot(
+        _ message: InboundMessage,
+        sender: Name,
+        _ problem: FirmwareMetadata.Problem
+    ) -> Delivery.Content {
+        let digest = FerryCore.Digest(bytes: SHA256.hash(data: message.payload))
+        let oneShot = Delivery.OneShot(request: .failure(problem), bytes: [], sha256: digest)
+        return .oneShot(Self.address(sender, digest), oneShot)
+    }
+
+    private static func address(_ sender: Name, _ digest: FerryCore.Digest) -> TransferAddress {
+        guard let id = Name(digest.hex.prefix(16)) else { preconditionFailure("Hexadecimal digits are a name") }
+        return TransferAddress(sender: sender, id: id)
     }
 
     private func fileTransfer(_ message: InboundMessage) -> Delivery {
@@ -152,9 +169,6 @@ struct DeliveryParser: Sendable {
         fileName: String?
     ) -> Delivery.Content {
         let digest = FerryCore.Digest(bytes: SHA256.hash(data: message.payload))
-        guard let id = Name(digest.hex.prefix(16)) else {
-            preconditionFailure("Hexadecimal digits are a name")
-        }
         // Without a name of its own it has no suffix, whatever stands behind the last dot of the version.
         let plain = "\(product)-\(version)"
         let name = fileName ?? (FileName.suffix(of: plain) == "bin" ? plain : plain + ".bin")
@@ -167,26 +181,23 @@ struct DeliveryParser: Sendable {
                 firmware[property.name] = ["true": true, "false": false][property.value] ?? .string(property.value)
             } else if property.name == "priority" {
                 firmware[property.name] = Int64(property.value).map(JSONValue.integer) ?? .string(property.value)
+            } else if property.name == "package" {
+                firmware[property.name] = (try? JSONValue(parsing: property.value)) ?? .string(property.value)
             }
         }
         let document: JSONValue = [
             "name": .string(name), "size": .integer(Int64(message.payload.count)), "checksum": .string(digest.hex),
             "firmware": .object(firmware),
         ]
-        var request = Result { () throws(FirmwareMetadata.Problem) in try TransferRequest(document: document) }
-        var bytes = message.payload
+        let request = Result { () throws(FirmwareMetadata.Problem) in try TransferRequest(document: document) }
+        var oneShot = Delivery.OneShot(request: request, bytes: message.payload, sha256: digest)
         if message.payload.count > Int(oneShotMax.rawValue) {
-            bytes = []
-            request = .failure(
-                FirmwareMetadata.Problem(
-                    "The message has \(ByteCount(message.payload.count)), one message may have \(oneShotMax)",
-                    code: .tooLarge
-                )
+            oneShot.bytes = []
+            oneShot.problem = FirmwareMetadata.Problem(
+                "The message has \(ByteCount(message.payload.count)), one message may have \(oneShotMax)",
+                code: .tooLarge
             )
         }
-        return .oneShot(
-            TransferAddress(sender: sender, id: id),
-            Delivery.OneShot(request: request, bytes: bytes, sha256: digest, fileName: name)
-        )
+        return .oneShot(Self.address(sender, digest), oneShot)
     }
 }

@@ -7,11 +7,17 @@ struct FileCommand: Sendable {
     private let responseTopic: String?
     private let correlationData: [UInt8]?
     private let packetID: Int64
+    /// The client that an `init` names, also one that is refused.
+    private let namedClient: String?
 
     /// The packet id of the client is not visible through a broker; a client may tell it.
     private static let packetIDProperty = "packet-id"
 
     init(_ message: InboundMessage) {
+        let isInit = message.topic.hasSuffix("/init") && message.payload.count <= TransferRequest.payloadLimit
+        // A payload that is no JSON names nobody.
+        let document = isInit ? try? JSONValue(parsing: message.payload) : nil
+        namedClient = document?["user_data"]?["client_id"]?.string
         topic = message.topic
         responseTopic = message.properties.responseTopic
         correlationData = message.properties.correlationData
@@ -24,7 +30,7 @@ struct FileCommand: Sendable {
     ///
     /// - Parameter clientID: the client that `init` named, if it did.
     func answer(_ result: FileTransferResult, clientID: String?) -> OutboundMessage? {
-        let reply = responseTopic ?? clientID.map { "$file-response/\($0)" }
+        let reply = responseTopic ?? (namedClient ?? clientID).map { "$file-response/\($0)" }
         guard let reply, !reply.isEmpty, !reply.contains(where: { $0 == "#" || $0 == "+" }) else { return nil }
         let payload = result.payload(topic: topic, packetID: packetID)
         var message = OutboundMessage(topic: reply, payload: payload.encoded)

@@ -89,6 +89,9 @@ struct IntakeTransaction {
                     text: entry.text
                 )
             }
+            if payload["state"]?.string == TransferState.receiving.rawValue && payload["credit"]?.integer == 0 {
+                outcome.isCreditDenied = true
+            }
             outcome.replies.append(IntakeOutcome.Reply(address: entry.address, payload: payload))
         }
         for key in outcome.arrived {
@@ -162,7 +165,7 @@ struct IntakeTransaction {
         let facts = Admission.Facts(
             openTransfers: open,
             room: usage.free + (existing?.reservedBytes ?? 0),
-            registeredVersion: try ledger.registeredVersion(request.firmware, catalog: rules.catalog)
+            registeredVersions: try ledger.registeredVersions(request.firmware, catalog: rules.catalog)
         )
         if let refusal = rules.admission.refusal(of: request, facts: facts) { return refusal }
         guard request.firmware.package != nil else { return nil }
@@ -191,7 +194,17 @@ struct IntakeTransaction {
             known = try beginOrphan(address, bytes, door)
         }
         guard var transfer = known else { return }
-        guard transfer.state == .receiving else { return try answer(transfer) }
+        guard transfer.state == .receiving else {
+            // Bytes that are not those of the file must not look as if they had arrived.
+            if transfer.hasBytes, try !ledger.agrees(bytes, at: offset, with: transfer) {
+                return reply(
+                    address,
+                    .conflict,
+                    "Bytes at \(offset) are stored already and differ; the stored ones stay"
+                )
+            }
+            return try answer(transfer)
+        }
         if let refusal = refusal(of: offset..<(offset + Int64(bytes.count)), transfer) {
             return reply(address, refusal.code, refusal.text)
         }
@@ -255,7 +268,13 @@ struct IntakeTransaction {
         guard var transfer = try ledger.transfer(at: address), transfer.request != nil else {
             return reply(address, .unknownTransfer, "Send init first")
         }
-        guard transfer.state == .receiving else { return try answer(transfer) }
+        guard transfer.state == .receiving else {
+            let isOther = end.size != transfer.size || end.checksum.map { $0 != transfer.digests?.sha256 } ?? false
+            if transfer.digests != nil, isOther {
+                return reply(address, .conflict, "Another file is \(transfer.state.rawValue) under this transfer id")
+            }
+            return try answer(transfer)
+        }
         if let known = transfer.end {
             guard known.size == end.size, end.checksum == nil || known.checksum ?? end.checksum == end.checksum else {
                 return reply(address, .conflict, "A fin with another size or checksum came before; send abort first")
@@ -295,8 +314,12 @@ struct IntakeTransaction {
 
     private mutating func abort(_ address: TransferAddress) throws(SpoolError) {
         guard let transfer = try ledger.transfer(at: address) else { return reply(address, .ok) }
-        guard transfer.state == .receiving || mayBeginAnew(transfer) else {
+        switch transfer.state {
+        case .receiving, .held, .failed, .cancelled, .expired: break
+        case .stored, .ticketing, .uploading, .registering:
             return reply(address, .notAllowed, "The firmware is \(transfer.state.rawValue); an operator can cancel it")
+        case .registered:
+            return reply(address, .notAllowed, "The firmware is registered; an operator can purge the transfer")
         }
         try forget(transfer)
         reply(address, .ok)
@@ -333,7 +356,12 @@ struct IntakeTransaction {
         }
         let refusal: Admission.Refusal?
         switch oneShot.request {
-        case .success(let request): refusal = try admit(request, address, existing: nil)
+        case .success(let request):
+            if let problem = oneShot.problem {
+                refusal = problem
+            } else {
+                refusal = try admit(request, address, existing: nil)
+            }
         case .failure(let problem): refusal = problem
         }
         if let former = try ledger.transfer(at: address) { try forget(former) }
@@ -389,7 +417,11 @@ struct IntakeTransaction {
             } else if transfer.end != nil && !transfer.isComplete {
                 reply(transfer.address, .incomplete, "Bytes are missing")
             } else {
-                reply(transfer.address, .ok)
+                reply(
+                    transfer.address,
+                    .ok,
+                    transfer.isComplete ? "All bytes are here; their SHA-256 is being compared" : ""
+                )
             }
         case .expired: reply(transfer.address, .expired, transfer.reason?.text ?? "")
         case .cancelled: reply(transfer.address, .notAllowed, transfer.reason?.text ?? "")

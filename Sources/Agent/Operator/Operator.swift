@@ -33,7 +33,7 @@ final class Operator: Sendable {
     /// Carries out a batch of commands.
     func receive(_ batch: [InboundMessage]) -> BrokerLink.Outcome {
         var outcome = BrokerLink.Outcome.done
-        for message in batch where herald.topics.verb(message.topic) != nil {
+        for message in batch where herald.topics.isCommand(message.topic) {
             // An empty retained message is one that is being cleared.
             if message.payload.isEmpty && message.isRetained { continue }
             switch Command.parse(message, topics: herald.topics) {

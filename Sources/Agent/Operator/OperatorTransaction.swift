@@ -31,8 +31,10 @@ struct OperatorTransaction {
             try change(.look) { [herald] (transfer, now) throws(OperatorRefusal) in
                 try transfer.retried(at: now, catalog: herald.catalog)
             }
-        case .pause where isForAll: try pauseAll(true)
-        case .resume where isForAll: try pauseAll(false)
+        case .pause where isForAll, .resume where isForAll:
+            command.arguments["sender"] == nil
+                ? try pauseAll(command.verb == .pause)
+                : bad("\(command.verb.rawValue) with \"sender\" needs \"transfer\" too")
         case .pause: try change(.stopAttempt) { (transfer, _) throws(OperatorRefusal) in try transfer.paused() }
         case .resume: try change(.look) { (transfer, _) throws(OperatorRefusal) in transfer.resumed() }
         case .priority: try prioritize()

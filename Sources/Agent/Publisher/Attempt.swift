@@ -186,13 +186,13 @@ struct Attempt: Sendable {
     private func fail(_ failure: PublicationFailure) async {
         let policy = publisher.policy
         await finish { (transfer, now) in
-            guard transfer.state.isPublishing else { return nil }
+            guard transfer.state.isPublishing else { return false }
             var failure = failure
             // Before the registration nothing can be registered, so there is nothing to look up.
             if failure.remedy == .lookUp && transfer.state != .registering { failure.remedy = .newTicket }
             var generator = SystemRandomNumberGenerator()
             transfer.attemptFailed(failure, policy: policy, at: now, using: &generator)
-            return transfer.publication.nextAttempt == nil ? .state : .retry
+            return true
         }
     }
 
@@ -201,19 +201,27 @@ struct Attempt: Sendable {
         await finish { (transfer, now) in
             let former = transfer.state
             transfer.attemptAbandoned(at: now)
-            return transfer.state == former ? nil : .state
+            return transfer.state != former
         }
     }
 
-    private func finish(_ body: @escaping @Sendable (inout Transfer, WallTime) -> TransferEvent.Kind?) async {
+    /// - Parameter body: whether it changed anything.
+    private func finish(_ body: @escaping @Sendable (inout Transfer, WallTime) -> Bool) async {
         let key = key
         let herald = publisher.herald
         do throws(SpoolError) {
             try await publisher.spool.transact { (ledger) throws(SpoolError) in
                 let now = WallTime.now()
                 for var member in Self.group(of: key, in: ledger) {
-                    guard let kind = body(&member, now) else { continue }
-                    _ = try Self.save(member, kind, in: ledger, herald: herald, at: now)
+                    let former = member.state
+                    guard body(&member, now) else { continue }
+                    let willRetry = member.publication.nextAttempt != nil && member.state != .held
+                    if member.state != former || !willRetry {
+                        let saved = try Self.save(member, .state, in: ledger, herald: herald, at: now)
+                        if willRetry { try ledger.note(.retry, of: saved, at: now) }
+                    } else {
+                        _ = try Self.save(member, .retry, in: ledger, herald: herald, at: now)
+                    }
                 }
             }
         } catch {

@@ -12,7 +12,7 @@ struct AttemptSchedule {
         var needsUpload = true
 
         init(_ transfer: Transfer) {
-            needsUpload = transfer.state != .registering
+            needsUpload = transfer.publication.firmwareURL == nil
             key = transfer.key
             priority = transfer.firmware.priority
             nextAttempt = transfer.publication.nextAttempt

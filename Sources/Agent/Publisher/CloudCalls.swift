@@ -55,7 +55,7 @@ struct CloudCalls: Sendable {
     private func judge<Value>(_ body: () async throws(CloudError) -> Value) async throws(Failure) -> Value {
         do throws(CloudError) {
             let value = try await body()
-            board.cloud(isReachable: true)
+            board.cloudSucceeded()
             return value
         } catch {
             throw failure(error)
@@ -64,8 +64,12 @@ struct CloudCalls: Sendable {
 
     private func failure(_ error: CloudError) -> Failure {
         if error.isCancelled || Task.isCancelled { return .stopped }
-        let isUnreachable = [.cloudUnreachable, .tls, .uploadBroken, .uploadStalled].contains(error.reason.code)
-        board.cloud(isReachable: !isUnreachable)
+        switch error.reason.code {
+        case .cloudUnreachable, .tls, .uploadBroken, .uploadStalled: board.cloudFailed(isReachable: false)
+        // Nothing was sent.
+        case .credentials, .hostNotAllowed, .ticketExpired, .ticketUnusable: break
+        default: board.cloudFailed(isReachable: true)
+        }
         board.report(.cloud, error.reason.text, hint: error.reason.hint)
         let remedy: PublicationFailure.Remedy =
             switch error.disposition {

@@ -30,7 +30,6 @@ struct AgentParts: Sendable {
 
     init(configuration: Configuration, environment: [String: String], logger: Logger) throws {
         self.logger = logger
-        try Self.checkSupport(configuration)
         topics = GatewayTopics(gateway: configuration.gateway)
         let spool = try Spool(
             settings: .init(
@@ -122,16 +121,6 @@ struct AgentParts: Sendable {
         )
         controlLink = try links.control(herald: herald, announcer: announcer) { batch, _ in commands.receive(batch) }
         late.link.withLock { [controlLink] in $0 = controlLink }
-    }
-
-    /// Keys that this version reads and cannot honor must not be ignored in silence.
-    private static func checkSupport(_ configuration: Configuration) throws(AgentError) {
-        if configuration.intake.allowedSigners != nil {
-            throw AgentError(
-                "intake.allowed-signers: this version does not check signatures; take the key out",
-                isConfiguration: true
-            )
-        }
     }
 
     /// Puts right what a kill or a power cut left in the middle, and sets everybody to work.

@@ -91,6 +91,7 @@ struct LinkFactory: Sendable {
                 case .lost, .refused:
                     herald.connected(false)
                     board.controlLink(isUp: false)
+                case .acknowledged(let receipt, _) where receipt < 0: herald.clearAcknowledged(receipt)
                 case .acknowledged(let receipt, _): if herald.eventAcknowledged(receipt) { announcer.sayEvents() }
                 case .hasRoomAgain:
                     announcer.sayEverything()

@@ -272,19 +272,28 @@ struct LinkLoop: Sendable {
         )
     }
 
+    /// Says the farewell once nothing waits that was to be said before.
+    private func say(_ farewell: inout [OutboundMessage], _ conversation: inout Conversation) throws(LinkError) {
+        guard queue.isEmpty else { return }
+        for message in farewell {
+            let messageID = try conversation.client.publish(message)
+            if message.quality == .atLeastOnce {
+                conversation.unacknowledged.updateValue(message.receipt, forKey: messageID)
+            }
+        }
+        farewell = []
+    }
+
     /// Publishes what waits and the farewell, waits for the acknowledgements, disconnects.
     private func leave(_ conversation: inout Conversation, _ farewell: [OutboundMessage]) {
         let end = ContinuousClock.now + Self.farewellLimit
         do {
             guard conversation.isReady else { return }
             try publishQueued(&conversation)
-            for message in farewell {
-                let messageID = try conversation.client.publish(message)
-                if message.quality == .atLeastOnce {
-                    conversation.unacknowledged.updateValue(message.receipt, forKey: messageID)
-                }
-            }
-            while !conversation.unacknowledged.isEmpty || !queue.isEmpty, ContinuousClock.now < end {
+            var farewell = farewell
+            try say(&farewell, &conversation)
+            while !conversation.unacknowledged.isEmpty || !queue.isEmpty || !farewell.isEmpty, ContinuousClock.now < end
+            {
                 try check(conversation.client.write())
                 if try waitForWork(conversation.client) {
                     let result = conversation.client.read()
@@ -295,6 +304,7 @@ struct LinkLoop: Sendable {
                 let batch = conversation.client.takeInbox()
                 if !batch.isEmpty, receive(batch, .last) == .failed { return }
                 try publishQueued(&conversation)
+                try say(&farewell, &conversation)
             }
             conversation.client.disconnect()
             try check(conversation.client.write())

@@ -16,13 +16,13 @@ package struct Admission: Sendable {
         package var openTransfers: Int
         /// Bytes that the spool can still take, without what is kept for this one.
         package var room: Int64
-        /// The SHA-256 of the same version registered before, if there is one.
-        package var registeredVersion: Digest?
+        /// The SHA-256 of every file of the same version registered before.
+        package var registeredVersions: Set<Digest>
 
-        package init(openTransfers: Int, room: Int64, registeredVersion: Digest?) {
+        package init(openTransfers: Int, room: Int64, registeredVersions: Set<Digest>) {
             self.openTransfers = openTransfers
             self.room = room
-            self.registeredVersion = registeredVersion
+            self.registeredVersions = registeredVersions
         }
     }
 
@@ -40,7 +40,9 @@ package struct Admission: Sendable {
         if let product = request.firmware.product, catalog.entry(for: product) == nil {
             return Refusal("The product \(product) is not configured on this gateway", code: .unknownProduct)
         }
-        if let registered = facts.registeredVersion, let checksum = request.checksum, registered != checksum {
+        if let registered = facts.registeredVersions.first, let checksum = request.checksum,
+            !facts.registeredVersions.contains(checksum)
+        {
             return Refusal(
                 "This version is registered with other bytes (SHA-256 \(registered))",
                 code: .versionExists

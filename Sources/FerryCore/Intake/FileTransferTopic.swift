@@ -84,11 +84,16 @@ extension TransferRequest {
         let document: JSONValue
         do { document = try JSONValue(parsing: payload) } catch { throw .init(error.text) }
         try self.init(document: document, isChecksumLenient: true)
-        guard let data = document["user_data"], data["product"] != nil || data["version"] != nil else {
+        guard let data = document["user_data"], data.object != nil else {
             firmware = FirmwareMetadata()
             return
         }
-        firmware = try FirmwareMetadata(json: data)
+        if data["product"]?.string != nil || data["version"]?.string != nil {
+            firmware = try FirmwareMetadata(json: data)
+        } else {
+            // Members of somebody else's that have our names and other meanings are no mistake.
+            firmware = (try? FirmwareMetadata(json: data)) ?? FirmwareMetadata()
+        }
     }
 
     /// The client that is to be answered, as `user_data.client_id` names it.

@@ -18,8 +18,16 @@ package enum IntakeTopic: Sendable, Equatable {
     package struct Refusal: Error, Sendable, Equatable {
         /// The transfer it names, where it names one.
         package var address: TransferAddress?
+        /// Who sent a firmware in one message, which has no transfer id in its topic.
+        package var oneShotSender: Name?
         /// A sentence for the sender.
         package var text: String
+
+        package init(address: TransferAddress?, oneShotSender: Name? = nil, text: String) {
+            self.address = address
+            self.oneShotSender = oneShotSender
+            self.text = text
+        }
     }
 
     /// Offsets and sizes end here: far above any file that is accepted, far below overflow.
@@ -42,11 +50,14 @@ package enum IntakeTopic: Sendable, Equatable {
         guard (2...3).contains(parts.count), let product = Name(parts[0]), let version = Name(parts[1]) else {
             throw Refusal(
                 address: nil,
+                oneShotSender: sender,
                 text: "Expected put/<product>/<version>[/<file name>], each name of [A-Za-z0-9._-]{1,64}"
             )
         }
         let fileName = parts.count == 3 ? String(parts[2]) : nil
-        if let fileName, let problem = FileName.problem(with: fileName) { throw Refusal(address: nil, text: problem) }
+        if let fileName, let problem = FileName.problem(with: fileName) {
+            throw Refusal(address: nil, oneShotSender: sender, text: problem)
+        }
         return .oneShot(sender: sender, product: product, version: version, fileName: fileName)
     }
 

@@ -23,6 +23,9 @@ package struct GatewayTopics: Sendable {
     /// The levels of a sender's topic after `…/in/`; nil for a topic that is none.
     package func intakeLevels(_ topic: String) -> [Substring]? { levels(topic, below: "/in/") }
 
+    /// Whether a topic is one that operators command on, known or not.
+    package func isCommand(_ topic: String) -> Bool { levels(topic, below: "/cmd/") != nil }
+
     /// The verb of a command's topic; nil for a topic that is none.
     package func verb(_ topic: String) -> String? {
         levels(topic, below: "/cmd/").flatMap { $0.count == 1 ? String($0[0]) : nil }

@@ -73,7 +73,7 @@ extension Transfer {
         switch state {
         case .stored, .registering: return true
         // Goes on by itself when the cause is gone: looked at again at `nextAttempt`.
-        case .held: return reason?.code != .needsMetadata && publication.nextAttempt != nil
+        case .held: return publication.nextAttempt != nil
         default: return false
         }
     }
@@ -152,6 +152,7 @@ extension Transfer {
         precondition(state.isPublishing, "An attempt belongs to a transfer that is being published, not \(state)")
         publication.requestID = failure.requestID ?? publication.requestID
         publication.failures += 1
+        let failure = isLinkTooSlow(failure) ? Self.tooSlow(size) : failure
         let isTooOften = policy.attemptsMax > 0 && publication.failures >= policy.attemptsMax
         var delay = policy.backoff.delay(after: publication.failures, using: &generator)
         switch failure.remedy {
@@ -167,6 +168,8 @@ extension Transfer {
         case .hold:
             enter(.held, because: failure.reason, at: now)
             delay = policy.backoff.delay(after: .max, using: &generator)
+            // Every try costs as many bytes as the link carries while a ticket lives.
+            if failure.reason.code == .linkTooSlow { delay = delay * 4 }
         case .newTicket:
             backToStored(failure.reason, at: now)
         case .retry(let floor):
@@ -183,6 +186,28 @@ extension Transfer {
             publication.isOutcomeUnknown = true
         }
         publication.nextAttempt = now + delay
+    }
+
+    /// So many uploads in a row that outlive their ticket are no accident.
+    private static let expiredUploadsMax = 3
+
+    private func isLinkTooSlow(_ failure: PublicationFailure) -> Bool {
+        state == .uploading && failure.reason.code == .ticketExpired && publication.failures >= Self.expiredUploadsMax
+    }
+
+    private static func tooSlow(_ size: Int64?) -> PublicationFailure {
+        let bytes = ByteCount(rawValue: size ?? 0)
+        // A ticket lives for a minute (help page of GenerateOTAUploadURL).
+        let needed = ByteCount(rawValue: (size ?? 0) / 60)
+        return PublicationFailure(
+            reason: Reason(
+                .linkTooSlow,
+                .operator,
+                "The link does not carry \(bytes) while an upload ticket lives; that takes about \(needed) a second",
+                hint: "Retry when the link is faster, or raise upload.rate-limit if it is set"
+            ),
+            remedy: .hold
+        )
     }
 
     /// The program was stopped or killed in the middle. For every transfer that was being published, at the start.
@@ -206,7 +231,8 @@ extension Transfer {
     /// Uploads may start only at another time of the day. It stays `stored`.
     package mutating func waitsForWindow(until moment: WallTime, window: String) {
         precondition(state == .stored || state == .held, "Only an upload that has not begun waits, not \(state)")
-        reason = Reason(.outsideWindow, .retry, "Uploads start in the window \(window) only")
+        // What is held keeps its own reason: the window is not what a person has to mend.
+        if state == .stored { reason = Reason(.outsideWindow, .retry, "Uploads start in the window \(window) only") }
         publication.nextAttempt = moment
     }
 

@@ -98,10 +98,12 @@ extension FirmwareMetadata {
             "type": .string(kind.rawValue),
             "sign_method": .string(signMethod.rawValue),
             "priority": .integer(Int64(priority)),
+            "source_version": .string(sourceVersion?.text ?? ""),
+            "description": .string(description ?? ""),
+            // The cloud's default.
+            "verify": .bool(needsVerification ?? true),
+            "custom": [:],
         ]
-        if let sourceVersion { members["source_version"] = .string(sourceVersion.text) }
-        if let description { members["description"] = .string(description) }
-        if let needsVerification { members["verify"] = .bool(needsVerification) }
         if let custom { members["custom"] = (try? JSONValue(parsing: custom)) ?? .string(custom) }
         if let package {
             members["package"] = ["id": .string(package.id.text), "files": .integer(Int64(package.files))]

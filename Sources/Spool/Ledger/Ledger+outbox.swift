@@ -77,6 +77,16 @@ extension Ledger {
         try statements.events(after: number, limit: limit)
     }
 
+    /// Addresses whose retained state has to be cleared on the broker, because their transfer is gone.
+    package func clearances(limit: Int) throws(SpoolError) -> [TransferAddress] {
+        try statements.clearances(limit: limit)
+    }
+
+    /// The broker has cleared them.
+    package func forgetClearances(_ addresses: [TransferAddress]) throws(SpoolError) {
+        for address in addresses { try statements.deleteClearance(address) }
+    }
+
     /// The answer that a command with this request got before; nil when it got none.
     package func answer(to request: String) throws(SpoolError) -> String? { try statements.answer(to: request) }
 

@@ -69,13 +69,14 @@ extension Ledger {
 
     /// The SHA-256 of what was registered as this version of this product, module, kind and source version, whichever
     /// way its sender called product and module.
-    package func registeredVersion(
+    package func registeredVersions(
         _ firmware: FirmwareMetadata,
         catalog: ProductCatalog
-    ) throws(SpoolError) -> Digest? {
+    ) throws(SpoolError) -> Set<Digest> {
         guard let wanted = CloudFirmware(firmware, catalog: catalog), let product = firmware.product,
             let version = firmware.version, let entry = catalog.entry(for: product)
-        else { return nil }
+        else { return [] }
+        var found: Set<Digest> = []
         let names: Set<Name?> = [product, entry.alias, Name(entry.productKey)]
         for case let name? in names {
             for transfer in try statements.registered(product: name, version: version) {
@@ -84,10 +85,10 @@ extension Ledger {
                 let isSame =
                     other.module == wanted.module && other.isDelta == wanted.isDelta
                     && other.sourceVersion == wanted.sourceVersion
-                if isSame { return digests.sha256 }
+                if isSame { found.insert(digests.sha256) }
             }
         }
-        return nil
+        return found
     }
 
     /// Final transfers whose state began before the moment, at most `limit`.

@@ -114,6 +114,12 @@ extension Ledger {
         )
     }
 
+    /// Whether the bytes of a late segment are those of a file that is stored whole.
+    package func agrees(_ bytes: [UInt8], at offset: Int64, with transfer: Transfer) throws(SpoolError) -> Bool {
+        guard offset + Int64(bytes.count) <= transfer.size ?? 0 else { return bytes.isEmpty }
+        return try isStored(bytes[...], at: offset, key: transfer.key)
+    }
+
     /// Whether exactly these bytes are stored there.
     private func isStored(_ slice: ArraySlice<UInt8>, at offset: Int64, key: Int64) throws(SpoolError) -> Bool {
         if let pending = pendingRows[key] {

@@ -170,6 +170,8 @@ package final class Ledger {
         try statements.removeTransfer(transfer.key)
         // `seq` must not go back when the highest row is gone.
         try setSetting("seq", String(counters.seq))
+        try setSetting("event", String(counters.event))
+        try statements.insertClearance(transfer.address)
         doom(transfer.key)
         changed.updateValue(nil, forKey: transfer.key)
     }
@@ -197,7 +199,12 @@ package final class Ledger {
             try database.number("SELECT max(key) FROM transfer"),
             try database.number("SELECT max(position) FROM segment") >> SegmentPosition.offsetBits
         )
-        counters.event = try database.number("SELECT max(number) FROM event")
+        // Events go with their transfer; their numbers must not come again, for the outbox counts by them.
+        counters.event = max(
+            try database.number("SELECT max(number) FROM event"),
+            try outboxPosition(),
+            try setting("event").flatMap { Int64($0) } ?? 0
+        )
         counters.seq = max(
             try database.number("SELECT max(seq) FROM transfer"),
             try setting("seq").flatMap { Int64($0) } ?? 0

@@ -298,6 +298,32 @@ final class Statements {
         return events
     }
 
+    func insertClearance(_ address: TransferAddress) throws(SpoolError) {
+        let statement = try Statement(database, "INSERT OR REPLACE INTO clearance (sender, id) VALUES (?1, ?2)")
+        try statement.bind(1, address.sender.text)
+        try statement.bind(2, address.id.text)
+        try statement.run()
+    }
+
+    func clearances(limit: Int) throws(SpoolError) -> [TransferAddress] {
+        let statement = try Statement(database, "SELECT sender, id FROM clearance LIMIT ?1")
+        try statement.bind(1, Int64(limit))
+        var addresses: [TransferAddress] = []
+        while try statement.step() {
+            guard let sender = statement.text(0).flatMap({ Name($0) }), let id = statement.text(1).flatMap({ Name($0) })
+            else { continue }
+            addresses.append(TransferAddress(sender: sender, id: id))
+        }
+        return addresses
+    }
+
+    func deleteClearance(_ address: TransferAddress) throws(SpoolError) {
+        let statement = try Statement(database, "DELETE FROM clearance WHERE sender = ?1 AND id = ?2")
+        try statement.bind(1, address.sender.text)
+        try statement.bind(2, address.id.text)
+        try statement.run()
+    }
+
     func answer(to request: String) throws(SpoolError) -> String? {
         let statement = try Statement(database, "SELECT payload FROM answer WHERE request = ?1")
         try statement.bind(1, request)

@@ -66,6 +66,12 @@ enum Schema {
             at      INTEGER NOT NULL,
             payload TEXT NOT NULL
         ) WITHOUT ROWID;
+        -- transfers that are gone and whose retained state has to be cleared on the broker
+        CREATE TABLE clearance (
+            sender TEXT NOT NULL,
+            id     TEXT NOT NULL,
+            PRIMARY KEY (sender, id)
+        ) WITHOUT ROWID;
         CREATE TABLE setting (
             name  TEXT PRIMARY KEY,
             value TEXT NOT NULL

@@ -20,12 +20,12 @@ private let table = """
     init      ok>   ok    ok    inc   sum   ok    ok    ok    ok    ok    ok    ok>   ok>   ok>
     other     ok>   ok    conf  conf  conf  conf  conf  conf  conf  conf  conf  ok>   ok>   ok>
     same      ok>   ok    ok    inc   sum   ok    ok    ok    ok    ok    ok    big   not   exp
-    differ    ok>   conf  conf  conf  conf  ok    ok    ok    ok    ok    ok    big   not   exp
-    behind    ok>   ok    ok    big   big   ok    ok    ok    ok    ok    ok    big   not   exp
+    differ    ok>   conf  conf  conf  conf  conf  conf  conf  ok    conf  conf  big   not   exp
+    behind    ok>   ok    ok    big   big   conf  conf  conf  ok    conf  conf  big   not   exp
     fin       unk   unk   inc   inc   sum   ok    ok    ok    ok    ok    ok    unk   not   exp
-    finother  unk   unk   inc   conf  conf  ok    ok    ok    ok    ok    ok    unk   not   exp
-    finshort  unk   unk   conf  conf  conf  ok    ok    ok    ok    ok    ok    unk   not   exp
-    abort     ok    ok.   ok.   ok.   ok.   not   not   not   not   not   not   ok.   ok.   ok.
+    finother  unk   unk   inc   conf  conf  conf  conf  conf  conf  conf  conf  unk   not   exp
+    finshort  unk   unk   conf  conf  conf  conf  conf  conf  conf  conf  conf  unk   not   exp
+    abort     ok    ok.   ok.   ok.   ok.   not   not   not   not   ok.   ok.   ok.   ok.   ok.
     query     unk   ok    ok    inc   sum   ok    ok    ok    ok    ok    ok    big   not   exp
     """
 

@@ -184,7 +184,7 @@ struct StatusBoardTests {
         board.dataLink(isUp: true, maximumPacket: .kibibytes(64))
         board.controlLink(isUp: true)
         board.broker(version: "mosquitto version 2.0.11")
-        board.cloud(isReachable: true)
+        board.cloudSucceeded()
         let message = board.message(
             usage: usage,
             counts: [

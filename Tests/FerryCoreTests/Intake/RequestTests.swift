@@ -269,7 +269,7 @@ struct AdmissionTests {
     {
         admission.refusal(
             of: Known.request(document),
-            facts: .init(openTransfers: open, room: room, registeredVersion: registered)
+            facts: .init(openTransfers: open, room: room, registeredVersions: registered.map { [$0] } ?? [])
         )?.code
     }
 

@@ -65,7 +65,8 @@ struct MessageTests {
                 "sha256": .string(Known.digest(0x0a).hex),
                 "firmware": [
                     "product": "pumpctl", "product_key": "a1B2c3D4e5F", "version": "1.4.2", "name": "pumpctl-1_4_2-mcu",
-                    "module": "mcu", "type": "full", "sign_method": "MD5", "priority": 0,
+                    "module": "mcu", "type": "full", "sign_method": "MD5", "priority": 0, "source_version": "",
+                    "description": "", "verify": true, "custom": [:],
                 ],
                 "state": "receiving", "since": "2026-05-01T08:00:00.000Z", "seq": 17,
                 "received": ["durable": 0, "missing": []],
