@@ -139,6 +139,7 @@ private actor Hasher {
     ///
     /// - Parameter onlyComplete: leaves transfers alone whose last byte is not there.
     func advance(_ key: Int64, onlyComplete: Bool) async -> Rest {
+        if running.count > Self.runningMax { await forgetEnded() }
         var state = running.removeValue(forKey: key) ?? Running()
         let position = state.position
         do throws(SpoolError) {
@@ -184,6 +185,17 @@ private actor Hasher {
             running[key] = state
             return .failing
         }
+    }
+
+    /// More digests than transfers are usually open are looked through for those that have ended.
+    private static let runningMax = 128
+
+    private func forgetEnded() async {
+        guard
+            let open = try? await spool.read({ (ledger) throws(SpoolError) in Set(ledger.receivingTransfers.map(\.key))
+            })
+        else { return }
+        running = running.filter { open.contains($0.key) }
     }
 
     private struct Step: Sendable {

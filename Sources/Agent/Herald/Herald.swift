@@ -84,9 +84,15 @@ final class Herald: Sendable {
         }
     }
 
+    private static func result(of transfer: Transfer) -> FileTransferResult {
+        guard transfer.state != .registered else { return .success }
+        return FileTransferResult(reasonCode: 131, description: transfer.reason?.text ?? transfer.state.rawValue)
+    }
+
     /// Says the state of a transfer.
     func tell(_ transfer: Transfer) {
         guard transfer.request != nil || transfer.state != .receiving else { return }
+        if transfer.state.isFinal { answerFileEnds(of: transfer, Self.result(of: transfer)) }
         if !transfer.state.isPublishing { uploads.withLock { $0[transfer.key] = nil } }
         let sent = uploads.withLock { $0[transfer.key] }
         say(topics.state(transfer.address), transfer.stateMessage(sent: sent, catalog: catalog), isRetained: true)

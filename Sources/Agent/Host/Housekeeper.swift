@@ -1,6 +1,7 @@
 import FerryCore
 import Logging
 import Spool
+import Synchronization
 
 /// What has to be done from time to time: transfers that end by their time, final ones that are kept long enough, rows of
 /// bytes that nobody needs any more.
@@ -10,6 +11,7 @@ final class Housekeeper: Sendable {
     private let rules: Rules
     private let logger: Logger
     private let released = Signal()
+    private let silences = Mutex(SilenceWatch())
 
     struct Rules: Sendable {
         var segmentsTTL: Duration
@@ -90,13 +92,14 @@ final class Housekeeper: Sendable {
         let rules = rules
         let herald = herald
         let now = WallTime.now()
-        let isAny = try await spool.read { (ledger) throws(SpoolError) in
-            ledger.receivingTransfers.contains { rules.end(of: $0, at: now) != nil }
-        }
+        let receiving = try await spool.read { (ledger) throws(SpoolError) in ledger.receivingTransfers }
+        let silences = silences.withLock { $0.look(at: receiving, wallNow: now, now: .now) }
+        let isAny = receiving.contains { rules.end(of: $0, at: now, silence: silences[$0.key] ?? .zero) != nil }
         guard isAny else { return }
         try await spool.transact { (ledger) throws(SpoolError) in
             for var transfer in ledger.receivingTransfers {
-                guard let end = rules.end(of: transfer, at: now) else { continue }
+                let silence = silences[transfer.key] ?? .zero
+                guard let end = rules.end(of: transfer, at: now, silence: silence) else { continue }
                 if transfer.request == nil {
                     try ledger.remove(transfer)
                     ledger.afterCommit { herald.acknowledgeEnd(of: transfer, .unknownTransfer, end) }
@@ -126,7 +129,11 @@ final class Housekeeper: Sendable {
             isMore = old.count == Self.finalsAtOnce
             guard !old.isEmpty else { break }
             try await spool.transact { (ledger) throws(SpoolError) in
-                for transfer in old {
+                for former in old {
+                    // It may have been retried, or begun anew, since it was found.
+                    guard let transfer = try ledger.transfer(at: former.address), transfer.key == former.key,
+                        transfer.state.isFinal
+                    else { continue }
                     try ledger.remove(transfer)
                     ledger.afterCommit { herald.clear(transfer.address) }
                 }
@@ -163,9 +170,10 @@ final class Housekeeper: Sendable {
 
 extension Housekeeper.Rules {
     /// Why a transfer ends now; nil when it does not.
-    func end(of transfer: Transfer, at now: WallTime) -> String? {
+    ///
+    /// - Parameter silence: how long no byte has come.
+    func end(of transfer: Transfer, at now: WallTime, silence: Duration) -> String? {
         guard transfer.state == .receiving else { return nil }
-        let silence = now - transfer.lastByte
         guard let request = transfer.request else {
             return silence > IntakeRules.orphanTTL ? "No init came within \(IntakeRules.orphanTTL)" : nil
         }

@@ -31,7 +31,7 @@ struct FileCommand: Sendable {
     /// - Parameter clientID: the client that `init` named, if it did.
     func answer(_ result: FileTransferResult, clientID: String?) -> OutboundMessage? {
         let reply = responseTopic ?? (namedClient ?? clientID).map { "$file-response/\($0)" }
-        guard let reply, !reply.isEmpty, !reply.contains(where: { $0 == "#" || $0 == "+" }) else { return nil }
+        guard let reply = reply.flatMap({ ResponseTopic.allowed($0, gateway: nil) }) else { return nil }
         let payload = result.payload(topic: topic, packetID: packetID)
         var message = OutboundMessage(topic: reply, payload: payload.encoded)
         message.correlationData = responseTopic == nil ? nil : correlationData

@@ -94,6 +94,8 @@ struct IntakeTransaction {
             }
             outcome.replies.append(IntakeOutcome.Reply(address: entry.address, payload: payload))
         }
+        // One that was aborted in the same batch has no digest to wait for.
+        outcome.fileEnds.removeAll { ledger.openTransfer(key: $0.key)?.state != .receiving }
         for key in outcome.arrived {
             if let transfer = ledger.openTransfer(key: key) { outcome.moved.append(transfer) }
         }
@@ -118,7 +120,7 @@ struct IntakeTransaction {
             return reply(address, .ok)
         }
         if let known = transfer.request {
-            guard known.document == request.document else {
+            guard known.documentText == request.documentText else {
                 return reply(address, .conflict, "An init with other contents came before; use another transfer id")
             }
             return try answer(transfer)
@@ -153,6 +155,9 @@ struct IntakeTransaction {
         }
     }
 
+    /// Each transfer that is not final is kept in memory.
+    private static let unfinishedMax = 20_000
+
     private mutating func admit(
         _ request: TransferRequest,
         _ address: TransferAddress,
@@ -162,6 +167,12 @@ struct IntakeTransaction {
         let open = ledger.receivingTransfers.count { $0.key != existing?.key }
         // What this batch has let in already counts.
         usage = ledger.usage
+        guard ledger.unfinishedCount < Self.unfinishedMax else {
+            return Admission.Refusal(
+                "\(Self.unfinishedMax) transfers wait for the cloud or for a person, which is the limit",
+                code: .tooManyTransfers
+            )
+        }
         let facts = Admission.Facts(
             openTransfers: open,
             room: usage.free + (existing?.reservedBytes ?? 0),
@@ -209,7 +220,15 @@ struct IntakeTransaction {
             return reply(address, refusal.code, refusal.text)
         }
         let former = transfer.received.upperBound
-        switch try ledger.store(bytes, at: offset, of: &transfer, now: now) {
+        let stored: Ledger.Stored
+        do throws(SpoolError) {
+            stored = try ledger.store(bytes, at: offset, of: &transfer, now: now)
+        } catch {
+            guard error.code == .damaged else { throw error }
+            // The rest of the batch is sound.
+            return try giveUp(transfer, error)
+        }
+        switch stored {
         case .bytes(let count):
             usage.free -= count
             outcome.arrived.insert(transfer.key)
@@ -227,6 +246,15 @@ struct IntakeTransaction {
         case .tooManyRanges:
             reply(address, .gap, "The file has too many holes; fill the missing ranges first")
         }
+    }
+
+    /// What is stored of a transfer cannot be read back: its sender has to begin anew.
+    private mutating func giveUp(_ transfer: Transfer, _ error: SpoolError) throws(SpoolError) {
+        var transfer = transfer
+        let hint = "The disk is failing or was written to by somebody else; send the file again"
+        transfer.refuse(because: Reason(.spoolDamaged, .permanent, error.description, hint: hint), at: now)
+        try saveChanged(transfer)
+        try answer(transfer)
     }
 
     private func refusal(of range: Range<Int64>, _ transfer: Transfer) -> Admission.Refusal? {

@@ -74,14 +74,14 @@ struct ReplyAddress: Sendable {
     private let correlationData: [UInt8]?
 
     init(_ properties: MessageProperties, request: Name?, topics: GatewayTopics) {
-        topic = properties.responseTopic ?? request.map { topics.result($0.text) }
+        let wanted = properties.responseTopic ?? request.map { topics.result($0.text) }
+        topic = wanted.flatMap { ResponseTopic.allowed($0, gateway: topics) }
         correlationData = properties.responseTopic == nil ? nil : properties.correlationData
     }
 
     /// The message with an answer; nil when nobody can be answered.
     func message(_ payload: [UInt8]) -> OutboundMessage? {
-        // A wildcard in a topic to publish on would break the connection.
-        guard let topic, !topic.isEmpty, !topic.contains(where: { $0 == "#" || $0 == "+" }) else { return nil }
+        guard let topic else { return nil }
         var message = OutboundMessage(topic: topic, payload: payload)
         message.correlationData = correlationData
         return message

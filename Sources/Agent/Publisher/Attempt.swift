@@ -49,8 +49,10 @@ struct Attempt: Sendable {
     // MARK: - Steps
 
     private func publish() async throws(End) {
-        let (begun, action) = try await changeGroup { (transfer, now) -> Transfer.AttemptAction? in
-            transfer.isPublishable ? transfer.attemptBegan(at: now) : nil
+        let (begun, action) = try await changeGroup(.all) { (transfer, now) -> Transfer.AttemptAction? in
+            transfer.isPublishable
+                || transfer.state == .held && !transfer.isPaused && transfer.publication.firmwareURL != nil
+                ? transfer.attemptBegan(at: now) : nil
         }
         switch action {
         case .requestTicket:
@@ -116,7 +118,10 @@ struct Attempt: Sendable {
     /// The same for all files of a package that are past their upload; for any other transfer like `change`.
     ///
     /// - Returns: the changed transfers, and what the body said of the one of this attempt.
+    ///
+    /// - Parameter extent: `all`: where the body leaves out one of them, nothing is changed.
     func changeGroup<Value: Sendable>(
+        _ extent: Extent = .some,
         _ body: @escaping @Sendable (inout Transfer, WallTime) -> Value?
     ) async throws(End) -> ([Transfer], Value) {
         let key = key
@@ -124,13 +129,25 @@ struct Attempt: Sendable {
         return try await transact { (ledger, now) throws(SpoolError) -> ([Transfer], Value)? in
             var own: Value?
             var changed: [Transfer] = []
-            for var member in Self.group(of: key, in: ledger) {
+            let group = Self.group(of: key, in: ledger)
+            for var member in group {
                 guard let value = body(&member, now) else { continue }
                 if member.key == key { own = value }
-                changed.append(try Self.save(member, in: ledger, herald: herald, at: now))
+                changed.append(member)
             }
-            return own.map { (changed, $0) }
+            guard let own, extent == .some || changed.count == group.count else { return nil }
+            return (
+                try changed.map { (member) throws(SpoolError) in
+                    try Self.save(member, in: ledger, herald: herald, at: now)
+                }, own
+            )
         }
+    }
+
+    /// How much of a package a change has to reach.
+    enum Extent: Sendable {
+        case all
+        case some
     }
 
     /// The transfer, and with it the other files of its package where all are past their upload.
@@ -186,7 +203,11 @@ struct Attempt: Sendable {
     private func fail(_ failure: PublicationFailure) async {
         let policy = publisher.policy
         await finish { (transfer, now) in
-            guard transfer.state.isPublishing else { return false }
+            guard transfer.state.isPublishing else {
+                // It could not even begin: the spool could not be written. Not again at once.
+                transfer.attemptPostponed(until: now + Self.finishInterval)
+                return true
+            }
             var failure = failure
             // Before the registration nothing can be registered, so there is nothing to look up.
             if failure.remedy == .lookUp && transfer.state != .registering { failure.remedy = .newTicket }
@@ -207,6 +228,18 @@ struct Attempt: Sendable {
 
     /// - Parameter body: whether it changed anything.
     private func finish(_ body: @escaping @Sendable (inout Transfer, WallTime) -> Bool) async {
+        while !Task.isCancelled {
+            if await isFinished(body) { return }
+            // The spool says that an attempt runs. Until it can be told the truth, this attempt keeps its place.
+            // Cancelled: the next start puts it right.
+            try? await Task.sleep(for: Self.finishInterval)
+        }
+    }
+
+    /// Between two tries to commit the end of an attempt.
+    private static let finishInterval = Duration.seconds(3)
+
+    private func isFinished(_ body: @escaping @Sendable (inout Transfer, WallTime) -> Bool) async -> Bool {
         let key = key
         let herald = publisher.herald
         do throws(SpoolError) {
@@ -224,9 +257,10 @@ struct Attempt: Sendable {
                     }
                 }
             }
+            return true
         } catch {
-            // The spool still says that an attempt runs; the next start puts it right.
             publisher.logger.error("The end of an attempt could not be noted", metadata: [LogKeys.error: "\(error)"])
+            return false
         }
     }
 }

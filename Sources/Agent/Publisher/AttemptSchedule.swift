@@ -10,12 +10,19 @@ struct AttemptSchedule {
         var nextAttempt: WallTime?
         /// Whether bytes have to be sent; a registration may go at any time of the day.
         var needsUpload = true
+        /// A moment further away was written under a wrong clock.
+        var longestWait = Duration.seconds(86_400)
 
-        init(_ transfer: Transfer) {
+        init(_ transfer: Transfer, longest: Duration) {
             needsUpload = transfer.publication.firmwareURL == nil
             key = transfer.key
             priority = transfer.firmware.priority
             nextAttempt = transfer.publication.nextAttempt
+            switch transfer.reason?.code {
+            case .outsideWindow?: longestWait = .seconds(86_400)
+            case .linkTooSlow?: longestWait = longest * 4
+            default: longestWait = longest
+            }
         }
 
         init(key: Int64, priority: Int = 0, nextAttempt: WallTime? = nil) {
@@ -27,14 +34,17 @@ struct AttemptSchedule {
 
     /// The candidates among all transfers that are not final: those that wait for nothing but their time. Files of a package
     /// wait for each other, first to be there, then to be uploaded; the first of them registers for all.
-    static func candidates(_ open: [Transfer]) -> [Candidate] {
+    ///
+    /// - Parameter longest: the longest delay between attempts; what the spool says beyond it was written under another
+    ///   clock.
+    static func candidates(_ open: [Transfer], longest: Duration) -> [Candidate] {
         open.filter { transfer in
             guard transfer.isPublishable else { return false }
             guard let package = PackageMembers(with: transfer, among: open) else { return true }
             guard package.isComplete, package.members.allSatisfy({ !$0.isPaused }) else { return false }
             guard transfer.publication.firmwareURL != nil else { return true }
             return package.isUploaded && package.members.first?.key == transfer.key
-        }.map(Candidate.init)
+        }.map { Candidate($0, longest: longest) }
     }
 
     private struct Due {
@@ -43,9 +53,6 @@ struct AttemptSchedule {
     }
 
     private var due: [Int64: Due] = [:]
-
-    /// No moment of the spool is waited for longer.
-    private static let longestWait = Duration.seconds(86_400)
 
     /// When the next of those that are not due yet will be.
     private(set) var nextDue: ContinuousClock.Instant?
@@ -65,7 +72,7 @@ struct AttemptSchedule {
         for candidate in candidates {
             if let nextAttempt = candidate.nextAttempt {
                 let former = due[candidate.key].flatMap { $0.nextAttempt == nextAttempt ? $0 : nil }
-                let wait = min(max(nextAttempt - wallNow, .zero), Self.longestWait)
+                let wait = min(max(nextAttempt - wallNow, .zero), candidate.longestWait)
                 let entry = former ?? Due(nextAttempt: nextAttempt, at: now + wait)
                 known[candidate.key] = entry
                 if entry.at > now {

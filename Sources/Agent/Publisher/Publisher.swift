@@ -61,6 +61,8 @@ final class Publisher: Sendable {
                 while let key = await next() {
                     let stop = StopRequest()
                     running.withLock { $0[key] = stop }
+                    // Paused since it was picked.
+                    if isPaused.withLock({ $0 }) { stop.request() }
                     group.addTask {
                         await Attempt(publisher: self, key: key, stop: stop).run()
                         self.running.withLock { $0[key] = nil }
@@ -87,9 +89,11 @@ final class Publisher: Sendable {
     /// The transfer whose turn it is: by priority, then by age; nil when none is due or every place is taken.
     private func next() async -> Int64? {
         guard !isPaused.withLock({ $0 }), running.withLock({ $0.count }) < concurrent else { return nil }
+        // A server may ask for more than the configuration does; for a quarter of an hour at most.
+        let longest = max(policy.backoff.maximum, .seconds(900))
         do {
             var candidates = try await spool.read { (ledger) throws(SpoolError) in
-                AttemptSchedule.candidates(ledger.openTransfers)
+                AttemptSchedule.candidates(ledger.openTransfers, longest: longest)
             }
             let busy = running.withLock { Set($0.keys) }
             let closed = limits.closed
@@ -113,7 +117,9 @@ final class Publisher: Sendable {
     private func waitForWindow(_ key: Int64, _ wait: Duration, _ window: String) async throws(SpoolError) {
         let herald = herald
         try await spool.transact { (ledger) throws(SpoolError) in
-            guard var transfer = ledger.openTransfer(key: key), transfer.isPublishable else { return }
+            guard var transfer = ledger.openTransfer(key: key), transfer.isPublishable,
+                transfer.state == .stored || transfer.state == .held
+            else { return }
             transfer.waitsForWindow(until: .now() + wait, window: window)
             let saved = try ledger.save(transfer)
             ledger.afterCommit { herald.tell(saved) }

@@ -79,16 +79,20 @@ struct Registering: Sendable {
     }
 
     private func find(_ firmware: CloudFirmware, everywhere: Bool) async throws(Attempt.End) -> Found {
-        let filtered = try await attempt.calling { () async throws(CloudCalls.Failure) in
-            try await cloud.list(productKey: firmware.productKey, version: firmware.version)
-        }
+        let filtered = try await looking(productKey: firmware.productKey, version: firmware.version)
         let found = judge(filtered, firmware)
         guard case .absent = found, everywhere else { return found }
         // Names are unique in the account: it may be taken in another product or by another version.
-        let all = try await attempt.calling { () async throws(CloudCalls.Failure) in
-            try await cloud.list(productKey: nil, version: nil)
+        return judge(try await looking(productKey: nil, version: nil), firmware)
+    }
+
+    /// Asks for the list. As long as it is not there, whether the firmware is registered stays unknown.
+    private func looking(productKey: String?, version: String?) async throws(Attempt.End) -> [ListedFirmware] {
+        do throws(CloudCalls.Failure) {
+            return try await cloud.list(productKey: productKey, version: version)
+        } catch {
+            throw Attempt.End(error).keepingUnknown
         }
-        return judge(all, firmware)
     }
 
     private func judge(_ listed: [ListedFirmware], _ firmware: CloudFirmware) -> Found {
@@ -190,12 +194,13 @@ struct Registering: Sendable {
     }
 
     private func endWindow() async throws(Attempt.End) {
+        let policy = attempt.publisher.policy
         _ = try await attempt.changeGroup { (transfer, now) -> Bool? in
             guard transfer.state == .registering else { return nil }
-            transfer.registerWindowEnded(at: now)
+            var generator = SystemRandomNumberGenerator()
+            transfer.registerWindowEnded(policy: policy, at: now, using: &generator)
             return true
         }
-        attempt.publisher.look()
     }
 
     /// Commits the outcome, also of a transfer that was cancelled while the call was under way.
@@ -220,11 +225,21 @@ struct Registering: Sendable {
                 }
             }
         } catch {
-            throw .failed(Attempt.failure(error))
+            // The cloud has it, and the spool does not know: it is looked up.
+            throw Attempt.End.failed(Attempt.failure(error)).keepingUnknown
         }
     }
 
     private func wait(_ duration: Duration) async throws(Attempt.End) {
         do { try await Task.sleep(for: duration) } catch { throw .stopped }
+    }
+}
+
+extension Attempt.End {
+    /// The same failure where it says nothing about whether the firmware is registered.
+    fileprivate var keepingUnknown: Attempt.End {
+        guard case .failed(var failure) = self, case .retry = failure.remedy else { return self }
+        failure.remedy = .lookUp
+        return .failed(failure)
     }
 }

@@ -241,6 +241,7 @@ struct LinkLoop: Sendable {
                     conversation.unacknowledged.updateValue(message.receipt, forKey: messageID)
                 }
             } catch {
+                guard error.isAboutMessage else { throw error }
                 // Too large for the broker, or a bad topic: this message can never go. The rest can.
                 if let receipt = message.receipt {
                     observe(.acknowledged(receipt: receipt, reasonCode: 0x95))

@@ -255,6 +255,16 @@ final class MosquittoClient {
     }
 }
 
+extension LinkError {
+    /// Whether the library refused one message for what it is, and not for the state of the connection.
+    var isAboutMessage: Bool {
+        [
+            MOSQ_ERR_OVERSIZE_PACKET, MOSQ_ERR_INVAL, MOSQ_ERR_MALFORMED_UTF8, MOSQ_ERR_PAYLOAD_SIZE,
+            MOSQ_ERR_QOS_NOT_SUPPORTED, MOSQ_ERR_RETAIN_NOT_SUPPORTED,
+        ].contains { $0.number == number }
+    }
+}
+
 extension mosq_err_t {
     var number: Int32 { Int32(rawValue) }
 }

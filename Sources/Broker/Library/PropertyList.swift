@@ -63,6 +63,8 @@ struct PropertyList: ~Copyable {
 
     /// More than this many are not looked at: no message of the contract has more.
     private static let userPropertyLimit = 32
+    /// The longest value that a property of the contract can have: an armored signature, or custom data.
+    private static let userPropertyBytes = 16 << 10
 
     private static func readUserProperties(_ list: OpaquePointer) -> [MessageProperties.UserProperty] {
         var result: [MessageProperties.UserProperty] = []
@@ -79,7 +81,8 @@ struct PropertyList: ~Copyable {
                 isLater
             )
             guard position != nil else { break }
-            if let name, let value {
+            // Longer ones are none of the contract's, and would be held in memory.
+            if let name, let value, strlen(name) <= 64, strlen(value) <= userPropertyBytes {
                 result.append(.init(name: String(cString: name), value: String(cString: value)))
             }
             free(name)

@@ -11,8 +11,10 @@ package struct TransferRequest: Sendable, Equatable {
     /// How long a transfer that is still receiving may stay without a new byte.
     package var segmentsTTL: Duration?
     package var firmware: FirmwareMetadata
-    /// The document as it came, unknown members too; a second `init` has to equal it.
-    package var document: JSONValue
+    /// The document as it came, unknown members too, with its members in order; a second `init` has to equal it. Kept as
+    /// text, which takes a small part of the room of its parsed form.
+    package let documentText: String
+    package var document: JSONValue { (try? JSONValue(parsing: documentText)) ?? .null }
 
     /// The payload of `init` is at most this long.
     package static let payloadLimit = 64 << 10
@@ -37,7 +39,7 @@ package struct TransferRequest: Sendable, Equatable {
         guard let name = document["name"]?.string else { throw .init("init needs \"name\", the name of the file") }
         if let problem = FileName.problem(with: name) { throw .init(problem) }
         self.name = name
-        self.document = document
+        documentText = document.text
         firmware =
             try document["firmware"].map { (json) throws(FirmwareMetadata.Problem) in
                 try FirmwareMetadata(json: json)

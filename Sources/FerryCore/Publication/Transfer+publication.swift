@@ -1,7 +1,8 @@
 /// Why a step of the publication failed, and what to do about it.
 package struct PublicationFailure: Error, Sendable {
     package enum Remedy: Sendable, Equatable {
-        /// The same step again, not before `floor` has passed.
+        /// The same step again, not before `floor` has passed. Of a registration this means that the cloud has refused it for
+        /// now, so it is known not to be there.
         case retry(floor: Duration)
         /// From the ticket again.
         case newTicket
@@ -130,8 +131,13 @@ extension Transfer {
     }
 
     /// The time between upload and registration is over; the cloud has removed the file.
-    package mutating func registerWindowEnded(at now: WallTime) {
-        precondition(state == .registering, "Only a transfer in registering has a window")
+    /// It counts as a failure: what takes too long once may take too long again.
+    package mutating func registerWindowEnded(
+        policy: PublicationPolicy,
+        at now: WallTime,
+        using generator: inout some RandomNumberGenerator
+    ) {
+        precondition(state == .registering, "Only a transfer in registering has a window, not \(state)")
         backToStored(
             Reason(
                 .registerWindowOver,
@@ -140,6 +146,8 @@ extension Transfer {
             ),
             at: now
         )
+        publication.failures += 1
+        publication.nextAttempt = now + policy.backoff.delay(after: publication.failures, using: &generator)
     }
 
     /// An attempt failed. Says nothing about when to look again; `publication.nextAttempt` does.
@@ -217,6 +225,12 @@ extension Transfer {
         case .registering: publication.isOutcomeUnknown = true
         default: break
         }
+    }
+
+    /// An attempt could not begin.
+    package mutating func attemptPostponed(until moment: WallTime) {
+        guard isPublishable else { return }
+        publication.nextAttempt = moment
     }
 
     /// An attempt was stopped by us: paused, or the program ends.

@@ -22,6 +22,8 @@ package final class Ledger {
     var counters = Counters()
     private var countersBefore = Counters()
     private var isInTransaction = false
+    /// Memory and file may differ.
+    private var isSuspect = false
     private var outbox: OutboxWatch?
 
     /// Numbers that every transaction may move on, and that fall back with it.
@@ -50,7 +52,9 @@ package final class Ledger {
         precondition(!isInTransaction, "Transactions do not nest")
         isInTransaction = true
         defer { isInTransaction = false }
+        if isSuspect { try reload() }
         countersBefore = counters
+        var isCommitting = false
         let result: Result
         do {
             try statements.begin.run()
@@ -59,8 +63,11 @@ package final class Ledger {
             if let outbox, counters.event != countersBefore.event {
                 try setSetting(Self.outboxSetting, String(outbox.position()))
             }
+            isCommitting = true
             try statements.commit.run()
         } catch {
+            // A commit that failed at its very end may stand all the same: what the file says counts.
+            isSuspect = isCommitting
             rollBack()
             throw error
         }
@@ -71,6 +78,16 @@ package final class Ledger {
         for action in actions { action() }
         if let outbox, counters.event != countersBefore.event { outbox.committed(self) }
         return result
+    }
+
+    /// Takes everything from the file again.
+    private func reload() throws(SpoolError) {
+        committed = [:]
+        keys = [:]
+        receivingKeys = []
+        counters = Counters()
+        try load()
+        isSuspect = false
     }
 
     private func rollBack() {
@@ -131,6 +148,9 @@ package final class Ledger {
         for (key, transfer) in changed { all[key] = transfer }
         return all.values.sorted { $0.key < $1.key }
     }
+
+    /// How many transfers are not final, as committed.
+    package var unfinishedCount: Int { committed.count }
 
     /// Every transfer in `receiving`, in no order.
     package var receivingTransfers: [Transfer] {

@@ -26,7 +26,7 @@ enum TransferRow {
         try statement.bind(6, transfer.state.rawValue)
         try statement.bind(7, transfer.since.milliseconds)
         try statement.bind(8, transfer.created.milliseconds)
-        try statement.bind(9, transfer.request?.document.text)
+        try statement.bind(9, transfer.request?.documentText)
         try statement.bind(10, transfer.firmware.storedText)
         try statement.bind(11, transfer.firmware.product?.text)
         try statement.bind(12, transfer.firmware.version?.text)

@@ -32,11 +32,26 @@ struct HousekeeperTests {
     func silence(document: JSONValue?, seconds: Int64) throws {
         let rules = Self.rules(try IntakeBench())
         let transfer = try Self.transfer(document)
-        #expect(rules.end(of: transfer, at: Self.start + .seconds(seconds)) == nil)
-        #expect(rules.end(of: transfer, at: Self.start + .seconds(seconds) + .milliseconds(1)) != nil)
-        var fresh = transfer
-        fresh.lastByte = Self.start + .seconds(seconds)
-        #expect(rules.end(of: fresh, at: Self.start + .seconds(seconds * 2)) == nil)
+        let silence = Duration.seconds(seconds)
+        #expect(rules.end(of: transfer, at: Self.start, silence: silence) == nil)
+        #expect(rules.end(of: transfer, at: Self.start, silence: silence + .milliseconds(1)) != nil)
+    }
+
+    @Test("A wall clock that is set ends no transfer; a silence before the start counts where it can be true")
+    func clockSteps() throws {
+        var watch = SilenceWatch()
+        let transfer = try Self.transfer(["name": "x"])
+        let begin = ContinuousClock.now
+        func silence(_ wall: Duration, after time: Duration) -> Duration? {
+            watch.look(at: [transfer], wallNow: Self.start + wall, now: begin + time)[1]
+        }
+        #expect(silence(.seconds(-86_400), after: .zero) == .zero)
+        #expect(silence(.seconds(20 * 365 * 86_400), after: .seconds(5)) == .seconds(5))
+        watch = SilenceWatch()
+        #expect(silence(.seconds(3_600), after: .zero) == .seconds(3_600))
+        #expect(silence(.zero, after: .seconds(7)) == .seconds(3_607))
+        watch = SilenceWatch()
+        #expect(silence(.seconds(50 * 365 * 86_400), after: .zero) == .zero)
     }
 
     @Test("expire_at ends a transfer however busy it is")
@@ -45,8 +60,8 @@ struct HousekeeperTests {
         let moment = Self.start.milliseconds / 1_000 + 100
         var transfer = try Self.transfer(["name": "x", "expire_at": .integer(moment)])
         transfer.lastByte = Self.start + .seconds(99)
-        #expect(rules.end(of: transfer, at: Self.start + .milliseconds(99_999)) == nil)
-        #expect(rules.end(of: transfer, at: Self.start + .seconds(100)) != nil)
+        #expect(rules.end(of: transfer, at: Self.start + .milliseconds(99_999), silence: .zero) == nil)
+        #expect(rules.end(of: transfer, at: Self.start + .seconds(100), silence: .zero) != nil)
     }
 
     @Test("Only a transfer that is receiving ends by its time", arguments: TransferState.allCases)
@@ -63,7 +78,8 @@ struct HousekeeperTests {
             publication: Publication(),
             isPaused: false
         )
-        #expect((rules.end(of: transfer, at: Self.start + .seconds(1 << 30)) != nil) == (state == .receiving))
+        let end = rules.end(of: transfer, at: Self.start, silence: .seconds(1 << 30))
+        #expect((end != nil) == (state == .receiving))
     }
 
     @Test("Ended transfers are told, orphans and old final ones are forgotten, and their bytes give room back")

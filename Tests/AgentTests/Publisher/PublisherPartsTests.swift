@@ -81,6 +81,27 @@ struct AttemptScheduleTests {
         #expect(schedule.nextDue == nil)
     }
 
+    @Test("A transfer that failed is no candidate before its next attempt")
+    func waitsForItsNextAttempt() throws {
+        var publication = Publication()
+        publication.nextAttempt = wall + .seconds(60)
+        let transfer = Transfer(
+            key: 1,
+            address: Known.address("ci/one"),
+            door: .segments,
+            seq: 1,
+            state: .stored,
+            since: wall,
+            created: wall,
+            publication: publication,
+            isPaused: false
+        )
+        let candidates = AttemptSchedule.candidates([transfer], longest: .seconds(900))
+        var schedule = AttemptSchedule()
+        #expect(schedule.pick(candidates, wallNow: wall, now: now) == nil)
+        #expect(schedule.pick(candidates, wallNow: wall, now: now + .seconds(60)) == 1)
+    }
+
     @Test("A moment is waited for in monotonic time: steps of the wall clock disturb nothing")
     func wallSteps() {
         let schedule = Schedule()

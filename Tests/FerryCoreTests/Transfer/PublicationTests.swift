@@ -101,7 +101,14 @@ struct PublicationTests {
     @Test("What begins anew with a ticket forgets the former upload", arguments: [0, 1])
     func forgetsUpload(way: Int) {
         var transfer = registering()
-        if way == 0 { transfer.registerWindowEnded(at: now) } else { fail(&transfer, .newTicket) }
+        if way == 0 {
+            var generator = SeededGenerator(seed: 3)
+            transfer.registerWindowEnded(policy: PublicationPolicy(), at: now, using: &generator)
+            #expect(transfer.publication.failures == 1)
+            #expect(transfer.publication.nextAttempt ?? now > now)
+        } else {
+            fail(&transfer, .newTicket)
+        }
         #expect(transfer.state == .stored)
         #expect(transfer.publication.firmwareURL == nil && transfer.publication.uploadedAt == nil)
         #expect(!transfer.publication.isOutcomeUnknown)

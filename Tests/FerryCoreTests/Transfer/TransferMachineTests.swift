@@ -64,7 +64,9 @@ private enum Event: String, CaseIterable {
         case .ticketReceived: transfer.ticketReceived(at: now)
         case .uploadFinished: transfer.uploadFinished(firmwareURL: "https://example.com/new", serverTime: now, at: now)
         case .firmwareRegistered: transfer.firmwareRegistered(id: "f1", requestID: "r1", at: now)
-        case .registerWindowEnded: transfer.registerWindowEnded(at: now)
+        case .registerWindowEnded:
+            var generator = SeededGenerator(seed: 1)
+            transfer.registerWindowEnded(policy: PublicationPolicy(), at: now, using: &generator)
         case .failedRetry: fail(&transfer, .retry(floor: .zero))
         case .failedNewTicket: fail(&transfer, .newTicket)
         case .failedLookUp: fail(&transfer, .lookUp)

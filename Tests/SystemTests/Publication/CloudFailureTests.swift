@@ -118,7 +118,7 @@ extension SystemTests {
                 "describe",
                 ["sender": "ci", "transfer": .string(id), "firmware": ["name": "pumpctl-ours"]]
             )
-            #expect(answer["ok"]?.bool == true)
+            #expect(answer["ok"]?.bool == true, "\(answer.text)")
             let state = try await gateway.waitForState(.registered, of: id)
             #expect(state["firmware"]?["name"]?.string == "pumpctl-ours")
             #expect(await gateway.cloud.firmware.map(\.name) == ["pumpctl-1_4_2", "pumpctl-ours"])
