@@ -3,7 +3,6 @@
 #include <curl/curl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 
 /* curl_easy_setopt and curl_easy_getinfo take a variable argument, which Swift cannot pass:
@@ -55,9 +54,6 @@ static inline int otaferry_bound_unsent(void *context, curl_socket_t socket, cur
 static inline CURLcode otaferry_curl_bound_unsent(CURL *handle) {
     return curl_easy_setopt(handle, CURLOPT_SOCKOPTFUNCTION, otaferry_bound_unsent);
 }
-
-/* So does prctl; pthread_setname_np is hidden from Swift by _GNU_SOURCE. */
-static inline void otaferry_curl_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
 
 /* Macros that are casts or expressions. */
 static const size_t otaferry_curl_readfunc_pause = CURL_READFUNC_PAUSE;

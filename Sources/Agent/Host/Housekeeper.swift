@@ -160,7 +160,8 @@ final class Housekeeper: Sendable {
         let rules = rules
         let herald = herald
         try await spool.read { (ledger) throws(SpoolError) in
-            guard ledger.usage.free > 0 else { return }
+            // Room for a segment at least: with less nobody can go on.
+            guard ledger.usage.free >= rules.intake.segment() else { return }
             herald.spoolWorks()
             herald.board.creditDenied(false)
             herald.acknowledgeOpen(ledger, rules: rules.intake)

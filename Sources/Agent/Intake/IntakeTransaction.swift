@@ -89,7 +89,9 @@ struct IntakeTransaction {
                     text: entry.text
                 )
             }
-            if payload["state"]?.string == TransferState.receiving.rawValue && payload["credit"]?.integer == 0 {
+            // Less than a segment is no credit to go on with.
+            let isStuck = (payload["credit"]?.integer ?? 0) < rules.segment()
+            if entry.reason == .noRoom || isStuck && payload["state"]?.string == TransferState.receiving.rawValue {
                 outcome.isCreditDenied = true
             }
             outcome.replies.append(IntakeOutcome.Reply(address: entry.address, payload: payload))

@@ -1,6 +1,7 @@
 import CCurl
 package import FerryCore
 import Glibc
+import Threads
 
 /// Sends HTTP requests with libcurl on one thread of its own.
 ///
@@ -8,13 +9,10 @@ import Glibc
 /// is cancelled. Connections are kept and used again. When the client goes away, what is under way ends as cancelled.
 package final class HTTPClient: Sendable {
     private let queue: TransferQueue
-    private let thread: pthread_t?
+    private let thread: NamedThread?
 
     /// Once in the program, before any other call; later clients share it.
     private static let isLibraryReady = curl_global_init(Int(CURL_GLOBAL_ALL)) == CURLE_OK
-
-    /// OpenSSL's handshake is the deepest thing on it.
-    private static let stackSize = 1 << 20
 
     /// Starts the thread. If the system gives none, every request fails.
     ///
@@ -22,7 +20,7 @@ package final class HTTPClient: Sendable {
     package init(link: LinkSettings, rateLimit: ByteCount? = nil) {
         let queue = TransferQueue(rateLimit: rateLimit)
         self.queue = queue
-        thread = Self.isLibraryReady ? Self.startThread(ThreadContext(queue: queue, link: link)) : nil
+        thread = Self.isLibraryReady ? NamedThread.start(name: "http") { Self.run(queue, link: link) } : nil
         if thread == nil { queue.close() }
     }
 
@@ -34,7 +32,7 @@ package final class HTTPClient: Sendable {
     deinit {
         queue.close()
         // The thread never holds the client, so this is never the thread itself.
-        if let thread { pthread_join(thread, nil) }
+        thread?.join()
     }
 
     /// Changes the limit of uploads under way and of those to come.
@@ -64,45 +62,17 @@ package final class HTTPClient: Sendable {
         }
     }
 
-    private final class ThreadContext {
-        let queue: TransferQueue
-        let link: LinkSettings
-
-        init(queue: TransferQueue, link: LinkSettings) {
-            self.queue = queue
-            self.link = link
-        }
-    }
-
-    private static func startThread(_ context: ThreadContext) -> pthread_t? {
-        var attributes = pthread_attr_t()
-        guard pthread_attr_init(&attributes) == 0 else { return nil }
-        defer { pthread_attr_destroy(&attributes) }
-        pthread_attr_setstacksize(&attributes, stackSize)
-        var thread = pthread_t()
-        let retained = Unmanaged.passRetained(context)
-        let result = pthread_create(&thread, &attributes, { HTTPClient.threadMain($0) }, retained.toOpaque())
-        guard result == 0 else {
-            retained.release()
-            return nil
-        }
-        return thread
-    }
-
-    private static func threadMain(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-        guard let argument else { return nil }
-        let context = Unmanaged<ThreadContext>.fromOpaque(argument).takeRetainedValue()
-        otaferry_curl_name_thread("ferry-http")
+    /// What the thread does.
+    private static func run(_ queue: TransferQueue, link: LinkSettings) {
         // Signals are for the main thread, and with CURLOPT_NOSIGNAL nobody else keeps SIGPIPE away.
         var signals = sigset_t()
         sigfillset(&signals)
         pthread_sigmask(SIG_BLOCK, &signals, nil)
-        guard let loop = TransferLoop(context.queue, link: context.link) else {
-            context.queue.close()
-            for case .start(let job) in context.queue.take().commands { job.finish(.failure(.closed)) }
-            return nil
+        guard let loop = TransferLoop(queue, link: link) else {
+            queue.close()
+            for case .start(let job) in queue.take().commands { job.finish(.failure(.closed)) }
+            return
         }
         loop.run()
-        return nil
     }
 }
