@@ -22,6 +22,9 @@ struct Clears {
     /// Nothing is left to clear.
     mutating func settle(_ address: TransferAddress) { done.append(address) }
 
+    /// A new connection: what the one before was asked for is asked for again, under receipts of its own.
+    mutating func beginAnew() { open = [:] }
+
     mutating func takeDone() -> [TransferAddress] {
         defer { done = [] }
         return done

@@ -156,7 +156,7 @@ final class Herald: Sendable {
 
     /// Clears again what the broker has not acknowledged. An address that began anew has a state of its own.
     func repeatClears(_ ledger: Ledger) throws(SpoolError) {
-        clears.withLock { $0 = Clears() }
+        clears.withLock { $0.beginAnew() }
         for address in try ledger.clearances(limit: Self.clearsAtOnce) {
             if try ledger.transfer(at: address) == nil {
                 clear(address)

@@ -98,6 +98,31 @@ struct PublicationTests {
         #expect(transfer.state == .registering)
     }
 
+    @Test("Uploads that outlive their ticket three times in a row are held for a slow link, and rarely tried again")
+    func linkTooSlow() {
+        var transfer = stored()
+        var generator = SeededGenerator(seed: 3)
+        let policy = PublicationPolicy()
+        let expired = Reason(.ticketExpired, .retry, "The ticket is over")
+        for attempt in 1...3 {
+            _ = transfer.attemptBegan(at: now)
+            transfer.ticketReceived(at: now)
+            transfer.attemptFailed(
+                PublicationFailure(reason: expired, remedy: .newTicket),
+                policy: policy,
+                at: now,
+                using: &generator
+            )
+            #expect(transfer.state == (attempt < 3 ? .stored : .held), "attempt \(attempt)")
+        }
+        #expect(transfer.reason?.code == .linkTooSlow && transfer.reason?.kind == .operator)
+        let wait = (transfer.publication.nextAttempt ?? now) - now
+        #expect(wait > policy.backoff.maximum)
+        // It goes on by itself, with a ticket.
+        #expect(transfer.isPublishable)
+        #expect(transfer.attemptBegan(at: now) == .requestTicket)
+    }
+
     @Test("What begins anew with a ticket forgets the former upload", arguments: [0, 1])
     func forgetsUpload(way: Int) {
         var transfer = registering()

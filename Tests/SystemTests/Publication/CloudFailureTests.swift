@@ -88,6 +88,19 @@ extension SystemTests {
             try await gateway.expectRegisteredOnce(firmware, state)
         }
 
+        @Test("While the list does not answer, a registration whose answer was lost is not asked for again")
+        func unknownOutcomeStaysUnknown() async throws {
+            let gateway = try await Gateway()
+            let firmware = TestFirmware(20_000)
+            gateway.cloud.setFault(.createFirmware, .hangUpAfterwards)
+            gateway.cloud.setFault(.listFirmware, .unavailable, times: 2)
+            try await gateway.send("put/pumpctl/1.4.2", firmware.bytes)
+            let state = try await gateway.waitForState(.registered, of: firmware.oneShotID)
+            try await gateway.expectRegisteredOnce(firmware, state)
+            #expect(gateway.cloud.calls(.createFirmware).count == 1)
+            #expect(gateway.cloud.calls(.listFirmware).count >= 3)
+        }
+
         @Test("A name that somebody else has taken holds the transfer until it is described anew")
         func nameTaken() async throws {
             let gateway = try await Gateway()
