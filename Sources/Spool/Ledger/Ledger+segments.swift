@@ -152,11 +152,36 @@ extension Ledger {
                 key: key,
                 to: &result,
                 limit: limit
-            )
+            ).count
             guard added > 0 else { break }
             position += Int64(added)
         }
         return result
+    }
+
+    /// Reads like `readChunk`, and tells the CRC-64 of the bytes: of whole rows for nothing, since their checksums were
+    /// compared.
+    package func readSummedChunk(
+        key: Int64,
+        from offset: Int64,
+        atMost limit: Int
+    ) throws(SpoolError) -> (bytes: [UInt8], crc64: UInt64) {
+        var result: [UInt8] = []
+        var crc64: UInt64 = 0
+        while result.count < limit {
+            let begun = result.count
+            let added = try statements.appendSegment(
+                holding: SegmentPosition.position(key: key, offset: offset + Int64(begun)),
+                key: key,
+                to: &result,
+                limit: limit
+            )
+            guard added.count > 0 else { break }
+            var sum = CRC64()
+            if added.sum == nil { sum.update(result[begun...]) }
+            crc64 = CRC64.combine(crc64, added.sum ?? sum.value, secondCount: Int64(added.count))
+        }
+        return (result, crc64)
     }
 
     func loadReceived(of transfer: inout Transfer) throws(SpoolError) {

@@ -155,21 +155,24 @@ final class Statements {
     }
 
     /// Appends bytes from the row that holds `position` on to `result` until it has `limit` bytes.
+    ///
+    /// - Returns: how many, and their CRC-64 where they are the whole row, whose checksum tells it.
     func appendSegment(
         holding position: Int64,
         key: Int64,
         to result: inout [UInt8],
         limit: Int
-    ) throws(SpoolError) -> Int {
+    ) throws(SpoolError) -> (count: Int, sum: UInt64?) {
         let statement = segmentAtOrBefore
         try statement.bind(1, position)
         try statement.bind(2, SegmentPosition.range(of: key).lowerBound)
         defer { statement.reset() }
-        guard try statement.step() else { return 0 }
+        guard try statement.step() else { return (0, nil) }
         let start = statement.integer(0)
         let checksum = statement.integer(1)
         let room = limit - result.count
         var isSound = true
+        var sum: UInt64?
         let added = statement.withBlob(2) { bytes -> Int in
             let skip = Int(position - start)
             guard skip < bytes.count else { return 0 }
@@ -177,6 +180,9 @@ final class Statements {
             guard isSound else { return 0 }
             let part = bytes[skip..<min(bytes.count, skip + room)]
             result.append(contentsOf: part)
+            if part.count == bytes.count {
+                sum = SegmentChecksum.sumOfBytes(checksum, position: start, count: part.count)
+            }
             return part.count
         }
         guard isSound else {
@@ -186,7 +192,7 @@ final class Statements {
                 underlying: "they are not the bytes that were written"
             )
         }
-        return added
+        return (added, sum)
     }
 
     func segmentRanges(of key: Int64) throws(SpoolError) -> (ranges: [Range<Int64>], seq: Int64, at: WallTime) {
@@ -369,5 +375,12 @@ enum SegmentChecksum {
         withUnsafeBytes(of: position.littleEndian) { checksum.update($0) }
         checksum.update(bytes)
         return Int64(bitPattern: checksum.value)
+    }
+
+    /// The CRC-64 of the bytes alone, out of a checksum that was compared.
+    static func sumOfBytes(_ checksum: Int64, position: Int64, count: Int) -> UInt64 {
+        var first = CRC64()
+        withUnsafeBytes(of: position.littleEndian) { first.update($0) }
+        return CRC64.second(of: UInt64(bitPattern: checksum), first: first.value, secondCount: Int64(count))
     }
 }
