@@ -11,7 +11,7 @@ SWIFT_FLAGS := $(shell packaging/swift-flags.sh 2>/dev/null)
 endif
 export OTAFERRY_SWIFT_FLAGS := $(SWIFT_FLAGS)
 
-.PHONY: help build test demo bench format lint clean tools
+.PHONY: help build test demo bench fleet format lint clean tools
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | \
@@ -26,6 +26,10 @@ test: tools ## build everything, warnings are errors, and run all tests
 
 demo: tools ## watch firmware travel from MQTT into a simulated cloud
 	@packaging/demo.sh
+
+fleet: tools ## simulate fleets behind one account, draw docs/fleet.svg
+	@swift build -c release --product fleet --quiet
+	@.build/release/fleet docs/fleet.svg
 
 format: tools ## put the formatting of the sources right
 	swift format --in-place --parallel --recursive Package.swift Sources Tests

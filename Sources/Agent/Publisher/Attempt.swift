@@ -49,54 +49,29 @@ struct Attempt: Sendable {
     // MARK: - Steps
 
     private func publish() async throws(End) {
-        let (begun, action) = try await changeGroup(.all) { (transfer, now) -> Transfer.AttemptAction? in
-            transfer.isPublishable
-                || transfer.state == .held && !transfer.isPaused && transfer.publication.firmwareURL != nil
-                ? transfer.attemptBegan(at: now) : nil
+        let (begun, start) = try await changeGroup(.all) { (transfer, now) -> Start? in
+            let wasHeld = transfer.state == .held
+            let canBegin =
+                transfer.isPublishable || wasHeld && !transfer.isPaused && transfer.publication.firmwareURL != nil
+            return canBegin ? Start(action: transfer.attemptBegan(at: now), wasHeld: wasHeld) : nil
         }
-        switch action {
+        let registering = Registering(attempt: self, members: begun, wasHeld: start.wasHeld)
+        switch start.action {
         case .requestTicket:
-            guard let first = begun.first, let uploaded = try await upload(first) else { return }
-            try await Registering(attempt: self, members: uploaded).register()
-        case .register: try await Registering(attempt: self, members: begun).register()
-        case .lookUp: try await Registering(attempt: self, members: begun).lookUp()
+            guard let first = begun.first,
+                let uploaded = try await Uploading(attempt: self, transfer: first).upload()
+            else { return }
+            try await Registering(attempt: self, members: uploaded, wasHeld: false).register()
+        case .register: try await registering.register()
+        case .lookUp: try await registering.lookUp()
         }
     }
 
-    /// Sends the bytes.
-    ///
-    /// - Returns: what is to be registered now; nil while other files of the package have to be sent first.
-    private func upload(_ transfer: Transfer) async throws(End) -> [Transfer]? {
-        let cloud = publisher.cloud
-        let herald = publisher.herald
-        let suffix = FileName.suffix(of: transfer.request?.name ?? "") ?? "bin"
-        let ticket = try await calling { () async throws(CloudCalls.Failure) in try await cloud.ticket(suffix: suffix) }
-        let (uploading, _) = try await change { (transfer, now) -> Bool? in
-            guard transfer.state == .ticketing else { return nil }
-            transfer.ticketReceived(at: now)
-            return true
-        }
-        let reader = SpoolReader(spool: publisher.spool, key: key, size: uploading.size ?? 0)
-        let receipt: UploadReceipt
-        do throws(CloudCalls.Failure) {
-            receipt = try await cloud.upload(
-                uploading,
-                ticket,
-                body: { try await reader.next() },
-                progress: { herald.uploaded(uploading, sent: $0) }
-            )
-        } catch {
-            if let damage = await reader.damage { throw .failed(damage) }
-            throw End(error)
-        }
-        let key = key
-        return try await transact { (ledger, now) throws(SpoolError) -> [Transfer]?? in
-            guard var current = ledger.openTransfer(key: key), current.state == .uploading else { return nil }
-            current.uploadFinished(firmwareURL: ticket.firmwareURL, serverTime: receipt.completedAt, at: now)
-            let saved = try Self.save(current, in: ledger, herald: herald, at: now)
-            guard let package = PackageMembers(with: saved, among: ledger.openTransfers) else { return .some([saved]) }
-            return .some(package.isUploaded ? package.members : nil)
-        }
+    /// How an attempt begins.
+    private struct Start: Sendable {
+        var action: Transfer.AttemptAction
+        /// A person should have changed something meanwhile.
+        var wasHeld: Bool
     }
 
     // MARK: - Committed changes
@@ -150,16 +125,17 @@ struct Attempt: Sendable {
         case some
     }
 
-    /// The transfer, and with it the other files of its package where all are past their upload.
+    /// The transfer, and with it the other files of its package that are to be registered or looked up with it.
     private static func group(of key: Int64, in ledger: Ledger) -> [Transfer] {
         guard let transfer = ledger.openTransfer(key: key) else { return [] }
         guard transfer.publication.firmwareURL != nil,
-            let package = PackageMembers(with: transfer, among: ledger.openTransfers), package.isUploaded
+            let package = PackageMembers(with: transfer, among: ledger.openTransfers)
         else { return [transfer] }
-        return package.members
+        let group = package.registering
+        return group.contains { $0.key == key } ? group : [transfer]
     }
 
-    private static func save(
+    static func save(
         _ transfer: Transfer,
         _ kind: TransferEvent.Kind = .state,
         in ledger: Ledger,
@@ -173,7 +149,7 @@ struct Attempt: Sendable {
     }
 
     /// - Parameter body: nil means that somebody else has changed what this attempt works on.
-    private func transact<Value: Sendable>(
+    func transact<Value: Sendable>(
         _ body: @escaping @Sendable (Ledger, WallTime) throws(SpoolError) -> Value?
     ) async throws(End) -> Value {
         let result: Value?
@@ -242,10 +218,12 @@ struct Attempt: Sendable {
     private func isFinished(_ body: @escaping @Sendable (inout Transfer, WallTime) -> Bool) async -> Bool {
         let key = key
         let herald = publisher.herald
+        let learned = publisher.learned
         do throws(SpoolError) {
             try await publisher.spool.transact { (ledger) throws(SpoolError) in
                 let now = WallTime.now()
-                for var member in Self.group(of: key, in: ledger) {
+                let group = Self.group(of: key, in: ledger)
+                for var member in group {
                     let former = member.state
                     guard body(&member, now) else { continue }
                     let willRetry = member.publication.nextAttempt != nil && member.state != .held
@@ -256,6 +234,11 @@ struct Attempt: Sendable {
                         _ = try Self.save(member, .retry, in: ledger, herald: herald, at: now)
                     }
                 }
+                // A file that failed, or that was stopped, leaves others of its package behind.
+                for member in group.prefix(1) {
+                    try PackageDesk.refresh(around: member, in: ledger, herald: herald, at: now)
+                }
+                try learned.save(in: ledger)
             }
             return true
         } catch {
