@@ -48,7 +48,11 @@ extension Ledger {
     }
 
     /// How many transfers are in each state.
-    package func counts() throws(SpoolError) -> [TransferState: Int] { try statements.countsByState() }
+    package func counts() throws(SpoolError) -> [TransferState: Int] {
+        var counts = try statements.finalCounts()
+        for transfer in openTransfers { counts[transfer.state, default: 0] += 1 }
+        return counts
+    }
 
     /// A page of transfers in the order of their keys.
     package func transfers(_ filter: TransferFilter) throws(SpoolError) -> [Transfer] {
