@@ -136,6 +136,7 @@ struct LinkLoop: Sendable {
                 throw LinkError(.lost, "The batch could not be stored; the broker will deliver it again")
             }
         }
+        if isReadable { client.acknowledgeAtOnce() }
         if conversation.isReady { try publishQueued(&conversation) }
         if client.wantsWrite { try check(client.write()) }
         try check(client.keepAlive())

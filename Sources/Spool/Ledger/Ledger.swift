@@ -155,6 +155,12 @@ package final class Ledger {
         return all.values.sorted { $0.key < $1.key }
     }
 
+    /// Goes through every transfer that is not final, in no order.
+    func forEachOpen(_ body: (Transfer) -> Void) {
+        for (key, transfer) in committed where changed[key] == nil { body(transfer) }
+        for case let transfer? in changed.values { body(transfer) }
+    }
+
     /// How many transfers are not final, as committed.
     package var unfinishedCount: Int { committed.count }
 

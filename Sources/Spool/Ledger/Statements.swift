@@ -109,18 +109,20 @@ final class Statements {
         }
     }
 
-    func page(_ filter: TransferFilter) throws(SpoolError) -> [Transfer] {
+    /// - Parameter known: a transfer that need not be read.
+    func page(_ filter: TransferFilter, known: (Int64) -> Transfer?) throws(SpoolError) -> [Transfer] {
         var conditions = "WHERE key > ?1"
         if filter.state != nil { conditions += " AND state = ?2" }
         if filter.sender != nil { conditions += " AND sender = ?3" }
         if filter.product != nil { conditions += " AND product = ?4" }
-        return try rows(conditions + " ORDER BY key LIMIT ?5") { (statement) throws(SpoolError) in
+        let bind = { (statement: Statement) throws(SpoolError) in
             try statement.bind(1, filter.after)
             if let state = filter.state { try statement.bind(2, state.rawValue) }
             if let sender = filter.sender { try statement.bind(3, sender.text) }
             if let product = filter.product { try statement.bind(4, product.text) }
             try statement.bind(5, Int64(filter.limit))
         }
+        return try rows(conditions + " ORDER BY key LIMIT ?5", bind, known: known)
     }
 
     /// As the index of final states has them, in its words.
@@ -142,12 +144,19 @@ final class Statements {
 
     private func rows(
         _ clause: String,
-        _ bind: (Statement) throws(SpoolError) -> Void = { (_) throws(SpoolError) in }
+        _ bind: (Statement) throws(SpoolError) -> Void = { (_) throws(SpoolError) in },
+        known: (Int64) -> Transfer? = { _ in nil }
     ) throws(SpoolError) -> [Transfer] {
         let statement = try Statement(database, "SELECT \(TransferRow.columns) FROM transfer " + clause)
         try bind(statement)
         var transfers: [Transfer] = []
-        while try statement.step() { transfers.append(try TransferRow.read(statement)) }
+        while try statement.step() {
+            if let transfer = known(statement.integer(0)) {
+                transfers.append(transfer)
+            } else {
+                transfers.append(try TransferRow.read(statement))
+            }
+        }
         return transfers
     }
 
