@@ -9,6 +9,7 @@ import Synchronization
 struct AgentParts: Sendable {
     let topics: GatewayTopics
     let spool: Spool
+    private let spoolPath: String
     let board: StatusBoard
     let herald: Herald
     let announcer: Announcer
@@ -17,6 +18,7 @@ struct AgentParts: Sendable {
     let publisher: Publisher
     let controlLink: BrokerLink
     let dataLink: BrokerLink
+    let damage: DamageWatch
     private let logger: Logger
 
     /// The will, and the last word of a clean stop.
@@ -30,15 +32,18 @@ struct AgentParts: Sendable {
 
     init(configuration: Configuration, environment: [String: String], logger: Logger) throws {
         self.logger = logger
+        damage = DamageWatch(logger: logger)
         topics = GatewayTopics(gateway: configuration.gateway)
         let spool = try Spool(
             settings: .init(
                 path: configuration.spool.path,
                 quota: configuration.spool.quota,
                 reserve: configuration.spool.reserve
-            )
+            ),
+            damageFound: { [damage] in damage.found($0) }
         )
         self.spool = spool
+        spoolPath = configuration.spool.path
         let statusChanged = Signal()
         let serverClock = ServerClock()
         let board = StatusBoard(
@@ -142,6 +147,7 @@ struct AgentParts: Sendable {
             let receiving = ledger.receivingTransfers.map(\.key)
             return (Set(receiving), try ledger.setting(OperatorTransaction.pausedSetting) != nil)
         }
+        damage.report(of: spool, path: spoolPath, on: board)
         publisher.pause(isPaused)
         digester.bytesArrived(receiving)
         publisher.look()

@@ -52,7 +52,7 @@ package struct FerryAgent: Sendable {
         ]
         // They stop in the opposite order: first nothing more comes in, last the farewell is said.
         var group = ServiceGroupConfiguration(
-            services: [control] + work.map { WorkService(work: $0) } + [data],
+            services: [control, parts.damage] + work.map { WorkService(work: $0) } + [data],
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: logger
         )
