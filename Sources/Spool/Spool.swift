@@ -11,6 +11,8 @@ package actor Spool {
     private let executor: ThreadExecutor
     private let ledger: Ledger
     private let lock: SpoolLock
+    private let settings: Settings
+    private let reserve: ReserveFile
     private nonisolated let damageFound: @Sendable (SpoolError) -> Void
 
     /// The file was damaged when it was opened, and a new one stands in its place.
@@ -52,6 +54,8 @@ package actor Spool {
         }
         self.executor = executor
         self.damageFound = damageFound
+        self.settings = settings
+        reserve = ReserveFile(path: settings.path + ".reserve")
         do {
             let opened = try executor.run { () -> Result<Opened, SpoolError> in
                 Result { () throws(SpoolError) in try Opened(settings) }
@@ -59,6 +63,7 @@ package actor Spool {
             ledger = opened.ledger
             lock = opened.lock
             damage = opened.damage
+            reserve.take()
         } catch {
             executor.end()
             throw error
@@ -118,12 +123,24 @@ package actor Spool {
     /// Files beside the spool that were set aside because they were damaged, oldest first.
     package nonisolated static func damagedFiles(beside path: String) -> [String] { DamagedFile.all(beside: path) }
 
-    /// Runs `body` in a transaction and commits it. When it throws, nothing has changed.
+    /// Runs `body` in a transaction and commits it. When it throws, nothing has changed. Where the disk is full it is run
+    /// once more with room that is kept for this, unless it stores bytes of firmware.
     @discardableResult
     package func transact<Result: Sendable>(
         _ body: @Sendable (Ledger) throws(SpoolError) -> Result
     ) throws(SpoolError) -> Result {
-        try watching { (ledger) throws(SpoolError) in try ledger.transact(body) }
+        do throws(SpoolError) {
+            return try watching { (ledger) throws(SpoolError) in try ledger.transact(body) }
+        } catch {
+            // For bytes of firmware it is not kept.
+            guard error.code == .full, !ledger.hasFailedStoring, reserve.release() else { throw error }
+            return try watching { (ledger) throws(SpoolError) in try ledger.transact(body) }
+        }
+    }
+
+    /// Takes the room for a full disk again, if it was needed and the disk has room now.
+    package func restoreReserve() {
+        if ledger.fileSystemRoom > ReserveFile.size { reserve.take() }
     }
 
     /// Reads without a transaction of its own.
@@ -147,19 +164,25 @@ package actor Spool {
     package nonisolated func transactWaiting<Value: Sendable>(
         _ body: @escaping @Sendable (Ledger) throws(SpoolError) -> Value
     ) throws(SpoolError) -> Value {
-        try startTransaction(body).commit()
+        try running { (spool) throws(SpoolError) in try spool.transact(body) }.commit()
     }
 
     /// Begins a transaction for a thread of ours that goes on meanwhile, for example to hand the body what it is to store.
-    /// Nothing else happens on the spool's thread until the body has returned.
+    /// Nothing else happens on the spool's thread until the body has returned. It is run once, whatever happens.
     package nonisolated func startTransaction<Value: Sendable>(
         _ body: @escaping @Sendable (Ledger) throws(SpoolError) -> Value
     ) -> RunningTransaction<Value> {
+        running { (spool) throws(SpoolError) in
+            try spool.watching { (ledger) throws(SpoolError) in try ledger.transact(body) }
+        }
+    }
+
+    private nonisolated func running<Value: Sendable>(
+        _ body: @escaping @Sendable (isolated Spool) throws(SpoolError) -> Value
+    ) -> RunningTransaction<Value> {
         RunningTransaction(
             running: executor.start {
-                self.assumeIsolated { spool in
-                    Result { () throws(SpoolError) in try spool.transact(body) }
-                }
+                self.assumeIsolated { spool in Result { () throws(SpoolError) in try body(spool) } }
             }
         )
     }

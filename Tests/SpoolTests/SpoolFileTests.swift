@@ -141,6 +141,32 @@ struct SpoolFileTests {
         }
     }
 
+    @Test("On a full disk a change is committed with the room that is kept for it", .enabled(if: canMount))
+    func reserve() async throws {
+        try #require(mount("tmpfs", folder.path, "tmpfs", 0, "size=6m") == 0)
+        defer { umount2(folder.path, Int32(MNT_DETACH)) }
+        let spool = try Spool(settings: .init(path: path, reserve: .zero))
+        defer { spool.close() }
+        _ = try await fill(spool, [1, 2, 3])
+        #expect(FileManager.default.fileExists(atPath: path + ".reserve"))
+        // The journal has no room of its own any more either.
+        truncate(path + "-journal", 0)
+        let filler = [UInt8](repeating: 1, count: 4096)
+        let file = open(folder.file("filler"), O_WRONLY | O_CREAT, 0o600)
+        while write(file, filler, filler.count) > 0 {}
+        close(file)
+        try await spool.transact { (ledger) throws(SpoolError) in
+            guard var transfer = try ledger.transfer(at: address) else { return }
+            try? transfer.cancelled(at: .now())
+            try ledger.save(transfer)
+        }
+        #expect(!FileManager.default.fileExists(atPath: path + ".reserve"))
+        #expect(try await spool.read { (ledger) throws(SpoolError) in try ledger.counts() } == [.cancelled: 1])
+        try FileManager.default.removeItem(atPath: folder.file("filler"))
+        await spool.restoreReserve()
+        #expect(FileManager.default.fileExists(atPath: path + ".reserve"))
+    }
+
     // MARK: - A full disk
 
     private static let canMount: Bool = {
