@@ -13,7 +13,10 @@ scratch=${OTAFERRY_PACKAGE_BUILD:-.build-package}
 here=$(pwd -P)
 flags=(
     -c release --static-swift-stdlib --scratch-path "$scratch"
-    -Xlinker --gc-sections -Xlinker --build-id=sha1
+    # Nothing looks up symbols of a program by name: without their table it is 1.8 MB smaller.
+    -Xlinker --gc-sections -Xlinker --no-export-dynamic -Xlinker --build-id=sha1
+    # The folder of a program is no place for libraries.
+    --disable-local-rpath
     -Xswiftc -file-prefix-map -Xswiftc "$here=/usr/src/otaferry"
     -Xcc "-ffile-prefix-map=$here=/usr/src/otaferry"
 )

@@ -1,9 +1,12 @@
 # shellcheck shell=bash
 # For scripts that try a built program: a broker, a simulated cloud and an agent of their own on free ports, in a folder
 # that is gone at the end with everything that was started. To be sourced.
-#   rig_programs   otaferry, otaferry-cloud
-#   rig_wrap       an array: what the agent is run by, such as strace
+#   rig_program, rig_cloud   otaferry and otaferry-cloud
+#   rig_wrap                 an array: what the agent is run by, such as strace
 
+# shellcheck disable=SC2034 # for those who source this
+rig_agent='' rig_transfer=''
+rig_program=${rig_program:-} rig_cloud=${rig_cloud:-}
 rig=$(mktemp -d "${TMPDIR:-/tmp}/otaferry-rig.XXXXXX")
 chmod 755 "$rig"
 rig_started=()

@@ -12,6 +12,7 @@ mkdir -p "$scratch"
 
 # Runs in a mount namespace of its own, so that nothing stays mounted: the root, the sources, then what is to be run.
 inside() {
+    # shellcheck disable=SC2016 # expands inside
     unshare --mount --propagation private bash -euo pipefail -c '
         cache=$1 root=$1/compiler sources=$2
         shift 2
@@ -42,7 +43,7 @@ inside() {
 sysroot=/sdks/otaferry-arm64.artifactbundle/otaferry-arm64/sysroot
 flags="-c release --static-swift-stdlib --scratch-path $scratch
     --swift-sdks-path /sdks --swift-sdk otaferry-arm64
-    -Xlinker --gc-sections -Xlinker --build-id=sha1
+    -Xlinker --gc-sections -Xlinker --no-export-dynamic -Xlinker --build-id=sha1 --disable-local-rpath
     -Xswiftc -file-prefix-map -Xswiftc /usr/src/otaferry=/usr/src/otaferry
     --jobs ${OTAFERRY_BUILD_JOBS:-$(nproc)}"
 for program in "${programs[@]}"; do

@@ -97,7 +97,7 @@ done
 
 (
     cd "$work"
-    export DEB_HOST_ARCH=$architecture DEB_BUILD_OPTIONS=parallel=$(nproc) DH_QUIET=1
+    export DEB_HOST_ARCH=$architecture DH_QUIET=1
     dh_installdocs
     dh_installchangelogs --no-trim
     # Ours beside Debian's, under its own name.
