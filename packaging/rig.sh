@@ -43,7 +43,6 @@ rig_stop() {
         sleep 0.1
     done
     rig_signal "$leader" KILL
-    wait "$leader" 2>/dev/null || true
 }
 
 # Starts a program in a session of its own: the log's name, then the command. Its process is in rig_process.
@@ -52,6 +51,8 @@ rig_start() {
     shift
     setsid "$@" </dev/null >>"$log" 2>&1 &
     rig_process=$!
+    # bash says nothing then when it is killed.
+    disown "$rig_process"
     rig_started+=("$rig_process")
 }
 
@@ -117,7 +118,7 @@ ca-file = "$rig/broker.crt"
 [spool]
 path = "$rig/spool/spool.db"
 [cloud]
-endpoint = "http://localhost:$rig_cloud_port/"
+endpoint = "http://127.0.0.1:$rig_cloud_port/"
 [cloud.credentials]
 file = "$rig/credentials"
 [[product]]
@@ -135,11 +136,11 @@ rig_start_agent() {
 }
 
 rig_status() { mosquitto_sub -h 127.0.0.1 -p "$rig_broker_port" -t otaferry/v1/rig/status -C 1 -W 2; }
-rig_is_online() { rig_status | grep -q '"state":"online"'; }
+rig_is_online() { rig_status | grep '"state":"online"' >/dev/null; }
 
 # What the retained state of a transfer says: its id, a word that it has to hold.
 rig_says() {
-    mosquitto_sub -h 127.0.0.1 -p "$rig_broker_port" -t "otaferry/v1/rig/state/ci/$1" -C 1 -W 2 | grep -q "$2"
+    mosquitto_sub -h 127.0.0.1 -p "$rig_broker_port" -t "otaferry/v1/rig/state/ci/$1" -C 1 -W 2 | grep "$2" >/dev/null
 }
 
 # Sends a file in one message; its id is in rig_transfer.
@@ -158,5 +159,5 @@ rig_push() {
 
 # Whether the simulated cloud holds these bytes.
 rig_cloud_holds() {
-    find "$rig/cloud/objects" -type f -exec sha256sum {} + | grep -q "^$(sha256sum "$1" | cut -d ' ' -f 1)"
+    find "$rig/cloud/objects" -type f -exec sha256sum {} + | grep "^$(sha256sum "$1" | cut -d ' ' -f 1)" >/dev/null
 }

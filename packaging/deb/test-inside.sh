@@ -156,7 +156,8 @@ apt-get -q -y remove otaferry >/tmp/apt.log 2>&1 || fail "It cannot be removed" 
 [[ ! -e /usr/bin/otaferry && -s /var/lib/otaferry/spool.db && -s $file && -s /etc/otaferry/credentials ]] ||
     fail "removing removed too much or too little"
 passed "removed: configuration and spool are kept"
-install_packages new || fail "It cannot be installed again" /tmp/apt.log
+# As somebody who answers that the site's file stays.
+install_packages new -o Dpkg::Options::=--force-confold || fail "It cannot be installed again" /tmp/apt.log
 start_agent
 is_in_state registered || fail "the former transfers are gone" /rig/agent.log
 stop_agent

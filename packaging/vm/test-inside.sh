@@ -52,7 +52,7 @@ times_in_cloud() {
 id_of() { sha256sum "$1" | cut -c 1-16; }
 
 first() {
-    apt-get -q -y --no-download install /packages/new/*.deb >/root/apt.log 2>&1 || fail "the packages do not install" /root/apt.log
+    dpkg -i /packages/new/*.deb >/root/dpkg.log 2>&1 || fail "the packages do not install" /root/dpkg.log
     await 120 shows ActiveState active || fail "the service did not start by itself"
     shows Type notify
     [[ $(show StatusText) == "Running as gw1" ]] || fail "it said $(show StatusText) to the service manager"
