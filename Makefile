@@ -27,6 +27,9 @@ test: tools ## build everything, warnings are errors, and run all tests
 demo: tools ## watch firmware travel from MQTT into a simulated cloud
 	@packaging/demo.sh
 
+bench: tools ## measure intake, senders and wear beside their peers
+	@packaging/bench.sh
+
 format: tools ## put the formatting of the sources right
 	swift format --in-place --parallel --recursive Package.swift Sources Tests
 

@@ -186,4 +186,26 @@ struct SpoolFileTests {
         }
         #expect(back == bytes + TemporaryFolder.bytes(900_000))
     }
+
+    @Test("A journal that somebody deleted is opened anew before the next transaction")
+    func reopensJournal() async throws {
+        let folder = try TemporaryFolder("journal")
+        let path = folder.file("spool.db")
+        let spool = try Spool(settings: .init(path: path))
+        defer { spool.close() }
+        func change() async throws {
+            try await spool.transact { (ledger) throws(SpoolError) in
+                try ledger.setSetting("a", "\(UInt64.random(in: 0...9))")
+            }
+        }
+        try await change()
+        try FileManager.default.removeItem(atPath: path + "-journal")
+        try await change()
+        #expect(FileManager.default.fileExists(atPath: path + "-journal"))
+        let open = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").compactMap {
+            try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/" + $0)
+        }
+        #expect(open.contains(path + "-journal"))
+        #expect(!open.contains { $0.hasPrefix(path) && $0.hasSuffix("(deleted)") })
+    }
 }

@@ -48,12 +48,15 @@ extension Ledger {
     }
 
     /// How many transfers are in each state.
-    package func counts() throws(SpoolError) -> [TransferState: Int] { try statements.countsByState() }
+    package func counts() throws(SpoolError) -> [TransferState: Int] {
+        var counts = try statements.finalCounts()
+        forEachOpen { counts[$0.state, default: 0] += 1 }
+        return counts
+    }
 
     /// A page of transfers in the order of their keys.
     package func transfers(_ filter: TransferFilter) throws(SpoolError) -> [Transfer] {
-        let rows = try statements.page(filter)
-        return rows.map { openTransfer(key: $0.key) ?? $0 }
+        try statements.page(filter, known: openTransfer(key:))
     }
 
     /// Transfers with this id, of whatever sender; for people who leave the sender out.

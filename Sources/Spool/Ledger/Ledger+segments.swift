@@ -181,4 +181,16 @@ extension Ledger {
     }
 
     private static var reclaimRows: Int { 64 }
+    private static var fewRows: Int { 4 }
+
+    /// Deletes the rows of a transfer where they are few.
+    ///
+    /// - Returns: false where they are more; nothing is deleted then.
+    func deleteFew(of key: Int64) throws(SpoolError) -> Bool {
+        guard !counters.doomed.contains(key), let bytes = try statements.deleteAll(of: key, limit: Self.fewRows) else {
+            return false
+        }
+        counters.usedBytes -= bytes
+        return true
+    }
 }

@@ -10,22 +10,32 @@ enum TransferRow {
 
     static let columns = names.joined(separator: ", ")
 
-    static let upsert: String = {
+    static let insert: String = {
         let places = (1...names.count).map { "?\($0)" }.joined(separator: ", ")
-        let updates = names.dropFirst().map { "\($0) = excluded.\($0)" }.joined(separator: ", ")
-        return "INSERT INTO transfer (\(columns)) VALUES (\(places)) ON CONFLICT (key) DO UPDATE SET \(updates)"
+        return "INSERT INTO transfer (\(columns)) VALUES (\(places))"
     }()
 
-    static func bind(_ transfer: Transfer, to statement: Statement) throws(SpoolError) {
+    /// Leaves alone what never changes, so that the index of addresses is not written again.
+    static let update: String = {
+        let fixed = ["key", "sender", "id", "door", "created"]
+        let updates = names.enumerated().filter { !fixed.contains($0.element) }.map {
+            "\($0.element) = ?\($0.offset + 1)"
+        }
+        return "UPDATE transfer SET \(updates.joined(separator: ", ")) WHERE key = ?1"
+    }()
+
+    static func bind(_ transfer: Transfer, to statement: Statement, isNew: Bool) throws(SpoolError) {
         let publication = transfer.publication
         try statement.bind(1, transfer.key)
-        try statement.bind(2, transfer.address.sender.text)
-        try statement.bind(3, transfer.address.id.text)
-        try statement.bind(4, transfer.door.rawValue)
+        if isNew {
+            try statement.bind(2, transfer.address.sender.text)
+            try statement.bind(3, transfer.address.id.text)
+            try statement.bind(4, transfer.door.rawValue)
+            try statement.bind(8, transfer.created.milliseconds)
+        }
         try statement.bind(5, transfer.seq)
         try statement.bind(6, transfer.state.rawValue)
         try statement.bind(7, transfer.since.milliseconds)
-        try statement.bind(8, transfer.created.milliseconds)
         try statement.bind(9, transfer.request?.documentText)
         try statement.bind(10, transfer.firmware.storedText)
         try statement.bind(11, transfer.firmware.product?.text)
