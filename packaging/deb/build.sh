@@ -36,12 +36,18 @@ export SOURCE_DATE_EPOCH TZ=UTC LC_ALL=C.UTF-8
 case $machine-$architecture in
     "$architecture-$machine")
         built=$(packaging/build-release.sh)
+        checkouts=.build-package
+        swift_of=(swift --version)
         wrap=()
         ;;
     amd64-arm64)
         built=$(packaging/arm64/build.sh)
-        wrap=(qemu-aarch64-static -L
-            "${OTAFERRY_CACHE:-$HOME/.cache/otaferry}/arm64/sdks/otaferry-arm64.artifactbundle/otaferry-arm64/sysroot")
+        checkouts=.build-package-arm64
+        cache=${OTAFERRY_CACHE:-$HOME/.cache/otaferry}/arm64
+        wrap=(qemu-aarch64-static -L "$cache/sdks/otaferry-arm64.artifactbundle/otaferry-arm64/sysroot")
+        # The version of the Debian package is that of the compiler.
+        # shellcheck disable=SC2016 # expands in dpkg-query
+        swift_of=(sh -c 'chroot "$1" dpkg-query -W -f "Swift version \${Version}" swiftlang' sh "$cache/compiler")
         ;;
     *) fail "Packages for $architecture cannot be built on $machine; build them on such a machine." ;;
 esac
@@ -133,6 +139,12 @@ for other in "dist/otaferry-cloud_${version}_$architecture.deb" "dist/otaferry-d
     printf '%s: %d bytes to download\n' "${other#dist/}" "$(stat -c %s "$other")"
 done
 dpkg-deb --field "$package" Depends | sed 's/^/Depends: /'
+
+swift=$("${swift_of[@]}" 2>/dev/null | sed -nE 's/.*Swift version ([0-9.]+).*/\1/p' | head -n 1)
+packaging/sbom.py --checkouts "$checkouts" --version "$version" --epoch "$SOURCE_DATE_EPOCH" --swift "$swift" \
+    --output "dist/otaferry_${version}_$architecture.cdx.json"
+(cd dist && sha256sum ./*"_${version}_"*.deb ./*"_${version}_"*.json | sed 's#\./##' >SHA256SUMS)
+
 ((installed <= installed_limit)) || fail "Installed it is too large."
 ((download <= download_limit)) || fail "It is too large to download."
 rm -rf "$work"
