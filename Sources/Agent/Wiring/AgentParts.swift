@@ -19,6 +19,9 @@ struct AgentParts: Sendable {
     let controlLink: BrokerLink
     let dataLink: BrokerLink
     let damage: DamageWatch
+    let spoolPulse: SpoolPulse
+    /// What has to go on for the agent to be alive.
+    let watched: [Watchdog.Part]
     private let logger: Logger
 
     /// The will, and the last word of a clean stop.
@@ -126,6 +129,16 @@ struct AgentParts: Sendable {
         )
         controlLink = try links.control(herald: herald, announcer: announcer) { batch, _ in commands.receive(batch) }
         late.link.withLock { [controlLink] in $0 = controlLink }
+        let spoolPulse = SpoolPulse(spool: spool)
+        self.spoolPulse = spoolPulse
+        watched = [
+            Watchdog.Part(name: "spool", pulse: spoolPulse.pulse, nudge: { spoolPulse.nudge() }),
+            Watchdog.Part(name: "mqtt-data", pulse: dataLink.pulse, nudge: { [dataLink] in dataLink.nudge() }),
+            Watchdog.Part(name: "mqtt-control", pulse: controlLink.pulse, nudge: { [controlLink] in controlLink.nudge() }),
+            Watchdog.Part(name: "digest", pulse: digester.pulse, nudge: { digester.nudge() }),
+            Watchdog.Part(name: "publisher", pulse: publisher.pulse, nudge: { publisher.look() }),
+            Watchdog.Part(name: "http", pulse: http.pulse, nudge: { http.nudge() }),
+        ]
     }
 
     /// Puts right what a kill or a power cut left in the middle, and sets everybody to work.
