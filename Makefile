@@ -11,11 +11,11 @@ SWIFT_FLAGS := $(shell packaging/swift-flags.sh 2>/dev/null)
 endif
 export OTAFERRY_SWIFT_FLAGS := $(SWIFT_FLAGS)
 
-.PHONY: help build test demo bench format lint clean tools
+.PHONY: help build test power-test demo bench format lint clean tools
 
 help: ## show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | \
-	while IFS=$$'\t' read -r name words; do printf '  make %-8s %s\n' "$$name" "$$words"; done
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
+	while IFS=$$'\t' read -r name words; do printf '  make %-11s %s\n' "$$name" "$$words"; done
 
 build: tools ## build both programs, for debugging
 	swift build $(SWIFT_FLAGS) --product otaferry-cloud
@@ -23,6 +23,9 @@ build: tools ## build both programs, for debugging
 
 test: tools ## build everything, warnings are errors, and run all tests
 	packaging/test.sh
+
+power-test: tools ## cut the power of a virtual machine and look what its disk kept
+	packaging/power-test.sh
 
 demo: tools ## watch firmware travel from MQTT into a simulated cloud
 	@packaging/demo.sh
