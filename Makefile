@@ -11,7 +11,7 @@ SWIFT_FLAGS := $(shell packaging/swift-flags.sh 2>/dev/null)
 endif
 export OTAFERRY_SWIFT_FLAGS := $(SWIFT_FLAGS)
 
-.PHONY: help build test power-test demo bench format lint clean tools
+.PHONY: help build test power-test soak demo bench format lint clean tools
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -26,6 +26,9 @@ test: tools ## build everything, warnings are errors, and run all tests
 
 power-test: tools ## cut the power of a virtual machine and look what its disk kept
 	packaging/power-test.sh
+
+soak: tools ## the proofs that take hours: kills, failing disks, power cuts
+	packaging/soak.sh
 
 demo: tools ## watch firmware travel from MQTT into a simulated cloud
 	@packaging/demo.sh

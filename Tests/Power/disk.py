@@ -10,6 +10,7 @@ import struct
 import threading
 
 SECTOR = 512
+BLOCK = 4096
 
 _OPTION_MAGIC = 0x49484156454F5054
 _REPLY_MAGIC = 0x3E889045565A9
@@ -25,10 +26,11 @@ _OPTION_EXPORT_NAME, _OPTION_ABORT, _OPTION_INFO, _OPTION_GO = 1, 2, 6, 7
 class Disk:
     """The contents of a disk, what of it is durable, and its socket."""
 
-    def __init__(self, image, path):
-        """`image`: the contents. `path`: of the Unix socket to listen on."""
+    def __init__(self, image, path, whole=()):
+        """`image`: the contents. `path`: of the Unix socket to listen on. `whole`: blocks of 4 KiB that are never torn."""
         self.durable = bytearray(image)
         self.seen = bytearray(image)
+        self.whole = {block * BLOCK for block in whole}
         self.cache = []
         self.writes = 0
         self.is_cut = threading.Event()
@@ -60,8 +62,12 @@ class Disk:
         image = bytearray(self.durable)
         versions = {}
         for offset, data in self.cache:
-            for start in range(0, len(data), SECTOR):
-                versions.setdefault(offset + start, []).append(data[start:start + SECTOR])
+            start = 0
+            while start < len(data):
+                place = offset + start
+                count = BLOCK if place in self.whole and start + BLOCK <= len(data) else SECTOR
+                versions.setdefault(place, []).append(data[start:start + count])
+                start += count
         lost = 0
         for offset, contents in versions.items():
             if generator.random() < share:
