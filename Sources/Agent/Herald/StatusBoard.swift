@@ -139,6 +139,9 @@ final class StatusBoard: Sendable {
     /// Whether the subscriptions of both connections stand.
     var isOnline: Bool { contents.withLock { $0.isDataLinkUp && $0.isControlLinkUp } }
 
+    /// The broker takes no larger payload from us; nil: any.
+    var largestPayload: Int64? { contents.withLock { $0.maximumPacket }.map { max(0, $0.rawValue - 1_024) } }
+
     /// Segments of this size fit the broker's packets and our own, with room for topic and properties.
     var segment: Int64 { segment(maximumPacket: contents.withLock { $0.maximumPacket }) }
 

@@ -134,7 +134,11 @@ struct AgentParts: Sendable {
         watched = [
             Watchdog.Part(name: "spool", pulse: spoolPulse.pulse, nudge: { spoolPulse.nudge() }),
             Watchdog.Part(name: "mqtt-data", pulse: dataLink.pulse, nudge: { [dataLink] in dataLink.nudge() }),
-            Watchdog.Part(name: "mqtt-control", pulse: controlLink.pulse, nudge: { [controlLink] in controlLink.nudge() }),
+            Watchdog.Part(
+                name: "mqtt-control",
+                pulse: controlLink.pulse,
+                nudge: { [controlLink] in controlLink.nudge() }
+            ),
             Watchdog.Part(name: "digest", pulse: digester.pulse, nudge: { digester.nudge() }),
             Watchdog.Part(name: "publisher", pulse: publisher.pulse, nudge: { publisher.look() }),
             Watchdog.Part(name: "http", pulse: http.pulse, nudge: { http.nudge() }),
