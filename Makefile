@@ -11,7 +11,7 @@ SWIFT_FLAGS := $(shell packaging/swift-flags.sh 2>/dev/null)
 endif
 export OTAFERRY_SWIFT_FLAGS := $(SWIFT_FLAGS)
 
-.PHONY: help build test demo bench deb service trace package-test arm-test vm-test small-test reproducible format lint \
+.PHONY: help build test power-test soak demo bench deb service trace package-test arm-test vm-test small-test reproducible format lint \
 	clean tools
 
 help: ## show this list
@@ -24,6 +24,12 @@ build: tools ## build both programs, for debugging
 
 test: tools ## build everything, warnings are errors, and run all tests
 	packaging/test.sh
+
+power-test: tools ## cut the power of a virtual machine and look what its disk kept
+	packaging/power-test.sh
+
+soak: tools ## the proofs that take hours: kills, failing disks, power cuts
+	packaging/soak.sh
 
 demo: tools ## watch firmware travel from MQTT into a simulated cloud
 	@packaging/demo.sh

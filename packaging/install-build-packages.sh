@@ -13,6 +13,7 @@ packages=(
     mosquitto mosquitto-clients curl python3 python3-paho-mqtt sqlite3 strace
     # What looks over the scripts.
     shellcheck
+    # What a caller needs besides.
     "$@"
 )
 
