@@ -18,8 +18,8 @@ struct Otaferry: AsyncParsableCommand {
             CommandGroup(
                 name: "Transfers",
                 subcommands: [
-                    List.self, Show.self, Cancel.self, Retry.self, Pause.self, Resume.self, Describe.self,
-                    Priority.self, Purge.self, Ping.self, Sync.self,
+                    List.self, Show.self, Watch.self, Cancel.self, Retry.self, Pause.self, Resume.self, Describe.self,
+                    Priority.self, Purge.self, Limits.self, Ping.self, Sync.self,
                 ]
             ),
         ]

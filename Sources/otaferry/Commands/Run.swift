@@ -12,7 +12,12 @@ struct Run: AsyncParsableCommand {
 
     @OptionGroup var options: ConfigurationOptions
 
+    @Flag(help: "Log in JSON; the same as --set log.format=json.")
+    var json = false
+
     func run() async throws {
+        var options = options
+        if json { options.settings.append("log.format=json") }
         let configuration = try options.loadOrExit()
         let environment = ProcessInfo.processInfo.environment
         let style = LogStyle(configuration.log.format, environment: environment)
