@@ -23,7 +23,7 @@ struct LinkFactory: Sendable {
     ) throws -> BrokerLink {
         var settings = BrokerLinkSettings(
             name: "data",
-            address: try access(),
+            address: try configuration.brokerAccess(),
             clientID: "otaferry-\(configuration.gateway)-data",
             session: .persistent(expiry: Self.sessionExpiry)
         )
@@ -60,7 +60,7 @@ struct LinkFactory: Sendable {
     ) throws -> BrokerLink {
         var settings = BrokerLinkSettings(
             name: "control",
-            address: try access(),
+            address: try configuration.brokerAccess(),
             clientID: "otaferry-\(configuration.gateway)-control",
             session: .clean
         )
@@ -100,30 +100,6 @@ struct LinkFactory: Sendable {
                 }
             }
         )
-    }
-
-    private func access() throws(AgentError) -> BrokerAccess {
-        let broker = configuration.broker
-        let transport: BrokerAccess.Transport =
-            switch broker.url {
-            case .tcp(let host, let port): .tcp(host: host, port: Int(port))
-            case .tls(let host, let port): .tls(host: host, port: Int(port))
-            case .unix(let path): .unixSocket(path: path)
-            }
-        var access = BrokerAccess(transport: transport)
-        access.username = broker.username.isEmpty ? nil : broker.username
-        access.caFile = broker.caFile
-        access.certificateFile = broker.certFile
-        access.keyFile = broker.keyFile
-        guard let path = configuration.passwordFile else { return access }
-        do {
-            var text = try FileText.read(path)
-            while text.last?.isNewline == true { text.removeLast() }
-            access.password = text
-        } catch {
-            throw AgentError("broker.password-file: \(error)", isConfiguration: true)
-        }
-        return access
     }
 
     private static func hint(_ error: LinkError) -> String {
