@@ -17,7 +17,7 @@ struct LinkFactory: Sendable {
 
     /// What senders publish; acknowledged after the commit.
     func data(
-        board: StatusBoard,
+        herald: Herald,
         announcer: Announcer,
         receive: @escaping BrokerLink.Receive
     ) throws -> BrokerLink {
@@ -30,17 +30,20 @@ struct LinkFactory: Sendable {
         settings.receiveMaximum = Self.receiveMaximum
         settings.maximumPacket = configuration.statusLimits.packetMax
         settings.mayWait = { [topics] in topics.isSegment($0) }
+        if configuration.broker.isThinEdgeEnabled { settings.will = HealthSign.down }
         settings.subscriptions = [Subscription(topics.intakeFilter, retained: .withhold)]
         if configuration.broker.isFileTransferEnabled {
             settings.subscriptions += FileTransferTopic.filters.map {
                 Subscription($0, retained: .withhold, need: .optional)
             }
         }
+        let board = herald.board
         let watch = LinkLog(connection: "data", logger: logger)
         return try BrokerLink(settings: settings, receive: receive) { event in
             watch.note(event)
             switch event {
             case .connected(let welcome):
+                herald.healthIsUnsaid()
                 board.dataLink(isUp: true, maximumPacket: welcome.maximumPacket)
                 announcer.acknowledgeOpenTransfers()
                 if board.isOnline { announcer.sayEverything() }
@@ -127,13 +130,14 @@ final class LinkLog: Sendable {
     func note(_ event: LinkEvent) {
         switch event {
         case .connected(let welcome):
-            _ = failure.withLock { $0.succeeded(at: .now) }
-            logger.notice(
-                "Connected to the broker",
-                metadata: [
-                    LogKeys.connection: "\(connection)", "session": "\(welcome.sessionIsPresent ? "kept" : "new")",
-                ]
-            )
+            var metadata: Logger.Metadata = [
+                LogKeys.connection: "\(connection)", "session": "\(welcome.sessionIsPresent ? "kept" : "new")",
+            ]
+            if case .ended(let count, let duration) = failure.withLock({ $0.succeeded(at: .now) }) {
+                metadata[LogKeys.count] = "\(count)"
+                metadata[LogKeys.duration] = "\(Int(duration.seconds))s"
+            }
+            logger.notice("Connected to the broker", metadata: metadata)
         case .lost(let error), .refused(let error):
             let action = failure.withLock { $0.failed(at: .now) }
             guard action != .quiet else { return }
