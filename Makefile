@@ -11,11 +11,11 @@ SWIFT_FLAGS := $(shell packaging/swift-flags.sh 2>/dev/null)
 endif
 export OTAFERRY_SWIFT_FLAGS := $(SWIFT_FLAGS)
 
-.PHONY: help build test demo bench format lint clean tools
+.PHONY: help build test demo bench man completions format lint clean tools
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | \
-	while IFS=$$'\t' read -r name words; do printf '  make %-8s %s\n' "$$name" "$$words"; done
+	while IFS=$$'\t' read -r name words; do printf '  make %-11s %s\n' "$$name" "$$words"; done
 
 build: tools ## build both programs, for debugging
 	swift build $(SWIFT_FLAGS) --product otaferry-cloud
@@ -29,6 +29,12 @@ demo: tools ## watch firmware travel from MQTT into a simulated cloud
 
 bench: tools ## measure intake, senders and wear beside their peers
 	@packaging/bench.sh
+
+man: build ## write man pages into .build/documents/man
+	packaging/make-documents.sh man .build/debug/otaferry
+
+completions: build ## write completions for bash, zsh and fish into .build/documents/completions
+	packaging/make-documents.sh completions .build/debug/otaferry
 
 format: tools ## put the formatting of the sources right
 	swift format --in-place --parallel --recursive Package.swift Sources Tests
