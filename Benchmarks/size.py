@@ -12,6 +12,34 @@ TOPIC = "otaferry/v1/bench"
 STATES = ("receiving", "stored", "ticketing", "uploading", "registering", "registered")
 
 
+def crc64(bytes_, table=[]):
+    """CRC-64/XZ, as the agent's."""
+    if not table:
+        for value in range(256):
+            for _ in range(8):
+                value = value >> 1 ^ (0xC96C5795D7870F42 if value & 1 else 0)
+            table.append(value)
+    checksum = 2**64 - 1
+    for byte in bytes_:
+        checksum = table[(checksum ^ byte) & 255] ^ checksum >> 8
+    return checksum ^ 2**64 - 1
+
+
+def row_checksum(row):
+    """The checksum that a row of `transfer` carries: each value with its kind and, where it has one, its length."""
+    parts = bytearray()
+    for value in row:
+        if value is None:
+            parts += b"\0" + bytes(8)
+        elif isinstance(value, int):
+            parts += b"\1" + value.to_bytes(8, "little", signed=True)
+        else:
+            content = value.encode() if isinstance(value, str) else value
+            parts += (b"\2" if isinstance(value, str) else b"\3") + len(content).to_bytes(8, "little") + content
+    checksum = crc64(parts)
+    return checksum - 2**64 if checksum >= 2**63 else checksum
+
+
 def fill(path, registered, stored):
     """Rows as the agent writes them. None of them has bytes; publication rests, so nobody misses them."""
     init = json.dumps({"name": "pumpctl-1.4.2.bin", "size": 1048576, "user_data": {"build": "x" * 120}})
@@ -23,8 +51,8 @@ def fill(path, registered, stored):
             firmware = json.dumps({"product": "a1AbCdEfGhI", "version": f"1.{key}"})
             spool.execute(
                 "INSERT INTO transfer (key, sender, id, door, seq, state, since, created, init, firmware, product, version,"
-                " size, bytes, sha256, md5, crc64, attempt) VALUES (?, 'ci', ?, 'segments', ?, ?, ?, ?, ?, ?,"
-                " 'a1AbCdEfGhI', ?, 1048576, ?, ?, ?, 1, 1)",
+                " size, bytes, sha256, md5, crc64, attempt, row_crc64) VALUES (?, 'ci', ?, 'segments', ?, ?, ?, ?, ?, ?,"
+                " 'a1AbCdEfGhI', ?, 1048576, ?, ?, ?, 1, 1, 0)",
                 (key, f"{key:016x}", key * 10, state, now(), now(), init, firmware, f"1.{key}",
                  0 if state == "registered" else 1048576, os.urandom(32), os.urandom(16)),
             )
@@ -35,6 +63,9 @@ def fill(path, registered, stored):
                     " VALUES (?, ?, ?, ?, 'state', ?, NULL, ?)",
                     (key, number, key * 10, now(), event, number - 1),
                 )
+        for row in spool.execute("SELECT * FROM transfer").fetchall():
+            checksum = row_checksum(row[:-1])
+            spool.execute("UPDATE transfer SET row_crc64 = ? WHERE key = ?", (checksum, row[0]))
         spool.commit()
 
 

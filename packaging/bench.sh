@@ -11,4 +11,6 @@ python3 Benchmarks/intake.py
 echo
 python3 Benchmarks/senders.py
 echo
+python3 Benchmarks/size.py
+echo
 if [[ $(id -u) -eq 0 ]]; then python3 Benchmarks/wear.py; else echo "The wear of flash is measured as root only."; fi

@@ -13,6 +13,8 @@ packages=(
     mosquitto mosquitto-clients curl python3 python3-paho-mqtt python3-yaml sqlite3 strace iproute2 jq openssl
     # What looks over scripts and manual pages.
     shellcheck mandoc
+    # What a caller needs besides.
+    "$@"
 )
 
 is_installed() { [[ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" == installed ]]; }

@@ -16,6 +16,8 @@ final class Digester: Sendable {
     private let waiting = Mutex<Set<Int64>>([])
     private let lastArrival = Mutex<ContinuousClock.Instant?>(nil)
     private let arrived = Signal()
+    /// Beats with every step.
+    let pulse = Pulse()
 
     init(spool: Spool, herald: Herald, logger: Logger, isStored: @escaping @Sendable () -> Void) throws(SpoolError) {
         guard let executor = ThreadExecutor(name: "digest") else {
@@ -44,10 +46,16 @@ final class Digester: Sendable {
         arrived.send()
     }
 
+    /// Goes round once. From any thread.
+    func nudge() { arrived.send() }
+
     /// Works until the task is cancelled.
     func run() async {
         await hasher.lowerPriority()
         for await _ in arrived.sends {
+            // Its thread has to answer too.
+            await hasher.answer()
+            pulse.beat()
             var keys = take()
             while !keys.isEmpty && !Task.isCancelled {
                 let isBusy = isBusy
@@ -55,6 +63,7 @@ final class Digester: Sendable {
                 var isAnyDone = false
                 var pause = Self.rest
                 for key in keys {
+                    pulse.beat()
                     switch await hasher.advance(key, onlyComplete: isBusy) {
                     case .done: isAnyDone = true
                     case .more:
@@ -128,6 +137,9 @@ private actor Hasher {
     }
 
     func lowerPriority() { NamedThread.yieldToOthers() }
+
+    /// Does nothing, on its thread.
+    func answer() {}
 
     /// What is left to do of a transfer.
     enum Rest: Sendable {

@@ -9,6 +9,7 @@ final class StatusBoard: Sendable {
         case dataLink = "data-link"
         case spoolFull = "spool-full"
         case spoolFailing = "spool-failing"
+        case spoolDamaged = "spool-damaged"
         case cloud = "cloud"
         case paused = "paused"
 
@@ -16,7 +17,7 @@ final class StatusBoard: Sendable {
         var degrades: Bool {
             switch self {
             case .dataLink, .spoolFull, .spoolFailing: true
-            case .cloud, .paused: false
+            case .spoolDamaged, .cloud, .paused: false
             }
         }
 
@@ -26,6 +27,7 @@ final class StatusBoard: Sendable {
             case .dataLink: "Look at the broker's log, and run otaferry doctor"
             case .spoolFull: "Make room on the file system of the spool; everything goes on by itself"
             case .spoolFailing: "Look at the disk: dmesg, df, the rights of spool.path"
+            case .spoolDamaged: "Look at the disk: dmesg; docs/spool.md tells what was saved"
             case .cloud: "It is tried again by itself; otaferry doctor tells more"
             case .paused: "otaferry resume lets publication go on"
             }

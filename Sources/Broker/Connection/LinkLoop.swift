@@ -8,6 +8,7 @@ struct LinkLoop: Sendable {
     let settings: BrokerLinkSettings
     let queue: OutboundQueue
     let wake: WakeSignal
+    let pulse: Pulse
     /// The farewell once a stop was asked for, else nil.
     let stopRequest: @Sendable () -> [OutboundMessage]?
     let receive: BrokerLink.Receive
@@ -61,6 +62,7 @@ struct LinkLoop: Sendable {
     private func pause(_ duration: Duration) {
         let end = ContinuousClock.now + duration
         while stopRequest() == nil, ContinuousClock.now < end {
+            pulse.beat()
             var descriptor = pollfd(fd: wake.descriptor, events: Int16(POLLIN), revents: 0)
             let left = max(1, (end - ContinuousClock.now).milliseconds)
             if poll(&descriptor, 1, Int32(clamping: left)) > 0 { wake.clear() }
@@ -74,7 +76,8 @@ struct LinkLoop: Sendable {
         var wasWelcome = false
         do {
             let client = try MosquittoClient(settings: settings, protocolVersion: protocolVersion)
-            try client.connect()
+            // Resolving the name and connecting wait for others.
+            try pulse.whileAway { () throws(LinkError) in try client.connect() }
             wasConnected = true
             var conversation = Conversation(
                 client: client,
@@ -86,6 +89,7 @@ struct LinkLoop: Sendable {
                     return nil
                 }
                 defer { wasWelcome = conversation.welcome != nil }
+                pulse.beat()
                 try turn(&conversation)
                 if readySince == nil && conversation.isReady { readySince = .now }
             }

@@ -62,7 +62,7 @@ package struct Metric: Sendable {
     /// The states of an agent.
     package static let agentStates = ["online", "degraded", "stopping", "offline"]
     /// The problems that an agent may have. A problem that is not among them is shown while it lasts.
-    package static let problems = ["cloud", "data-link", "paused", "spool-failing", "spool-full"]
+    package static let problems = ["cloud", "data-link", "paused", "spool-damaged", "spool-failing", "spool-full"]
 
     /// All of them, in the order in which they are written.
     package static let all: [Metric] = [

@@ -38,7 +38,7 @@ extension Ledger {
     }
 
     /// Bytes that the file can still grow by, without the reserve, with the pages in it that are free.
-    private var fileSystemRoom: Int64 {
+    var fileSystemRoom: Int64 {
         var status = statvfs()
         guard statvfs(database.path, &status) == 0 else { return .max }
         let free = Int64(clamping: UInt64(status.f_bavail) * UInt64(status.f_frsize))

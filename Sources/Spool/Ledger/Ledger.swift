@@ -22,6 +22,8 @@ package final class Ledger {
     var counters = Counters()
     private var countersBefore = Counters()
     private var isInTransaction = false
+    /// Whether the last transaction that failed had stored bytes of firmware.
+    private(set) var hasFailedStoring = false
     /// Memory and file may differ.
     private var isSuspect = false
     private(set) var outbox: OutboxWatch?
@@ -70,6 +72,7 @@ package final class Ledger {
         } catch {
             // A commit that failed at its very end may stand all the same: what the file says counts.
             isSuspect = isCommitting
+            hasFailedStoring = counters.usedBytes > countersBefore.usedBytes
             rollBack()
             throw error
         }

@@ -39,6 +39,7 @@ enum Schema {
             request_id      TEXT,
             reason          TEXT,
             paused          INTEGER NOT NULL DEFAULT 0,
+            row_crc64       INTEGER NOT NULL,
             UNIQUE (sender, id)
         );
         -- one, and of final states only: each page of an index costs every commit that changes it 8 KiB of flash

@@ -1,4 +1,5 @@
 import FerryCore
+import TestSupport
 import Testing
 
 private let hash = String(repeating: "0a", count: 32)
