@@ -11,7 +11,7 @@ SWIFT_FLAGS := $(shell packaging/swift-flags.sh 2>/dev/null)
 endif
 export OTAFERRY_SWIFT_FLAGS := $(SWIFT_FLAGS)
 
-.PHONY: help build test power-test soak demo bench deb service trace package-test arm-test vm-test small-test reproducible format lint \
+.PHONY: help build test power-test soak demo bench man completions deb service trace package-test arm-test vm-test small-test reproducible format lint \
 	clean tools
 
 help: ## show this list
@@ -36,6 +36,12 @@ demo: tools ## watch firmware travel from MQTT into a simulated cloud
 
 bench: tools ## measure intake, senders and wear beside their peers
 	@packaging/bench.sh
+
+man: build ## write man pages into .build/documents/man
+	packaging/make-documents.sh man .build/debug/otaferry
+
+completions: build ## write completions for bash, zsh and fish into .build/documents/completions
+	packaging/make-documents.sh completions .build/debug/otaferry
 
 ARCH ?= $(shell dpkg --print-architecture)
 # What packages for another machine need besides.

@@ -109,7 +109,7 @@ private actor Hasher {
     private let logger: Logger
     private let isStored: @Sendable () -> Void
     private var running: [Int64: Running] = [:]
-    private var failure = RepeatingFailure()
+    private let failures: FailureLog
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
@@ -127,6 +127,12 @@ private actor Hasher {
         self.spool = spool
         self.herald = herald
         self.logger = logger
+        failures = FailureLog(
+            logger,
+            level: .error,
+            "The bytes of a transfer could not be verified",
+            "The bytes of transfers are verified again"
+        )
         self.isStored = isStored
     }
 
@@ -181,19 +187,18 @@ private actor Hasher {
             state.position += Int64(step.bytes.count)
             if state.position == step.end {
                 try await finish(key, state)
-                _ = failure.succeeded(at: .now)
+                failures.succeeded()
                 return .done
             }
             running[key] = state
             return state.position < step.prefix && !step.bytes.isEmpty ? .more : .done
         } catch {
-            if error.code == .damaged || failure.failed(at: .now) != .quiet {
-                logger.error("The bytes of a transfer could not be verified", metadata: [LogKeys.error: "\(error)"])
-            }
             guard error.code != .damaged else {
+                logger.error("The bytes of a transfer are damaged", metadata: [LogKeys.error: "\(error)"])
                 await giveUp(key, error)
                 return .done
             }
+            failures.failed("\(error)")
             running[key] = state
             return .failing
         }
