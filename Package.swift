@@ -100,9 +100,12 @@ let package = Package(
         ),
         tests("FerryCoreTests", ["FerryCore", "TestSupport", crypto]),
         tests("SpoolTests", ["Spool", "FerryCore", "TestSupport", crypto]),
-        tests("BrokerTests", ["Broker", "FerryCore", "TestSupport"]),
-        tests("AliyunOTATests", ["AliyunOTA", "FerryCore", "TestSupport"]),
-        tests("AgentTests", ["Agent", "AliyunOTA", "Broker", "FerryCore", "Spool", "TestSupport", crypto, logging]),
+        tests("BrokerTests", ["Broker", "FerryCore", "TestSupport", "Threads"]),
+        tests("AliyunOTATests", ["AliyunOTA", "FerryCore", "TestSupport", "Threads"]),
+        tests(
+            "AgentTests",
+            ["Agent", "AliyunOTA", "Broker", "FerryCore", "Spool", "TestSupport", "Threads", crypto, logging]
+        ),
         tests("CommandTests", ["otaferry", "Agent", "Broker", "FerryCore", "TestSupport", argumentParser]),
         tests("CloudSimulatorTests", ["CloudSimulator", "TestSupport", crypto]),
         tests("SystemTests", ["AliyunOTA", "CloudSimulator", "FerryCore", "TestSupport", "otaferry", "otaferry-cloud", crypto]),

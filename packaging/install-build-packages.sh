@@ -13,6 +13,8 @@ packages=(
     mosquitto mosquitto-clients curl python3 python3-paho-mqtt sqlite3 strace
     # What looks over the scripts.
     shellcheck
+    # What a caller needs besides.
+    "$@"
 )
 
 is_installed() { [[ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" == installed ]]; }

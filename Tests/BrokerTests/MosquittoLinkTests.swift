@@ -1,7 +1,9 @@
 import FerryCore
 import Foundation
+import Synchronization
 import TestSupport
 import Testing
+import Threads
 
 @testable import Broker
 
@@ -314,5 +316,38 @@ struct OutboundQueueTests {
         #expect(queue.append(message(1)))
         queue.close()
         #expect(queue.isEmpty && !queue.append(message(1)) && queue.takeFirst() == nil && !queue.takeOverflow())
+    }
+
+    @Test("It goes round when it is nudged: idle, and while it waits for a broker; not while a batch hangs")
+    func pulse() async throws {
+        let broker = try await MosquittoBroker()
+        let isHeld = Mutex(true)
+        let bench = try LinkBench(LinkBench.settings(port: broker.port)) { _ in
+            while isHeld.withLock({ $0 }) { usleep(1_000) }
+            return .done
+        }
+        try await bench.connected()
+        func goesRound() async throws {
+            let before = bench.link.pulse.count
+            try await eventually("two rounds") {
+                bench.link.nudge()
+                return bench.link.pulse.count >= before + 2
+            }
+        }
+        try await goesRound()
+        try await MQTTProbe.publish(port: broker.port, topic: "in/a", text: "hello")
+        try await eventually("the batch") { bench.messages.count == 1 }
+        let before = bench.link.pulse.count
+        for _ in 0..<20 {
+            bench.link.nudge()
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        #expect(bench.link.pulse.count == before && !bench.link.pulse.isAway)
+        isHeld.withLock { $0 = false }
+        try await goesRound()
+        try await broker.stop()
+        try await eventually("the loss") { !bench.losses.isEmpty }
+        try await goesRound()
+        await bench.link.stop()
     }
 }

@@ -19,6 +19,8 @@ final class Digester: Sendable {
     /// Whether the loop will be woken when `rest` is over.
     private let isWaking = Mutex(false)
     private let rest: Duration
+    /// Beats with every step.
+    let pulse = Pulse()
 
     /// - Parameter rest: bytes that came less than this ago mean that senders are busy.
     init(
@@ -53,11 +55,17 @@ final class Digester: Sendable {
         arrived.send()
     }
 
+    /// Goes round once. From any thread.
+    func nudge() { arrived.send() }
+
     /// Works until the task is cancelled.
     func run() async {
         await hasher.lowerPriority()
         await withDiscardingTaskGroup { group in
             for await _ in arrived.sends {
+                // Its thread has to answer too.
+                await hasher.answer()
+                pulse.beat()
                 guard await !isAllDone(), !isWaking.withLock({ $0 }) else { continue }
                 // What can wait is looked at when its sender rests, or before: its last byte may come any moment.
                 isWaking.withLock { $0 = true }
@@ -82,6 +90,7 @@ final class Digester: Sendable {
             var isAnyDone = false
             var isFailing = false
             for key in keys {
+                pulse.beat()
                 switch await hasher.advance(key, onlyComplete: isBusy) {
                 case .done: isAnyDone = true
                 case .more:
@@ -149,6 +158,9 @@ private actor Hasher {
     }
 
     func lowerPriority() { NamedThread.yieldToOthers() }
+
+    /// Does nothing, on its thread.
+    func answer() {}
 
     /// What is left to do of a transfer.
     enum Rest: Sendable {

@@ -257,7 +257,7 @@ final class Herald: Sendable {
 
     /// Takes over the outbox of the spool.
     func openOutbox(_ ledger: Ledger) throws(SpoolError) {
-        let stored = try ledger.outboxPosition()
+        let stored = ledger.outboxPosition
         outbox.withLock { position in
             position.acknowledged = stored
             position.submitted = stored

@@ -9,6 +9,7 @@ final class StatusBoard: Sendable {
         case dataLink = "data-link"
         case spoolFull = "spool-full"
         case spoolFailing = "spool-failing"
+        case spoolDamaged = "spool-damaged"
         case cloud = "cloud"
         case paused = "paused"
 
@@ -16,7 +17,7 @@ final class StatusBoard: Sendable {
         var degrades: Bool {
             switch self {
             case .dataLink, .spoolFull, .spoolFailing: true
-            case .cloud, .paused: false
+            case .spoolDamaged, .cloud, .paused: false
             }
         }
     }

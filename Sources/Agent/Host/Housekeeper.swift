@@ -156,6 +156,7 @@ final class Housekeeper: Sendable {
 
     /// There was no room: senders are told as soon as there is room again.
     private func watchRoom() async throws(SpoolError) {
+        await spool.restoreReserve()
         guard herald.board.has(.spoolFull) || herald.board.isCreditDenied else { return }
         let rules = rules
         let herald = herald

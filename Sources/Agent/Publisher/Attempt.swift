@@ -3,12 +3,20 @@ import FerryCore
 import Logging
 import Spool
 
-/// One attempt to publish one transfer. Every step is committed before the next begins; a transfer that somebody else
-/// changed meanwhile (cancelled, paused) ends the attempt.
+/// One attempt to publish one transfer. From the registration on every step is committed before the next begins; the steps
+/// before it may wait a moment for each other. A transfer that somebody else changed meanwhile (cancelled, paused) ends the
+/// attempt.
 struct Attempt: Sendable {
     let publisher: Publisher
     let key: Int64
     let stop: StopRequest
+    private let waiting = WaitingSteps()
+
+    init(publisher: Publisher, key: Int64, stop: StopRequest) {
+        self.publisher = publisher
+        self.key = key
+        self.stop = stop
+    }
 
     /// Why an attempt ends before its goal.
     enum End: Error, Sendable {
@@ -32,6 +40,11 @@ struct Attempt: Sendable {
                 await self.stop.wait()
                 return .stopped
             }
+            group.addTask {
+                // A failure shows at the next step, which commits these too.
+                await self.waiting.watch { _ = try? await self.transact { (_, _) in true } }
+                return nil
+            }
             let first = await group.next() ?? nil
             if case .stopped = first, stop.mustWaitForAnswer { return await group.next() ?? nil }
             group.cancelAll()
@@ -49,18 +62,45 @@ struct Attempt: Sendable {
     // MARK: - Steps
 
     private func publish() async throws(End) {
+        if let begun = try await beginBeforeUpload() {
+            guard let uploaded = try await upload(begun) else { return }
+            return try await Registering(attempt: self, members: uploaded).register()
+        }
         let (begun, action) = try await changeGroup(.all) { (transfer, now) -> Transfer.AttemptAction? in
-            transfer.isPublishable
-                || transfer.state == .held && !transfer.isPaused && transfer.publication.firmwareURL != nil
-                ? transfer.attemptBegan(at: now) : nil
+            Self.mayBegin(transfer) ? transfer.attemptBegan(at: now) : nil
         }
         switch action {
-        case .requestTicket:
-            guard let first = begun.first, let uploaded = try await upload(first) else { return }
-            try await Registering(attempt: self, members: uploaded).register()
+        // Its upload was forgotten between two looks: the next attempt begins there.
+        case .requestTicket: throw .stopped
         case .register: try await Registering(attempt: self, members: begun).register()
         case .lookUp: try await Registering(attempt: self, members: begun).lookUp()
         }
+    }
+
+    private static func mayBegin(_ transfer: Transfer) -> Bool {
+        transfer.isPublishable
+            || transfer.state == .held && !transfer.isPaused && transfer.publication.firmwareURL != nil
+    }
+
+    /// Begins an attempt that has to send the bytes; nil for one that is past that.
+    private func beginBeforeUpload() async throws(End) -> Transfer? {
+        let key = key
+        let now = WallTime.now()
+        let found: Transfer?
+        do throws(SpoolError) {
+            found = try await publisher.spool.read { (ledger) throws(SpoolError) in ledger.openTransfer(key: key) }
+        } catch {
+            throw .failed(Self.failure(error))
+        }
+        guard var transfer = found, Self.mayBegin(transfer) else { throw .stopped }
+        guard transfer.needsUpload else { return nil }
+        let step: WaitingSteps.Step = { transfer in
+            guard Self.mayBegin(transfer), transfer.needsUpload else { return false }
+            return transfer.attemptBegan(at: now) == .requestTicket
+        }
+        guard step(&transfer) else { throw .stopped }
+        waiting.add(step)
+        return transfer
     }
 
     /// Sends the bytes.
@@ -71,19 +111,24 @@ struct Attempt: Sendable {
         let herald = publisher.herald
         let suffix = FileName.suffix(of: transfer.request?.name ?? "") ?? "bin"
         let ticket = try await calling { () async throws(CloudCalls.Failure) in try await cloud.ticket(suffix: suffix) }
-        let (uploading, _) = try await change { (transfer, now) -> Bool? in
-            guard transfer.state == .ticketing else { return nil }
+        let now = WallTime.now()
+        let step: WaitingSteps.Step = { transfer in
+            guard transfer.state == .ticketing else { return false }
             transfer.ticketReceived(at: now)
             return true
         }
-        let reader = SpoolReader(spool: publisher.spool, key: key, size: uploading.size ?? 0)
+        var uploading = transfer
+        guard step(&uploading) else { throw .stopped }
+        waiting.add(step)
+        let reading = uploading
+        let reader = SpoolReader(spool: publisher.spool, key: key, size: reading.size ?? 0)
         let receipt: UploadReceipt
         do throws(CloudCalls.Failure) {
             receipt = try await cloud.upload(
-                uploading,
+                reading,
                 ticket,
                 body: { try await reader.next() },
-                progress: { herald.uploaded(uploading, sent: $0) }
+                progress: { herald.uploaded(reading, sent: $0) }
             )
         } catch {
             if let damage = await reader.damage { throw .failed(damage) }
@@ -101,25 +146,13 @@ struct Attempt: Sendable {
 
     // MARK: - Committed changes
 
-    /// Changes the transfer in a transaction and says the change after the commit.
+    /// Changes the transfer in a transaction and says the change after the commit; all files of a package once they are
+    /// past their upload.
     ///
-    /// - Parameter body: nil means that the transfer is no longer where this attempt expects it.
-    func change<Value: Sendable>(
-        _ body: @escaping @Sendable (inout Transfer, WallTime) -> Value?
-    ) async throws(End) -> (Transfer, Value) {
-        let key = key
-        let herald = publisher.herald
-        return try await transact { (ledger, now) throws(SpoolError) -> (Transfer, Value)? in
-            guard var transfer = ledger.openTransfer(key: key), let value = body(&transfer, now) else { return nil }
-            return (try Self.save(transfer, in: ledger, herald: herald, at: now), value)
-        }
-    }
-
-    /// The same for all files of a package that are past their upload; for any other transfer like `change`.
-    ///
+    /// - Parameters:
+    ///   - extent: `all`: where the body leaves out one of them, nothing is changed.
+    ///   - body: nil means that the transfer is no longer where this attempt expects it.
     /// - Returns: the changed transfers, and what the body said of the one of this attempt.
-    ///
-    /// - Parameter extent: `all`: where the body leaves out one of them, nothing is changed.
     func changeGroup<Value: Sendable>(
         _ extent: Extent = .some,
         _ body: @escaping @Sendable (inout Transfer, WallTime) -> Value?
@@ -178,12 +211,22 @@ struct Attempt: Sendable {
     ) async throws(End) -> Value {
         let result: Value?
         do throws(SpoolError) {
-            result = try await publisher.spool.transact { (ledger) throws(SpoolError) in try body(ledger, .now()) }
+            result = try await publisher.spool.transact { (ledger) throws(SpoolError) in
+                guard try commitWaiting(in: ledger) else { return nil }
+                return try body(ledger, .now())
+            }
         } catch {
             throw .failed(Self.failure(error))
         }
         guard let result else { throw .stopped }
         return result
+    }
+
+    private func commitWaiting(in ledger: Ledger) throws(SpoolError) -> Bool {
+        let herald = publisher.herald
+        return try waiting.commit(key, in: ledger) { (transfer) throws(SpoolError) in
+            try Self.save(transfer, in: ledger, herald: herald, at: transfer.since)
+        }
     }
 
     /// Runs a cloud call; its failure ends the attempt.
@@ -245,6 +288,8 @@ struct Attempt: Sendable {
         do throws(SpoolError) {
             try await publisher.spool.transact { (ledger) throws(SpoolError) in
                 let now = WallTime.now()
+                // Where somebody else changed the transfer, what waited is void.
+                _ = try commitWaiting(in: ledger)
                 for var member in Self.group(of: key, in: ledger) {
                     let former = member.state
                     guard body(&member, now) else { continue }

@@ -2,6 +2,7 @@ import FerryCore
 import Logging
 import Spool
 import Synchronization
+import Threads
 
 /// Brings stored firmware to the cloud: picks the next, runs its attempts, as many at a time as configured.
 final class Publisher: Sendable {
@@ -11,6 +12,8 @@ final class Publisher: Sendable {
     let policy: PublicationPolicy
     let limits: UploadLimits
     let logger: Logger
+    /// Beats with every look at the spool.
+    let pulse = Pulse()
     /// Told when rows wait to be deleted.
     let bytesReleased: @Sendable () -> Void
     private let concurrent: Int
@@ -58,6 +61,7 @@ final class Publisher: Sendable {
         await withDiscardingTaskGroup { group in
             group.addTask { await self.ring() }
             for await _ in wake.sends {
+                defer { pulse.beat() }
                 while let key = await next() {
                     let stop = StopRequest()
                     running.withLock { $0[key] = stop }

@@ -29,6 +29,7 @@ struct LinkFactory: Sendable {
         )
         settings.receiveMaximum = Self.receiveMaximum
         settings.maximumPacket = configuration.statusLimits.packetMax
+        settings.mayWait = { [topics] in topics.isSegment($0) }
         settings.subscriptions = [Subscription(topics.intakeFilter, retained: .withhold)]
         if configuration.broker.isFileTransferEnabled {
             settings.subscriptions += FileTransferTopic.filters.map {

@@ -173,6 +173,21 @@ extension Ledger {
         transfer.lastByte = max(transfer.lastByte, rows.at)
     }
 
+    /// After a damage: transfers whose bytes are not all there any more, and are still needed, have failed.
+    func giveUpIncomplete() throws(SpoolError) {
+        let now = WallTime.now()
+        try transact { (ledger) throws(SpoolError) in
+            for var transfer in ledger.openTransfers where transfer.state != .receiving && transfer.needsUpload {
+                var stored = ByteRanges()
+                for range in try ledger.statements.segmentRanges(of: transfer.key).ranges { stored.insert(range) }
+                guard let size = transfer.size, !stored.contains(0..<size) else { continue }
+                transfer.lostBytes(at: now)
+                let saved = try ledger.save(transfer)
+                try ledger.note(.state, of: saved, at: now)
+            }
+        }
+    }
+
     /// Whether rows wait to be deleted.
     package var hasReclaimable: Bool { !counters.doomed.isEmpty }
 
@@ -188,4 +203,16 @@ extension Ledger {
     }
 
     private static var reclaimRows: Int { 64 }
+    private static var fewRows: Int { 4 }
+
+    /// Deletes the rows of a transfer where they are few.
+    ///
+    /// - Returns: false where they are more; nothing is deleted then.
+    func deleteFew(of key: Int64) throws(SpoolError) -> Bool {
+        guard !counters.doomed.contains(key), let bytes = try statements.deleteAll(of: key, limit: Self.fewRows) else {
+            return false
+        }
+        counters.usedBytes -= bytes
+        return true
+    }
 }

@@ -7,7 +7,8 @@ final class Statements {
     let commit: Statement
     let rollback: Statement
 
-    private let upsertTransfer: Statement
+    private let insertTransfer: Statement
+    private let updateTransfer: Statement
     private let deleteTransfer: Statement
     private let deleteEvents: Statement
     private let insertSegment: Statement
@@ -26,7 +27,8 @@ final class Statements {
         begin = try Statement(database, "BEGIN IMMEDIATE")
         commit = try Statement(database, "COMMIT")
         rollback = try Statement(database, "ROLLBACK")
-        upsertTransfer = try Statement(database, TransferRow.upsert)
+        insertTransfer = try Statement(database, TransferRow.insert)
+        updateTransfer = try Statement(database, TransferRow.update)
         deleteTransfer = try Statement(database, "DELETE FROM transfer WHERE key = ?1")
         deleteEvents = try Statement(database, "DELETE FROM event WHERE transfer = ?1")
         insertSegment = try Statement(
@@ -54,7 +56,8 @@ final class Statements {
         deleteSegment = try Statement(database, "DELETE FROM segment WHERE position = ?1")
         insertEventStatement = try Statement(
             database,
-            "INSERT INTO event (number, transfer, seq, at, event, state, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+            "INSERT INTO event (number, transfer, seq, at, event, state, reason, told)"
+                + " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
         )
         insertAnswerStatement = try Statement(
             database,
@@ -65,8 +68,11 @@ final class Statements {
     // MARK: - Transfers
 
     func saveTransfer(_ transfer: Transfer) throws(SpoolError) {
-        try TransferRow.bind(transfer, to: upsertTransfer)
-        try upsertTransfer.run()
+        try TransferRow.bind(transfer, to: updateTransfer, isNew: false)
+        try updateTransfer.run()
+        guard database.changedRows == 0 else { return }
+        try TransferRow.bind(transfer, to: insertTransfer, isNew: true)
+        try insertTransfer.run()
     }
 
     func removeTransfer(_ key: Int64) throws(SpoolError) {
@@ -78,8 +84,7 @@ final class Statements {
 
     func loadOpenTransfers() throws(SpoolError) -> [Transfer] {
         // A state of a newer version is among them: it is held, see TransferRow.
-        let states = TransferState.allCases.filter(\.isFinal).map { "'\($0.rawValue)'" }
-        return try rows("WHERE state NOT IN (\(states.joined(separator: ", "))) ORDER BY key")
+        try rows("WHERE state NOT IN (\(Self.finalStates)) ORDER BY key")
     }
 
     func transfer(at address: TransferAddress) throws(SpoolError) -> Transfer? {
@@ -96,53 +101,70 @@ final class Statements {
     }
 
     func registered(product: Name, version: Name) throws(SpoolError) -> [Transfer] {
-        try rows("WHERE state = 'registered' AND product = ?1 AND version = ?2") { (statement) throws(SpoolError) in
+        // SQLite takes the index of final states only where its own words stand in the condition.
+        let condition =
+            "WHERE state IN (\(Self.finalStates)) AND state = 'registered' AND product = ?1 AND version = ?2"
+        return try rows(condition) { (statement) throws(SpoolError) in
             try statement.bind(1, product.text)
             try statement.bind(2, version.text)
         }
     }
 
     func finalTransfers(before moment: WallTime, limit: Int) throws(SpoolError) -> [Transfer] {
-        let states = TransferState.allCases.filter(\.isFinal).map { "'\($0.rawValue)'" }.joined(separator: ", ")
-        return try rows("WHERE state IN (\(states)) AND since < ?1 LIMIT ?2") { (statement) throws(SpoolError) in
+        try rows("WHERE state IN (\(Self.finalStates)) AND since < ?1 LIMIT ?2") { (statement) throws(SpoolError) in
             try statement.bind(1, moment.milliseconds)
             try statement.bind(2, Int64(limit))
         }
     }
 
-    func page(_ filter: TransferFilter) throws(SpoolError) -> [Transfer] {
+    /// - Parameter known: a transfer that need not be read.
+    func page(_ filter: TransferFilter, known: (Int64) -> Transfer?) throws(SpoolError) -> [Transfer] {
         var conditions = "WHERE key > ?1"
         if filter.state != nil { conditions += " AND state = ?2" }
         if filter.sender != nil { conditions += " AND sender = ?3" }
         if filter.product != nil { conditions += " AND product = ?4" }
-        return try rows(conditions + " ORDER BY key LIMIT ?5") { (statement) throws(SpoolError) in
+        let bind = { (statement: Statement) throws(SpoolError) in
             try statement.bind(1, filter.after)
             if let state = filter.state { try statement.bind(2, state.rawValue) }
             if let sender = filter.sender { try statement.bind(3, sender.text) }
             if let product = filter.product { try statement.bind(4, product.text) }
             try statement.bind(5, Int64(filter.limit))
         }
+        return try rows(conditions + " ORDER BY key LIMIT ?5", bind, known: known)
     }
 
-    func countsByState() throws(SpoolError) -> [TransferState: Int] {
-        let statement = try Statement(database, "SELECT state, count(*) FROM transfer GROUP BY state")
+    /// As the index of final states has them, in its words.
+    private static let finalStates = "'registered', 'failed', 'cancelled', 'expired'"
+
+    /// How many transfers are in each final state.
+    func finalCounts() throws(SpoolError) -> [TransferState: Int] {
+        let statement = try Statement(
+            database,
+            "SELECT state, count(*) FROM transfer WHERE state IN (\(Self.finalStates)) GROUP BY state"
+        )
         var counts: [TransferState: Int] = [:]
         while try statement.step() {
-            // A word that this version does not know is shown as held, see TransferRow.
-            let state = statement.text(0).flatMap(TransferState.init(rawValue:)) ?? .held
-            counts[state, default: 0] += Int(statement.integer(1))
+            guard let state = statement.text(0).flatMap(TransferState.init(rawValue:)) else { continue }
+            counts[state] = Int(statement.integer(1))
         }
         return counts
     }
 
     private func rows(
         _ clause: String,
-        _ bind: (Statement) throws(SpoolError) -> Void = { (_) throws(SpoolError) in }
+        _ bind: (Statement) throws(SpoolError) -> Void = { (_) throws(SpoolError) in },
+        known: (Int64) -> Transfer? = { _ in nil }
     ) throws(SpoolError) -> [Transfer] {
         let statement = try Statement(database, "SELECT \(TransferRow.columns) FROM transfer " + clause)
         try bind(statement)
         var transfers: [Transfer] = []
-        while try statement.step() { transfers.append(try TransferRow.read(statement)) }
+        while try statement.step() {
+            if let transfer = known(statement.integer(0)) {
+                transfers.append(transfer)
+            } else {
+                transfers.append(try TransferRow.read(statement))
+            }
+        }
         return transfers
     }
 
@@ -269,30 +291,46 @@ final class Statements {
     }
 
     func deleteSegments(of key: Int64, limit: Int) throws(SpoolError) -> (rows: Int, bytes: Int64) {
+        let found = try segmentSizes(of: key, limit: limit)
+        return (found.count, try delete(found))
+    }
+
+    /// - Returns: the bytes that were deleted; nil where there are more rows than `limit`, and none was.
+    func deleteAll(of key: Int64, limit: Int) throws(SpoolError) -> Int64? {
+        let found = try segmentSizes(of: key, limit: limit + 1)
+        return found.count > limit ? nil : try delete(found)
+    }
+
+    private func segmentSizes(of key: Int64, limit: Int) throws(SpoolError) -> [(position: Int64, size: Int64)] {
         let positions = SegmentPosition.range(of: key)
         try segmentSizes.bind(1, positions.lowerBound)
         try segmentSizes.bind(2, positions.upperBound)
         try segmentSizes.bind(3, Int64(limit))
+        defer { segmentSizes.reset() }
         var found: [(position: Int64, size: Int64)] = []
         while try segmentSizes.step() { found.append((segmentSizes.integer(0), segmentSizes.integer(1))) }
-        segmentSizes.reset()
-        for row in found {
+        return found
+    }
+
+    private func delete(_ rows: [(position: Int64, size: Int64)]) throws(SpoolError) -> Int64 {
+        for row in rows {
             try deleteSegment.bind(1, row.position)
             try deleteSegment.run()
         }
-        return (found.count, found.reduce(0) { $0 + $1.size })
+        return rows.reduce(0) { $0 + $1.size }
     }
 
     // MARK: - Events, answers, settings
 
-    func insertEvent(number: Int64, key: Int64, _ event: TransferEvent) throws(SpoolError) {
-        try insertEventStatement.bind(1, number)
+    func insertEvent(_ event: TransferEvent, key: Int64, told: Int64) throws(SpoolError) {
+        try insertEventStatement.bind(1, event.number)
         try insertEventStatement.bind(2, key)
         try insertEventStatement.bind(3, event.seq)
         try insertEventStatement.bind(4, event.at.milliseconds)
         try insertEventStatement.bind(5, event.kind.rawValue)
         try insertEventStatement.bind(6, event.state.rawValue)
         try insertEventStatement.bind(7, event.reason?.json.text)
+        try insertEventStatement.bind(8, told)
         try insertEventStatement.run()
     }
 
@@ -309,15 +347,29 @@ final class Statements {
         return try events(statement).reversed()
     }
 
-    func events(after number: Int64, limit: Int) throws(SpoolError) -> [TransferEvent] {
+    func event(_ number: Int64, of key: Int64) throws(SpoolError) -> TransferEvent? {
         let statement = try Statement(
             database,
             "SELECT e.number, e.seq, e.at, e.event, e.state, e.reason, t.sender, t.id FROM event e"
-                + " JOIN transfer t ON t.key = e.transfer WHERE e.number > ?1 ORDER BY e.number LIMIT ?2"
+                + " JOIN transfer t ON t.key = e.transfer WHERE e.transfer = ?1 AND e.number = ?2"
         )
-        try statement.bind(1, number)
-        try statement.bind(2, Int64(limit))
-        return try events(statement)
+        try statement.bind(1, key)
+        try statement.bind(2, number)
+        return try events(statement).first
+    }
+
+    /// Where each event is, and how far they had been told when the last one was written.
+    func eventPlaces() throws(SpoolError) -> (entries: [Outbox.Entry], told: Int64) {
+        let statement = try Statement(database, "SELECT number, transfer, told FROM event")
+        var entries: [Outbox.Entry] = []
+        var last: Int64 = 0
+        var told: Int64 = 0
+        while try statement.step() {
+            let number = statement.integer(0)
+            entries.append(Outbox.Entry(number: number, transfer: statement.integer(1)))
+            if number > last { (last, told) = (number, statement.integer(2)) }
+        }
+        return (entries, told)
     }
 
     private func events(_ statement: Statement) throws(SpoolError) -> [TransferEvent] {

@@ -1,5 +1,6 @@
 import FerryCore
 import Foundation
+import TestSupport
 import Testing
 
 /// A transfer at one place of its life: a state, and with an arrow one whose upload the cloud has confirmed.

@@ -120,10 +120,10 @@ final class Gateway {
         try await online()
     }
 
-    /// Starts the agent without waiting for anything.
-    func launch() throws {
+    /// Starts the agent without waiting for anything, behind the words of the setup or others.
+    func launch(behind wrapper: [String]? = nil) throws {
         let program = try ProgramRunner.locate("otaferry")
-        let words = setup.wrapper + [program] + arguments
+        let words = (wrapper ?? setup.wrapper) + [program] + arguments
         agent = try ProgramRunner(words[0], Array(words.dropFirst()), environment: setup.environment)
         statusesBefore = probe.messages(on: Self.root + "/status").count
     }
