@@ -108,7 +108,10 @@ let package = Package(
         ),
         tests("CommandTests", ["otaferry", "Agent", "Broker", "FerryCore", "TestSupport", argumentParser]),
         tests("CloudSimulatorTests", ["CloudSimulator", "TestSupport", crypto]),
-        tests("SystemTests", ["AliyunOTA", "CloudSimulator", "FerryCore", "TestSupport", "otaferry", "otaferry-cloud", crypto]),
+        tests(
+            "SystemTests",
+            ["AliyunOTA", "CloudSimulator", "FerryCore", "TestSupport", "otaferry", "otaferry-cloud", crypto]
+        ),
     ],
     swiftLanguageModes: [.v6]
 )
