@@ -1,7 +1,9 @@
 /* The peers of the intake benchmark, over the same library and broker as the agent:
  *
- *   peer send  PORT PREFIX SIZE SEGMENT [ACK-TOPIC]   publishes SIZE bytes in segments, offset as the last level; with an
- *                                                     acknowledgement topic it ends when that says everything is durable
+ *   peer send  PORT PREFIX SIZE SEGMENT [ACK-TOPIC [WINDOW]]
+ *                                                     publishes SIZE bytes in segments, offset as the last level; with an
+ *                                                     acknowledgement topic it ends when that says everything is durable;
+ *                                                     WINDOW messages wait for their PUBACK at most, 64 by default
  *   peer drop  PORT FILTER SIZE                       receives SIZE bytes and forgets them
  *   peer file  PORT FILTER SIZE FILE                  receives SIZE bytes, writes them to FILE, fdatasync at the end
  *
@@ -88,6 +90,7 @@ int main(int count, char **arguments) {
 
     if (strcmp(mode, "send") == 0) {
         long segment = atol(arguments[5]);
+        long window = count > 7 ? atol(arguments[7]) : 64;
         char *bytes = malloc(segment);
         char topic[512];
         for (long index = 0; index < segment; index++) bytes[index] = (char)(index * 31 >> 3);
@@ -103,7 +106,7 @@ int main(int count, char **arguments) {
             snprintf(topic, sizeof topic, "%s/%lld", arguments[3], offset);
             if (mosquitto_publish(client, NULL, topic, part, bytes, 1, false) != MOSQ_ERR_SUCCESS) fail("publish");
             sent++;
-            while (sent - acknowledged >= 64) turn(client);
+            while (sent - acknowledged >= window) turn(client);
         }
         while (acknowledged < sent || (count > 6 && durable < size)) turn(client);
     } else {

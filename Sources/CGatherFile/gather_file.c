@@ -105,9 +105,12 @@ static int gather_sector(sqlite3_file *file) {
     return real->pMethods->xSectorSize(real);
 }
 
+/* With this SQLite keeps a journal of mode PERSIST open between transactions (pager.c, pager_unlock). Opened anew for each,
+   it would have its folder synced with each, and as root its owner set with each: 16 KiB of flash. Nobody deletes the
+   journal under us: programs that look at the spool only read. */
 static int gather_device(sqlite3_file *file) {
     sqlite3_file *real = system_file(file);
-    return real->pMethods->xDeviceCharacteristics(real);
+    return real->pMethods->xDeviceCharacteristics(real) | SQLITE_IOCAP_UNDELETABLE_WHEN_OPEN;
 }
 
 /* The spool has no WAL; a database of somebody else, which is refused, may have one. */

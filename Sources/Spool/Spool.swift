@@ -11,6 +11,12 @@ package actor Spool {
     private let executor: ThreadExecutor
     private let ledger: Ledger
     private let lock: SpoolLock
+    private let settings: Settings
+    private let reserve: ReserveFile
+    private nonisolated let damageFound: @Sendable (SpoolError) -> Void
+
+    /// The file was damaged when it was opened, and a new one stands in its place.
+    package nonisolated let damage: SpoolDamage?
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
@@ -30,8 +36,15 @@ package actor Spool {
     }
 
     /// Opens the spool, makes it when there is none, and brings it to this program's version. Blocks for the time of a few
-    /// reads and, after an unclean stop, of a roll-back.
-    package init(settings: Settings) throws(SpoolError) {
+    /// reads and, after an unclean stop, of a roll-back and a check. A damaged file is set aside under a dated name, and what
+    /// can be read of it is saved into a new one, see `damage`.
+    ///
+    /// - Parameter damageFound: called on the spool's thread when SQLite finds the file damaged later on. The spool should
+    ///   then be opened anew.
+    package init(
+        settings: Settings,
+        damageFound: @escaping @Sendable (SpoolError) -> Void = { _ in }
+    ) throws(SpoolError) {
         guard let executor = ThreadExecutor(name: "spool") else {
             throw SpoolError(
                 .unusable,
@@ -40,12 +53,17 @@ package actor Spool {
             )
         }
         self.executor = executor
+        self.damageFound = damageFound
+        self.settings = settings
+        reserve = ReserveFile(path: settings.path + ".reserve")
         do {
             let opened = try executor.run { () -> Result<Opened, SpoolError> in
                 Result { () throws(SpoolError) in try Opened(settings) }
             }.get()
             ledger = opened.ledger
             lock = opened.lock
+            damage = opened.damage
+            reserve.take()
         } catch {
             executor.end()
             throw error
@@ -56,48 +74,115 @@ package actor Spool {
     private struct Opened: @unchecked Sendable {
         let ledger: Ledger
         let lock: SpoolLock
+        let damage: SpoolDamage?
 
         init(_ settings: Settings) throws(SpoolError) {
             try SpoolFolder.prepare(for: settings.path)
             lock = try SpoolLock(path: settings.path + ".lock")
+            do throws(SpoolError) {
+                ledger = try Self.open(settings, isChecked: lock.wasLeft)
+                damage = nil
+            } catch {
+                guard error.code == .damaged else { throw error }
+                (ledger, damage) = try Self.saved(settings, from: error)
+            }
+            lock.markOpen()
+        }
+
+        private static func open(_ settings: Settings, isChecked: Bool) throws(SpoolError) -> Ledger {
             let database = try Database(path: settings.path)
             try Schema.prepare(database)
-            ledger = try Ledger(database: database, settings: settings)
+            if isChecked { try DamageCheck.run(database) }
+            return try Ledger(database: database, settings: settings)
+        }
+
+        /// Sets the file aside and saves what can be read of it.
+        private static func saved(
+            _ settings: Settings,
+            from cause: SpoolError
+        ) throws(SpoolError) -> (Ledger, SpoolDamage) {
+            let path = try DamagedFile.setAside(settings.path)
+            try SpoolFolder.prepare(for: settings.path)
+            let target = try Database(path: settings.path)
+            try Schema.prepare(target)
+            var damage = SpoolDamage(path: path, cause: cause.description, transfers: 0, bytes: 0)
+            let room = try Ledger(database: target, settings: settings).usage.free
+            // A file that cannot even be opened has nothing to save.
+            if let source = try? Database(path: path) {
+                var salvage = Salvage(source: source, target: target, roomForBytes: room)
+                try salvage.run()
+                damage.transfers = salvage.transfers
+                damage.bytes = salvage.bytes
+            }
+            let ledger = try Ledger(database: target, settings: settings)
+            try ledger.giveUpIncomplete()
+            return (ledger, damage)
         }
     }
 
-    /// Runs `body` in a transaction and commits it. When it throws, nothing has changed.
+    /// Files beside the spool that were set aside because they were damaged, oldest first.
+    package nonisolated static func damagedFiles(beside path: String) -> [String] { DamagedFile.all(beside: path) }
+
+    /// Runs `body` in a transaction and commits it. When it throws, nothing has changed. Where the disk is full it is run
+    /// once more with room that is kept for this, unless it stores bytes of firmware.
     @discardableResult
     package func transact<Result: Sendable>(
         _ body: @Sendable (Ledger) throws(SpoolError) -> Result
     ) throws(SpoolError) -> Result {
-        try ledger.transact(body)
+        do throws(SpoolError) {
+            return try watching { (ledger) throws(SpoolError) in try ledger.transact(body) }
+        } catch {
+            // For bytes of firmware it is not kept.
+            guard error.code == .full, !ledger.hasFailedStoring, reserve.release() else { throw error }
+            return try watching { (ledger) throws(SpoolError) in try ledger.transact(body) }
+        }
+    }
+
+    /// Takes the room for a full disk again, if it was needed and the disk has room now.
+    package func restoreReserve() {
+        if ledger.fileSystemRoom > ReserveFile.size { reserve.take() }
     }
 
     /// Reads without a transaction of its own.
     package func read<Result: Sendable>(
         _ body: @Sendable (Ledger) throws(SpoolError) -> Result
     ) throws(SpoolError) -> Result {
-        try body(ledger)
+        try watching(body)
+    }
+
+    private func watching<Value>(_ body: (Ledger) throws(SpoolError) -> Value) throws(SpoolError) -> Value {
+        do throws(SpoolError) {
+            return try body(ledger)
+        } catch {
+            // Without SQLite's code it is one row that its checksum does not fit, which concerns one transfer.
+            if error.code == .damaged && error.resultCode != 0 { damageFound(error) }
+            throw error
+        }
     }
 
     /// `transact` for threads of ours, which wait for it; never for tasks.
     package nonisolated func transactWaiting<Value: Sendable>(
         _ body: @escaping @Sendable (Ledger) throws(SpoolError) -> Value
     ) throws(SpoolError) -> Value {
-        try startTransaction(body).commit()
+        try running { (spool) throws(SpoolError) in try spool.transact(body) }.commit()
     }
 
     /// Begins a transaction for a thread of ours that goes on meanwhile, for example to hand the body what it is to store.
-    /// Nothing else happens on the spool's thread until the body has returned.
+    /// Nothing else happens on the spool's thread until the body has returned. It is run once, whatever happens.
     package nonisolated func startTransaction<Value: Sendable>(
         _ body: @escaping @Sendable (Ledger) throws(SpoolError) -> Value
     ) -> RunningTransaction<Value> {
+        running { (spool) throws(SpoolError) in
+            try spool.watching { (ledger) throws(SpoolError) in try ledger.transact(body) }
+        }
+    }
+
+    private nonisolated func running<Value: Sendable>(
+        _ body: @escaping @Sendable (isolated Spool) throws(SpoolError) -> Value
+    ) -> RunningTransaction<Value> {
         RunningTransaction(
             running: executor.start {
-                self.assumeIsolated { spool in
-                    Result { () throws(SpoolError) in try spool.ledger.transact(body) }
-                }
+                self.assumeIsolated { spool in Result { () throws(SpoolError) in try body(spool) } }
             }
         )
     }
@@ -112,7 +197,12 @@ package actor Spool {
 
     /// Closes the file and ends the thread. Nothing may be called afterwards.
     package nonisolated func close() {
-        executor.run { self.assumeIsolated { $0.ledger.close() } }
+        executor.run {
+            self.assumeIsolated { spool in
+                spool.ledger.close()
+                spool.lock.markClosed()
+            }
+        }
         executor.end()
     }
 }

@@ -1,5 +1,6 @@
 import FerryCore
 import Testing
+import Threads
 
 @testable import AliyunOTA
 
@@ -251,7 +252,7 @@ struct HTTPClientTests {
         defer { peer.stop() }
         let queue = TransferQueue(rateLimit: nil)
         let job = TransferJob(id: 1, request: HTTPRequest(.get, url: peer.url), pipe: nil)
-        startThread { TransferLoop(queue, link: LinkSettings(proxy: "", version: "0"))?.run() }
+        startThread { TransferLoop(queue, link: LinkSettings(proxy: "", version: "0"), pulse: Pulse())?.run() }
         queue.post(.start(job))
         #expect(await eventually { !peer.requests.isEmpty })
         queue.close()
@@ -261,6 +262,19 @@ struct HTTPClientTests {
         }
         #expect(failure.kind == .cancelled)
         #expect(!queue.post(.start(job)))
+    }
+
+    @Test("An idle client goes round when it is nudged")
+    func pulse() async throws {
+        let client = Self.client()
+        let before = client.pulse.count
+        // The thread may not have begun yet; then it goes round by itself.
+        #expect(
+            await eventually {
+                client.nudge()
+                return client.pulse.count > before + 2
+            }
+        )
     }
 
     @Test("A refused connection says that the request surely did not leave")

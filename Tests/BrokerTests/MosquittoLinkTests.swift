@@ -1,7 +1,9 @@
 import FerryCore
 import Foundation
+import Synchronization
 import TestSupport
 import Testing
+import Threads
 
 @testable import Broker
 
@@ -314,5 +316,60 @@ struct OutboundQueueTests {
         #expect(queue.append(message(1)))
         queue.close()
         #expect(queue.isEmpty && !queue.append(message(1)) && queue.takeFirst() == nil && !queue.takeOverflow())
+    }
+
+    @Test("It goes round when it is nudged: idle, and while it waits for a broker; not while a batch hangs")
+    func pulse() async throws {
+        let broker = try await MosquittoBroker()
+        let isHeld = Mutex(true)
+        let bench = try LinkBench(LinkBench.settings(port: broker.port)) { _ in
+            while isHeld.withLock({ $0 }) { usleep(1_000) }
+            return .done
+        }
+        try await bench.connected()
+        func goesRound() async throws {
+            let before = bench.link.pulse.count
+            try await eventually("two rounds") {
+                bench.link.nudge()
+                return bench.link.pulse.count >= before + 2
+            }
+        }
+        try await goesRound()
+        try await MQTTProbe.publish(port: broker.port, topic: "in/a", text: "hello")
+        try await eventually("the batch") { bench.messages.count == 1 }
+        let before = bench.link.pulse.count
+        for _ in 0..<20 {
+            bench.link.nudge()
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        #expect(bench.link.pulse.count == before && !bench.link.pulse.isAway)
+        isHeld.withLock { $0 = false }
+        try await goesRound()
+        try await broker.stop()
+        try await eventually("the loss") { !bench.losses.isEmpty }
+        try await goesRound()
+        await bench.link.stop()
+    }
+
+    @Test("It works with a file descriptor above 1024, where select(2) ends")
+    func manyDescriptors() async throws {
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        let former = limit
+        limit.rlim_cur = min(limit.rlim_max, 4_096)
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        defer {
+            var former = former
+            setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &former)
+        }
+        let broker = try await MosquittoBroker()
+        let taken = (0..<1_100).map { _ in open("/dev/null", O_RDONLY | O_CLOEXEC) }
+        defer { for descriptor in taken { close(descriptor) } }
+        #expect(taken.contains { $0 > 1_024 })
+        let bench = try LinkBench(LinkBench.settings(port: broker.port))
+        try await bench.connected()
+        try await MQTTProbe.publish(port: broker.port, topic: "in/a", text: "hello")
+        try await eventually { bench.messages.count == 1 }
+        await bench.link.stop()
     }
 }

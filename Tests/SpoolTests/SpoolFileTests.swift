@@ -26,6 +26,17 @@ private func openError(_ path: String) -> SpoolError? {
     }
 }
 
+extension TransferRow {
+    /// Gives every row the checksum of what is in it now.
+    static func seal(_ database: Database) throws {
+        let rows = try Statement(database, "SELECT \(columns) FROM transfer")
+        while try rows.step() {
+            let checksum = checksum((0..<Int32(rows.columnCount - 1)).map { rows.value($0) })
+            try database.execute("UPDATE transfer SET row_crc64 = \(checksum) WHERE key = \(rows.integer(0))", "seal")
+        }
+    }
+}
+
 @Suite("The spool's file")
 struct SpoolFileTests {
     private let folder: TemporaryFolder
@@ -60,15 +71,6 @@ struct SpoolFileTests {
         #expect(try other.number("SELECT count(*) FROM sqlite_master") == 1)
         let mode = try Statement(other, "PRAGMA journal_mode")
         #expect(try mode.step() && mode.text(0) == "wal")
-    }
-
-    @Test("A file that is no database is refused, and left as it is")
-    func noDatabase() throws {
-        let text = String(repeating: "This is somebody's letter.\n", count: 400)
-        try folder.write(text, to: "spool.db")
-        let error = try #require(openError(path))
-        #expect(error.code == .damaged)
-        #expect(try String(contentsOfFile: path, encoding: .utf8) == text)
     }
 
     @Test("A folder that may not be made is refused with a sentence")
@@ -120,7 +122,9 @@ struct SpoolFileTests {
             _ = try await fill(spool, [1, 2, 3])
             spool.close()
         }
-        try Database(path: path).execute(change, "test")
+        let database = try Database(path: path)
+        try database.execute(change, "test")
+        try TransferRow.seal(database)
         let spool = try Spool(settings: .init(path: path))
         defer { spool.close() }
         let transfer = try await spool.read { (ledger) throws(SpoolError) in try ledger.transfer(at: address) }
@@ -135,6 +139,32 @@ struct SpoolFileTests {
             }
             #expect(try await spool.read { (ledger) throws(SpoolError) in try ledger.counts() } == [.cancelled: 1])
         }
+    }
+
+    @Test("On a full disk a change is committed with the room that is kept for it", .enabled(if: canMount))
+    func reserve() async throws {
+        try #require(mount("tmpfs", folder.path, "tmpfs", 0, "size=6m") == 0)
+        defer { umount2(folder.path, Int32(MNT_DETACH)) }
+        let spool = try Spool(settings: .init(path: path, reserve: .zero))
+        defer { spool.close() }
+        _ = try await fill(spool, [1, 2, 3])
+        #expect(FileManager.default.fileExists(atPath: path + ".reserve"))
+        // The journal has no room of its own any more either.
+        truncate(path + "-journal", 0)
+        let filler = [UInt8](repeating: 1, count: 4096)
+        let file = open(folder.file("filler"), O_WRONLY | O_CREAT, 0o600)
+        while write(file, filler, filler.count) > 0 {}
+        close(file)
+        try await spool.transact { (ledger) throws(SpoolError) in
+            guard var transfer = try ledger.transfer(at: address) else { return }
+            try? transfer.cancelled(at: .now())
+            try ledger.save(transfer)
+        }
+        #expect(!FileManager.default.fileExists(atPath: path + ".reserve"))
+        #expect(try await spool.read { (ledger) throws(SpoolError) in try ledger.counts() } == [.cancelled: 1])
+        try FileManager.default.removeItem(atPath: folder.file("filler"))
+        await spool.restoreReserve()
+        #expect(FileManager.default.fileExists(atPath: path + ".reserve"))
     }
 
     // MARK: - A full disk
@@ -185,5 +215,27 @@ struct SpoolFileTests {
             try ledger.readChunk(key: key, from: 0, atMost: 2_000_000)
         }
         #expect(back == bytes + TemporaryFolder.bytes(900_000))
+    }
+
+    @Test("A journal that somebody deleted is opened anew before the next transaction")
+    func reopensJournal() async throws {
+        let folder = try TemporaryFolder("journal")
+        let path = folder.file("spool.db")
+        let spool = try Spool(settings: .init(path: path))
+        defer { spool.close() }
+        func change() async throws {
+            try await spool.transact { (ledger) throws(SpoolError) in
+                try ledger.setSetting("a", "\(UInt64.random(in: 0...9))")
+            }
+        }
+        try await change()
+        try FileManager.default.removeItem(atPath: path + "-journal")
+        try await change()
+        #expect(FileManager.default.fileExists(atPath: path + "-journal"))
+        let open = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").compactMap {
+            try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/" + $0)
+        }
+        #expect(open.contains(path + "-journal"))
+        #expect(!open.contains { $0.hasPrefix(path) && $0.hasSuffix("(deleted)") })
     }
 }

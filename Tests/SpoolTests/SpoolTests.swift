@@ -133,8 +133,10 @@ struct SpoolTests {
                 let spool = try Spool(settings: settings)
                 try await spool.transact { (ledger) throws(SpoolError) in
                     var transfer = try ledger.save(ledger.begin(address, door: .segments, at: .now()))
-                    _ = try ledger.store([UInt8](repeating: 7, count: 100), at: 0, of: &transfer, now: .now())
-                    _ = try ledger.store([UInt8](repeating: 7, count: 100), at: 200, of: &transfer, now: .now())
+                    // More rows than are deleted at once with the last change of a transfer.
+                    for offset in stride(from: Int64(0), to: 2_000, by: 200) {
+                        _ = try ledger.store([UInt8](repeating: 7, count: 100), at: offset, of: &transfer, now: .now())
+                    }
                 }
                 try await spool.transact { (ledger) throws(SpoolError) in
                     guard var transfer = try ledger.transfer(at: address) else { return }
@@ -145,7 +147,7 @@ struct SpoolTests {
             }
             let spool = try Spool(settings: settings)
             defer { spool.close() }
-            #expect(try await spool.read { (ledger) throws(SpoolError) in ledger.usage.used } == 200)
+            #expect(try await spool.read { (ledger) throws(SpoolError) in ledger.usage.used } == 1_000)
             let isMore = try await spool.transact { (ledger) throws(SpoolError) in try ledger.reclaimStep() }
             #expect(!isMore)
             #expect(try await spool.read { (ledger) throws(SpoolError) in ledger.usage.used } == 0)

@@ -42,6 +42,8 @@ package enum LogKeys {
     package static let cloudCode = "cloud_code"
     /// The cloud's id of a request, for its support.
     package static let request = "request"
+    /// Parts of the agent, by the names of their threads where they have one.
+    package static let part = "part"
     /// A command of an operator.
     package static let command = "command"
 }

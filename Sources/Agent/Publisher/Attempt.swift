@@ -3,12 +3,20 @@ import FerryCore
 import Logging
 import Spool
 
-/// One attempt to publish one transfer. Every step is committed before the next begins; a transfer that somebody else
-/// changed meanwhile (cancelled, paused) ends the attempt.
+/// One attempt to publish one transfer. From the registration on every step is committed before the next begins; the steps
+/// before it may wait a moment for each other. A transfer that somebody else changed meanwhile (cancelled, paused) ends the
+/// attempt.
 struct Attempt: Sendable {
     let publisher: Publisher
     let key: Int64
     let stop: StopRequest
+    private let waiting = WaitingSteps()
+
+    init(publisher: Publisher, key: Int64, stop: StopRequest) {
+        self.publisher = publisher
+        self.key = key
+        self.stop = stop
+    }
 
     /// Why an attempt ends before its goal.
     enum End: Error, Sendable {
@@ -32,6 +40,11 @@ struct Attempt: Sendable {
                 await self.stop.wait()
                 return .stopped
             }
+            group.addTask {
+                // A failure shows at the next step, which commits these too.
+                await self.waiting.watch { _ = try? await self.transact { (_, _) in true } }
+                return nil
+            }
             let first = await group.next() ?? nil
             if case .stopped = first, stop.mustWaitForAnswer { return await group.next() ?? nil }
             group.cancelAll()
@@ -49,19 +62,18 @@ struct Attempt: Sendable {
     // MARK: - Steps
 
     private func publish() async throws(End) {
+        if let begun = try await beginBeforeUpload() {
+            guard let uploaded = try await Uploading(attempt: self, transfer: begun).upload() else { return }
+            return try await Registering(attempt: self, members: uploaded, wasHeld: false).register()
+        }
         let (begun, start) = try await changeGroup(.all) { (transfer, now) -> Start? in
             let wasHeld = transfer.state == .held
-            let canBegin =
-                transfer.isPublishable || wasHeld && !transfer.isPaused && transfer.publication.firmwareURL != nil
-            return canBegin ? Start(action: transfer.attemptBegan(at: now), wasHeld: wasHeld) : nil
+            return Self.mayBegin(transfer) ? Start(action: transfer.attemptBegan(at: now), wasHeld: wasHeld) : nil
         }
         let registering = Registering(attempt: self, members: begun, wasHeld: start.wasHeld)
         switch start.action {
-        case .requestTicket:
-            guard let first = begun.first,
-                let uploaded = try await Uploading(attempt: self, transfer: first).upload()
-            else { return }
-            try await Registering(attempt: self, members: uploaded, wasHeld: false).register()
+        // Its upload was forgotten between two looks: the next attempt begins there.
+        case .requestTicket: throw .stopped
         case .register: try await registering.register()
         case .lookUp: try await registering.lookUp()
         }
@@ -74,27 +86,47 @@ struct Attempt: Sendable {
         var wasHeld: Bool
     }
 
-    // MARK: - Committed changes
-
-    /// Changes the transfer in a transaction and says the change after the commit.
-    ///
-    /// - Parameter body: nil means that the transfer is no longer where this attempt expects it.
-    func change<Value: Sendable>(
-        _ body: @escaping @Sendable (inout Transfer, WallTime) -> Value?
-    ) async throws(End) -> (Transfer, Value) {
-        let key = key
-        let herald = publisher.herald
-        return try await transact { (ledger, now) throws(SpoolError) -> (Transfer, Value)? in
-            guard var transfer = ledger.openTransfer(key: key), let value = body(&transfer, now) else { return nil }
-            return (try Self.save(transfer, in: ledger, herald: herald, at: now), value)
-        }
+    private static func mayBegin(_ transfer: Transfer) -> Bool {
+        transfer.isPublishable
+            || transfer.state == .held && !transfer.isPaused && transfer.publication.firmwareURL != nil
     }
 
-    /// The same for all files of a package that are past their upload; for any other transfer like `change`.
+    /// Begins an attempt that has to send the bytes; nil for one that is past that.
+    private func beginBeforeUpload() async throws(End) -> Transfer? {
+        let key = key
+        let now = WallTime.now()
+        let found: Transfer?
+        do throws(SpoolError) {
+            found = try await publisher.spool.read { (ledger) throws(SpoolError) in ledger.openTransfer(key: key) }
+        } catch {
+            throw .failed(Self.failure(error))
+        }
+        guard let transfer = found, Self.mayBegin(transfer) else { throw .stopped }
+        guard transfer.needsUpload else { return nil }
+        let step: WaitingSteps.Step = { transfer in
+            guard Self.mayBegin(transfer), transfer.needsUpload else { return false }
+            return transfer.attemptBegan(at: now) == .requestTicket
+        }
+        return try make(step, of: transfer)
+    }
+
+    /// Makes a step that is committed with the next, or a moment later.
+    func make(_ step: @escaping WaitingSteps.Step, of transfer: Transfer) throws(End) -> Transfer {
+        var transfer = transfer
+        guard step(&transfer) else { throw .stopped }
+        waiting.add(step)
+        return transfer
+    }
+
+    // MARK: - Committed changes
+
+    /// Changes the transfer in a transaction and says the change after the commit; all files of a package once they are
+    /// past their upload.
     ///
+    /// - Parameters:
+    ///   - extent: `all`: where the body leaves out one of them, nothing is changed.
+    ///   - body: nil means that the transfer is no longer where this attempt expects it.
     /// - Returns: the changed transfers, and what the body said of the one of this attempt.
-    ///
-    /// - Parameter extent: `all`: where the body leaves out one of them, nothing is changed.
     func changeGroup<Value: Sendable>(
         _ extent: Extent = .some,
         _ body: @escaping @Sendable (inout Transfer, WallTime) -> Value?
@@ -154,12 +186,22 @@ struct Attempt: Sendable {
     ) async throws(End) -> Value {
         let result: Value?
         do throws(SpoolError) {
-            result = try await publisher.spool.transact { (ledger) throws(SpoolError) in try body(ledger, .now()) }
+            result = try await publisher.spool.transact { (ledger) throws(SpoolError) in
+                guard try commitWaiting(in: ledger) else { return nil }
+                return try body(ledger, .now())
+            }
         } catch {
             throw .failed(Self.failure(error))
         }
         guard let result else { throw .stopped }
         return result
+    }
+
+    private func commitWaiting(in ledger: Ledger) throws(SpoolError) -> Bool {
+        let herald = publisher.herald
+        return try waiting.commit(key, in: ledger) { (transfer) throws(SpoolError) in
+            try Self.save(transfer, in: ledger, herald: herald, at: transfer.since)
+        }
     }
 
     /// Runs a cloud call; its failure ends the attempt.
@@ -222,6 +264,8 @@ struct Attempt: Sendable {
         do throws(SpoolError) {
             try await publisher.spool.transact { (ledger) throws(SpoolError) in
                 let now = WallTime.now()
+                // Where somebody else changed the transfer, what waited is void.
+                _ = try commitWaiting(in: ledger)
                 let group = Self.group(of: key, in: ledger)
                 for var member in group {
                     let former = member.state

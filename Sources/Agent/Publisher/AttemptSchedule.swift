@@ -14,7 +14,7 @@ struct AttemptSchedule {
         var longestWait = Duration.seconds(86_400)
 
         init(_ transfer: Transfer, longest: Duration) {
-            needsUpload = transfer.publication.firmwareURL == nil
+            needsUpload = transfer.needsUpload
             key = transfer.key
             priority = transfer.firmware.priority
             nextAttempt = transfer.publication.nextAttempt

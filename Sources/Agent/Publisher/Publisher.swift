@@ -2,6 +2,7 @@ import FerryCore
 import Logging
 import Spool
 import Synchronization
+import Threads
 
 /// Brings stored firmware to the cloud: picks the next, runs its attempts, as many at a time as configured.
 final class Publisher: Sendable {
@@ -11,6 +12,8 @@ final class Publisher: Sendable {
     let policy: PublicationPolicy
     let limits: UploadLimits
     let logger: Logger
+    /// Beats with every look at the spool.
+    let pulse = Pulse()
     /// Told when rows wait to be deleted.
     let bytesReleased: @Sendable () -> Void
     /// What was learned of the way to the cloud.
@@ -22,6 +25,7 @@ final class Publisher: Sendable {
     private let running = Mutex<[Int64: Work]>([:])
     private let schedule = Mutex(AttemptSchedule())
     private let isPaused = Mutex(false)
+    private let spoolFailures: FailureLog
 
     /// An attempt that runs.
     private struct Work {
@@ -60,6 +64,12 @@ final class Publisher: Sendable {
         self.concurrent = concurrent
         learned = LearnedLink(pacer: cloud.pacer)
         self.logger = logger
+        spoolFailures = FailureLog(
+            logger,
+            level: .error,
+            "The spool could not be read or written",
+            "The spool is read and written again"
+        )
         self.bytesReleased = bytesReleased
     }
 
@@ -88,12 +98,14 @@ final class Publisher: Sendable {
         await withDiscardingTaskGroup { group in
             group.addTask { await self.ring() }
             for await _ in wake.sends {
+                defer { pulse.beat() }
                 while let transfer = await next() {
                     let stop = StopRequest()
                     let key = transfer.key
                     running.withLock { $0[key] = Work(stop: stop, package: PackageName(transfer)) }
                     // Paused since it was picked.
                     if isPaused.withLock({ $0 }) { stop.request() }
+                    herald.board.totals.attempted()
                     group.addTask {
                         await Attempt(publisher: self, key: key, stop: stop).run()
                         self.running.withLock { $0[key] = nil }
@@ -136,6 +148,7 @@ final class Publisher: Sendable {
             var candidates = try await spool.read { (ledger) throws(SpoolError) in
                 AttemptSchedule.candidates(ledger.openTransfers, busy: busy, longest: longest)
             }
+            spoolFailures.succeeded()
             let closed = limits.closed
             while true {
                 let picked = schedule.withLock { $0.pick(candidates, wallNow: .now(), now: .now) }
@@ -147,7 +160,7 @@ final class Publisher: Sendable {
                 candidates.removeAll { $0.key == picked }
             }
         } catch {
-            logger.error("The spool could not be read or written", metadata: [LogKeys.error: "\(error)"])
+            spoolFailures.failed("\(error)")
             return nil
         }
     }

@@ -29,11 +29,13 @@ struct Uploading: Sendable {
         let ticket = try await attempt.calling { () async throws(CloudCalls.Failure) in
             try await cloud.ticket(suffix: suffix)
         }
-        let (uploading, _) = try await attempt.change { (transfer, now) -> Bool? in
-            guard transfer.state == .ticketing else { return nil }
+        let now = WallTime.now()
+        let step: WaitingSteps.Step = { transfer in
+            guard transfer.state == .ticketing else { return false }
             transfer.ticketReceived(at: now)
             return true
         }
+        let uploading = try attempt.make(step, of: transfer)
         let receipt = try await send(uploading, ticket)
         let key = attempt.key
         let learned = publisher.learned

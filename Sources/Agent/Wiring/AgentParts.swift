@@ -9,14 +9,21 @@ import Synchronization
 struct AgentParts: Sendable {
     let topics: GatewayTopics
     let spool: Spool
+    private let spoolPath: String
     let board: StatusBoard
     let herald: Herald
     let announcer: Announcer
     let digester: Digester
     let housekeeper: Housekeeper
     let publisher: Publisher
+    /// Where one is asked for.
+    let metricsFile: MetricsFile?
     let controlLink: BrokerLink
     let dataLink: BrokerLink
+    let damage: DamageWatch
+    let spoolPulse: SpoolPulse
+    /// What has to go on for the agent to be alive.
+    let watched: [Watchdog.Part]
     private let logger: Logger
 
     /// The will, and the last word of a clean stop.
@@ -30,15 +37,18 @@ struct AgentParts: Sendable {
 
     init(configuration: Configuration, environment: [String: String], logger: Logger) throws {
         self.logger = logger
+        damage = DamageWatch(logger: logger)
         topics = GatewayTopics(gateway: configuration.gateway)
         let spool = try Spool(
             settings: .init(
                 path: configuration.spool.path,
                 quota: configuration.spool.quota,
                 reserve: configuration.spool.reserve
-            )
+            ),
+            damageFound: { [damage] in damage.found($0) }
         )
         self.spool = spool
+        spoolPath = configuration.spool.path
         let statusChanged = Signal()
         let serverClock = ServerClock()
         let board = StatusBoard(
@@ -54,6 +64,7 @@ struct AgentParts: Sendable {
             topics: topics,
             catalog: rules.catalog,
             board: board,
+            health: configuration.broker.isThinEdgeEnabled ? HealthSign() : nil,
             logger: logger,
             publish: { late.publish($0) }
         )
@@ -97,6 +108,9 @@ struct AgentParts: Sendable {
             bytesReleased: { housekeeper.bytesReleased() }
         )
         self.publisher = publisher
+        metricsFile = configuration.metrics.textfile.map { path in
+            MetricsFile(path: path, gateway: configuration.gateway, spool: spool, board: board, logger: logger)
+        }
         let digester = try Digester(spool: spool, herald: herald, logger: logger, isStored: { publisher.look() })
         self.digester = digester
         let links = LinkFactory(configuration: configuration, topics: topics, logger: logger)
@@ -110,7 +124,7 @@ struct AgentParts: Sendable {
             bytesReleased: { housekeeper.bytesReleased() }
         )
         let announcer = announcer
-        dataLink = try links.data(board: board, announcer: announcer) { intake.receive($0, $1) }
+        dataLink = try links.data(herald: herald, announcer: announcer) { intake.receive($0, $1) }
         let commands = Operator(
             spool: spool,
             herald: herald,
@@ -121,6 +135,20 @@ struct AgentParts: Sendable {
         )
         controlLink = try links.control(herald: herald, announcer: announcer) { batch, _ in commands.receive(batch) }
         late.link.withLock { [controlLink] in $0 = controlLink }
+        let spoolPulse = SpoolPulse(spool: spool)
+        self.spoolPulse = spoolPulse
+        watched = [
+            Watchdog.Part(name: "spool", pulse: spoolPulse.pulse, nudge: { spoolPulse.nudge() }),
+            Watchdog.Part(name: "mqtt-data", pulse: dataLink.pulse, nudge: { [dataLink] in dataLink.nudge() }),
+            Watchdog.Part(
+                name: "mqtt-control",
+                pulse: controlLink.pulse,
+                nudge: { [controlLink] in controlLink.nudge() }
+            ),
+            Watchdog.Part(name: "digest", pulse: digester.pulse, nudge: { digester.nudge() }),
+            Watchdog.Part(name: "publisher", pulse: publisher.pulse, nudge: { publisher.look() }),
+            Watchdog.Part(name: "http", pulse: http.pulse, nudge: { http.nudge() }),
+        ]
     }
 
     /// Puts right what a kill or a power cut left in the middle, and sets everybody to work.
@@ -144,6 +172,7 @@ struct AgentParts: Sendable {
             let receiving = ledger.receivingTransfers.map(\.key)
             return (Set(receiving), try ledger.setting(OperatorTransaction.pausedSetting) != nil)
         }
+        damage.report(of: spool, path: spoolPath, on: board)
         publisher.pause(isPaused)
         digester.bytesArrived(receiving)
         publisher.look()

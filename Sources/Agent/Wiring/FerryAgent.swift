@@ -48,11 +48,12 @@ package struct FerryAgent: Sendable {
         }
         let work: [@Sendable () async -> Void] = [
             { await parts.announcer.run() }, { await parts.housekeeper.run() }, { await parts.digester.run() },
-            { await parts.publisher.run() }, { await Watchdog(notifier: notifier, spool: parts.spool).run() },
+            { await parts.publisher.run() }, { await parts.spoolPulse.run() }, { await parts.metricsFile?.run() },
+            { await Watchdog(notifier: notifier, parts: parts.watched, logger: logger).run() },
         ]
         // They stop in the opposite order: first nothing more comes in, last the farewell is said.
         var group = ServiceGroupConfiguration(
-            services: [control] + work.map { WorkService(work: $0) } + [data],
+            services: [control, parts.damage] + work.map { WorkService(work: $0) } + [data],
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: logger
         )
@@ -69,23 +70,6 @@ package struct FerryAgent: Sendable {
         try await ServiceGroup(configuration: group).run()
         parts.close()
         logger.notice("The agent has stopped")
-    }
-}
-
-/// Tells the service manager that the agent is alive, as long as the spool's thread and the task pool answer.
-struct Watchdog: Sendable {
-    let notifier: ServiceNotifier
-    let spool: Spool
-
-    func run() async {
-        guard let interval = notifier.watchdogInterval else { return }
-        while !Task.isCancelled {
-            // Hangs when the spool does; then nothing is told, and the service manager acts.
-            _ = try? await spool.read { (_) throws(SpoolError) in true }
-            notifier.alive()
-            // Cancelled: the loop ends.
-            try? await Task.sleep(for: interval)
-        }
     }
 }
 

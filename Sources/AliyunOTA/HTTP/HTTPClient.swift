@@ -1,13 +1,15 @@
 import CCurl
 package import FerryCore
 import Glibc
-import Threads
+package import Threads
 
 /// Sends HTTP requests with libcurl on one thread of its own.
 ///
 /// All of libcurl runs on that thread; tasks only wait. A request is ended within a fraction of a second when its task
 /// is cancelled. Connections are kept and used again. When the client goes away, what is under way ends as cancelled.
 package final class HTTPClient: Sendable {
+    /// Beats with every turn of the thread.
+    package let pulse: Pulse
     private let queue: TransferQueue
     private let thread: NamedThread?
 
@@ -20,7 +22,10 @@ package final class HTTPClient: Sendable {
     package init(link: LinkSettings, rateLimit: ByteCount? = nil) {
         let queue = TransferQueue(rateLimit: rateLimit)
         self.queue = queue
-        thread = Self.isLibraryReady ? NamedThread.start(name: "http") { Self.run(queue, link: link) } : nil
+        let pulse = Pulse()
+        self.pulse = pulse
+        thread =
+            Self.isLibraryReady ? NamedThread.start(name: "http") { Self.run(queue, link: link, pulse: pulse) } : nil
         if thread == nil { queue.close() }
     }
 
@@ -37,6 +42,9 @@ package final class HTTPClient: Sendable {
 
     /// Changes the limit of uploads under way and of those to come.
     package func limitRate(_ limit: ByteCount?) { queue.limitRate(limit) }
+
+    /// Makes the thread take a turn. From any thread.
+    package func nudge() { queue.wake() }
 
     /// Sends a request and waits for the whole answer, whatever its status.
     package func send(_ request: HTTPRequest) async throws(HTTPFailure) -> HTTPResponse {
@@ -63,12 +71,12 @@ package final class HTTPClient: Sendable {
     }
 
     /// What the thread does.
-    private static func run(_ queue: TransferQueue, link: LinkSettings) {
+    private static func run(_ queue: TransferQueue, link: LinkSettings, pulse: Pulse) {
         // Signals are for the main thread, and with CURLOPT_NOSIGNAL nobody else keeps SIGPIPE away.
         var signals = sigset_t()
         sigfillset(&signals)
         pthread_sigmask(SIG_BLOCK, &signals, nil)
-        guard let loop = TransferLoop(queue, link: link) else {
+        guard let loop = TransferLoop(queue, link: link, pulse: pulse) else {
             queue.close()
             for case .start(let job) in queue.take().commands { job.finish(.failure(.closed)) }
             return

@@ -1,10 +1,12 @@
 import CCurl
 import FerryCore
+import Threads
 
 /// The thread's side of the client: owns the multi handle and every transfer, and does nothing but serve them.
 final class TransferLoop {
     private let queue: TransferQueue
     private let link: LinkSettings
+    private let pulse: Pulse
     private let multi: UnsafeMutableRawPointer
     private var transfers: [UInt64: Transfer] = [:]
 
@@ -14,10 +16,11 @@ final class TransferLoop {
     private static let busyWait = Duration.seconds(30)
 
     /// nil when libcurl has no memory.
-    init?(_ queue: TransferQueue, link: LinkSettings) {
+    init?(_ queue: TransferQueue, link: LinkSettings, pulse: Pulse) {
         guard let multi = curl_multi_init() else { return nil }
         self.queue = queue
         self.link = link
+        self.pulse = pulse
         self.multi = multi
         // Four idle connections: two endpoints, and uploads that run beside each other.
         otaferry_curl_multi_set_long(multi, CURLMOPT_MAXCONNECTS, 4)
@@ -32,6 +35,7 @@ final class TransferLoop {
             let (commands, isClosed) = queue.take()
             for command in commands { perform(command, isClosed: isClosed) }
             if isClosed { break }
+            pulse.beat()
             var running: Int32 = 0
             let result = curl_multi_perform(multi, &running)
             if result != CURLM_OK { failAll(.unusable, "libcurl failed (multi \(result.rawValue))") }

@@ -58,6 +58,9 @@ final class TransferQueue: Sendable {
         }
     }
 
+    /// Wakes the thread.
+    func wake() { state.withLock { $0.waker?.wake() } }
+
     /// Refuses further commands and makes the thread end.
     func close() {
         state.withLock { state in

@@ -1,6 +1,6 @@
 import FerryCore
 import Synchronization
-import Threads
+package import Threads
 
 /// One connection to the broker, kept for ever: connects, subscribes, hands over what comes in, publishes what is given
 /// to it, and comes back after every failure.
@@ -30,6 +30,8 @@ package final class BrokerLink: Sendable {
     /// Called on the connection's thread; it must not wait for the connection.
     package typealias Observe = @Sendable (LinkEvent) -> Void
 
+    /// Beats with every turn of the connection's thread.
+    package let pulse = Pulse()
     private let queue: OutboundQueue
     private let wake: WakeSignal
     private let stopping = Mutex(StopState())
@@ -68,6 +70,7 @@ package final class BrokerLink: Sendable {
             settings: settings,
             queue: queue,
             wake: wake,
+            pulse: pulse,
             stopRequest: { [self] in stopping.withLock { $0.isRequested ? $0.farewell : nil } },
             receive: receive,
             observe: observe
@@ -88,6 +91,9 @@ package final class BrokerLink: Sendable {
         wake.signal()
         return true
     }
+
+    /// Makes the connection's thread take a turn. From any thread.
+    package func nudge() { wake.signal() }
 
     /// More than a connection that is alive needs to leave; one that hangs in connect(2) is not waited for.
     private static let stopLimit = Duration.milliseconds(2_500)

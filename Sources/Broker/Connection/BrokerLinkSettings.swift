@@ -47,6 +47,8 @@ package struct BrokerLinkSettings: Sendable {
     package var queueLimit: (messages: Int, bytes: ByteCount) = (2_000, .mebibytes(8))
     /// The most messages and bytes handed over at once.
     package var batchLimit: (messages: Int, bytes: ByteCount) = (64, .mebibytes(4))
+    /// Whether a batch of nothing but small messages on such topics waits a moment for more of them; nil: never.
+    package var mayWait: (@Sendable (_ topic: String) -> Bool)?
 
     /// What the broker keeps for us while we are away.
     package enum Session: Sendable, Equatable {

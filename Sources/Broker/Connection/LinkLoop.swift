@@ -8,6 +8,7 @@ struct LinkLoop: Sendable {
     let settings: BrokerLinkSettings
     let queue: OutboundQueue
     let wake: WakeSignal
+    let pulse: Pulse
     /// The farewell once a stop was asked for, else nil.
     let stopRequest: @Sendable () -> [OutboundMessage]?
     let receive: BrokerLink.Receive
@@ -61,6 +62,7 @@ struct LinkLoop: Sendable {
     private func pause(_ duration: Duration) {
         let end = ContinuousClock.now + duration
         while stopRequest() == nil, ContinuousClock.now < end {
+            pulse.beat()
             var descriptor = pollfd(fd: wake.descriptor, events: Int16(POLLIN), revents: 0)
             let left = max(1, (end - ContinuousClock.now).milliseconds)
             if poll(&descriptor, 1, Int32(clamping: left)) > 0 { wake.clear() }
@@ -74,7 +76,8 @@ struct LinkLoop: Sendable {
         var wasWelcome = false
         do {
             let client = try MosquittoClient(settings: settings, protocolVersion: protocolVersion)
-            try client.connect()
+            // Resolving the name and connecting wait for others.
+            try pulse.whileAway { () throws(LinkError) in try client.connect() }
             wasConnected = true
             var conversation = Conversation(
                 client: client,
@@ -86,6 +89,7 @@ struct LinkLoop: Sendable {
                     return nil
                 }
                 defer { wasWelcome = conversation.welcome != nil }
+                pulse.beat()
                 try turn(&conversation)
                 if readySince == nil && conversation.isReady { readySince = .now }
             }
@@ -106,6 +110,7 @@ struct LinkLoop: Sendable {
         var pendingSubscriptions: [Int32: Subscription] = [:]
         var isReady = false
         var lastHeard = ContinuousClock.now
+        var patience = Patience()
         /// Message id to receipt of what is not acknowledged yet; no receipt: nobody wants to know.
         var unacknowledged: [Int32: Int64?] = [:]
     }
@@ -117,7 +122,7 @@ struct LinkLoop: Sendable {
         var isBatchBegun = false
         if isReadable {
             conversation.lastHeard = .now
-            isBatchBegun = try readBatch(client)
+            isBatchBegun = try readBatch(client, &conversation.patience)
         }
         do throws(LinkError) {
             try handleNotes(&conversation)
@@ -135,6 +140,7 @@ struct LinkLoop: Sendable {
                 throw LinkError(.lost, "The batch could not be stored; the broker will deliver it again")
             }
         }
+        if isReadable { client.acknowledgeAtOnce() }
         if conversation.isReady { try publishQueued(&conversation) }
         if client.wantsWrite { try check(client.write()) }
         try check(client.keepAlive())
@@ -158,13 +164,16 @@ struct LinkLoop: Sendable {
     /// Reads packets while there are any, up to the limit of a batch. A large batch is handed over in parts.
     ///
     /// - Returns: whether parts were handed over, so that the batch has to be ended.
-    private func readBatch(_ client: MosquittoClient) throws(LinkError) -> Bool {
+    private func readBatch(_ client: MosquittoClient, _ patience: inout Patience) throws(LinkError) -> Bool {
         let limit = settings.batchLimit
         var count = 0
         var bytes = 0
         var isBegun = false
+        patience.begin()
         while true {
+            let former = client.inbox.count
             let result = client.read()
+            if client.inbox.count > former { patience.arrived() }
             if result != 0 {
                 // What was read is not acknowledged, so the broker delivers it again.
                 if isBegun { _ = receive([], .last) }
@@ -181,8 +190,23 @@ struct LinkLoop: Sendable {
                 isBegun = true
             }
             var descriptor = pollfd(fd: client.socket, events: Int16(POLLIN), revents: 0)
-            guard poll(&descriptor, 1, 0) > 0, descriptor.revents & Int16(POLLIN) != 0 else { return isBegun }
+            var isMore = poll(&descriptor, 1, 0) > 0
+            if !isMore, let wait = wait(client, &patience, count: count, bytes: bytes) {
+                isMore = poll(&descriptor, 1, Int32(clamping: wait.milliseconds)) > 0
+                patience.ended(withMore: isMore)
+            }
+            guard isMore, descriptor.revents & Int16(POLLIN) != 0 else { return isBegun }
         }
+    }
+
+    /// How long a batch of which so much was handed over waits for more.
+    private func wait(_ client: MosquittoClient, _ patience: inout Patience, count: Int, bytes: Int) -> Duration? {
+        guard let mayWait = settings.mayWait else { return nil }
+        return patience.wait(
+            count: count + client.inbox.count,
+            bytes: bytes + client.inboxBytes,
+            window: settings.receiveMaximum
+        ) { client.inbox.allSatisfy { mayWait($0.topic) } }
     }
 
     private func refusal(in notes: [MosquittoClient.Note]) -> LinkError? {

@@ -122,6 +122,18 @@ final class MosquittoClient {
         {
             welcome.maximumPacket = ByteCount(Int(limit))
         }
+        var count: UInt16 = 0
+        if mosquitto_property_read_int16(properties, Int32(MQTT_PROP_RECEIVE_MAXIMUM.rawValue), &count, false) != nil {
+            welcome.receiveMaximum = Int(count)
+        }
+        // Both are there only where the broker takes less than MQTT 5 has.
+        var value: UInt8 = 0
+        if mosquitto_property_read_byte(properties, Int32(MQTT_PROP_MAXIMUM_QOS.rawValue), &value, false) != nil {
+            welcome.maximumQuality = Int(value)
+        }
+        if mosquitto_property_read_byte(properties, Int32(MQTT_PROP_RETAIN_AVAILABLE.rawValue), &value, false) != nil {
+            welcome.isRetainAvailable = value != 0
+        }
         notes.append(.connected(resultCode: result, welcome))
     }
 
@@ -193,6 +205,14 @@ final class MosquittoClient {
 
     /// Reads what the socket holds of one packet, and runs the callbacks.
     func read() -> Int32 { mosquitto_loop_read(handle, 1) }
+
+    /// Has the kernel acknowledge at once what was read. Mosquitto leaves Nagle's algorithm on: its next small packet, a
+    /// command for example, would wait 40 ms for a delayed acknowledgement (`tcp(7)`, TCP_QUICKACK; it does not last).
+    func acknowledgeAtOnce() {
+        var yes: Int32 = 1
+        // Fails on a Unix socket, where nothing waits.
+        setsockopt(socket, Int32(IPPROTO_TCP), TCP_QUICKACK, &yes, socklen_t(MemoryLayout<Int32>.size))
+    }
 
     /// Writes what is queued, acknowledgements first queued first, until the socket is full.
     func write() -> Int32 { mosquitto_loop_write(handle, 1) }

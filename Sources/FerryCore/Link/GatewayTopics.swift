@@ -31,6 +31,17 @@ package struct GatewayTopics: Sendable {
         levels(topic, below: "/cmd/").flatMap { $0.count == 1 ? String($0[0]) : nil }
     }
 
+    /// Whether a topic carries bytes of a file, which may wait a moment for more of them, and nothing else.
+    package func isSegment(_ topic: String) -> Bool {
+        let levels = Substring(topic).topicLevels
+        let step =
+            switch levels.first {
+            case "$file", "$file-async": levels.dropFirst(2)
+            default: intakeLevels(topic).map { $0.dropFirst().first == "t" ? $0.dropFirst(3) : [] } ?? []
+            }
+        return (1...2).contains(step.count) && (step.first?.utf8.allSatisfy { (48...57).contains($0) } ?? false)
+    }
+
     private func levels(_ topic: String, below name: String) -> [Substring]? {
         let prefix = root + name
         guard topic.utf8.starts(with: prefix.utf8) else { return nil }

@@ -86,7 +86,10 @@ extension Transfer {
         }
     }
 
-    /// An attempt begins. The change has to be committed before the first call.
+    /// Whether its bytes have to be sent before it can be registered.
+    package var needsUpload: Bool { publication.firmwareURL == nil }
+
+    /// An attempt begins. A change to `registering` has to be committed before the first call.
     package mutating func attemptBegan(at now: WallTime) -> AttemptAction {
         publication.attempt += 1
         publication.nextAttempt = nil

@@ -62,6 +62,19 @@ extension Transfer {
         enter(.failed, because: reason, at: now)
     }
 
+    /// Some of its bytes are not in the spool any more, which was damaged.
+    package mutating func lostBytes(at now: WallTime) {
+        precondition(!state.isFinal && needsUpload, "The bytes of a transfer in \(state) are not needed")
+        let reason = Reason(
+            .spoolDamaged,
+            .permanent,
+            "The spool's file was damaged, and some bytes of this firmware could not be saved",
+            hint: "Send the file again"
+        )
+        received = ByteRanges()
+        enter(.failed, because: reason, at: now)
+    }
+
     /// Goes to another state.
     mutating func enter(_ next: TransferState, because reason: Reason?, at now: WallTime) {
         state = next

@@ -29,8 +29,8 @@ package struct TransferEvent: Sendable, Equatable {
 
 /// Who tells the events, and how far that has come.
 package struct OutboxWatch {
-    /// The number of the last event that was told for sure. It is kept with the next commit that has events, so after a
-    /// restart some events are told again, and none is left out.
+    /// The number of the last event that was told for sure. It is kept in the next event, so after a restart some events are
+    /// told again, and none is left out.
     package var position: () -> Int64
     /// There are new events; on the spool's thread, after the commit and what it had to say.
     package var committed: (Ledger) -> Void
@@ -42,29 +42,23 @@ package struct OutboxWatch {
 }
 
 extension Ledger {
-    static var outboxSetting: String { "events-told" }
-
-    /// How far the events had been told at the last commit that kept it.
-    package func outboxPosition() throws(SpoolError) -> Int64 {
-        try setting(Self.outboxSetting).flatMap { Int64($0) } ?? 0
-    }
+    /// How far the events had been told when the last one was written.
+    package var outboxPosition: Int64 { untold.told }
 
     /// Adds an event to the transfer's history and to the outbox.
     package func note(_ kind: TransferEvent.Kind, of transfer: Transfer, at now: WallTime) throws(SpoolError) {
         counters.event += 1
-        try statements.insertEvent(
+        let event = TransferEvent(
             number: counters.event,
-            key: transfer.key,
-            TransferEvent(
-                number: counters.event,
-                address: transfer.address,
-                seq: transfer.seq,
-                at: now,
-                kind: kind,
-                state: transfer.state,
-                reason: transfer.reason
-            )
+            address: transfer.address,
+            seq: transfer.seq,
+            at: now,
+            kind: kind,
+            state: transfer.state,
+            reason: transfer.reason
         )
+        try statements.insertEvent(event, key: transfer.key, told: outbox?.position() ?? untold.told)
+        noted.append(Outbox.Entry(number: event.number, transfer: transfer.key))
     }
 
     /// The history of a transfer, oldest first, at most the last `limit` of it.
@@ -74,7 +68,14 @@ extension Ledger {
 
     /// Events after a number, oldest first.
     package func events(after number: Int64, limit: Int) throws(SpoolError) -> [TransferEvent] {
-        try statements.events(after: number, limit: limit)
+        var events: [TransferEvent] = []
+        for entry in untold.after(number) {
+            guard events.count < limit else { break }
+            // It is gone with its transfer.
+            guard let event = try statements.event(entry.number, of: entry.transfer) else { continue }
+            events.append(event)
+        }
+        return events
     }
 
     /// Addresses whose retained state has to be cleared on the broker, because their transfer is gone.

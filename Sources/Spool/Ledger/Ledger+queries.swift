@@ -38,7 +38,7 @@ extension Ledger {
     }
 
     /// Bytes that the file can still grow by, without the reserve, with the pages in it that are free.
-    private var fileSystemRoom: Int64 {
+    var fileSystemRoom: Int64 {
         var status = statvfs()
         guard statvfs(database.path, &status) == 0 else { return .max }
         let free = Int64(clamping: UInt64(status.f_bavail) * UInt64(status.f_frsize))
@@ -47,13 +47,19 @@ extension Ledger {
         return free - settings.reserve.rawValue + reusable * 4_096
     }
 
+    /// When the oldest transfer that is not final began; nil where there is none.
+    package var oldestUnfinished: WallTime? { openTransfers.lazy.map(\.created).min() }
+
     /// How many transfers are in each state.
-    package func counts() throws(SpoolError) -> [TransferState: Int] { try statements.countsByState() }
+    package func counts() throws(SpoolError) -> [TransferState: Int] {
+        var counts = try statements.finalCounts()
+        forEachOpen { counts[$0.state, default: 0] += 1 }
+        return counts
+    }
 
     /// A page of transfers in the order of their keys.
     package func transfers(_ filter: TransferFilter) throws(SpoolError) -> [Transfer] {
-        let rows = try statements.page(filter)
-        return rows.map { openTransfer(key: $0.key) ?? $0 }
+        try statements.page(filter, known: openTransfer(key:))
     }
 
     /// Transfers with this id, of whatever sender; for people who leave the sender out.

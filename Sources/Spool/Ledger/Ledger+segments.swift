@@ -144,19 +144,7 @@ extension Ledger {
     /// - Returns: empty where the byte at `offset` is not stored.
     /// - Throws: `damaged` when a row is not what was written.
     package func readChunk(key: Int64, from offset: Int64, atMost limit: Int) throws(SpoolError) -> [UInt8] {
-        var result: [UInt8] = []
-        var position = offset
-        while result.count < limit {
-            let added = try statements.appendSegment(
-                holding: SegmentPosition.position(key: key, offset: position),
-                key: key,
-                to: &result,
-                limit: limit
-            ).count
-            guard added > 0 else { break }
-            position += Int64(added)
-        }
-        return result
+        try readRows(key: key, from: offset, atMost: limit) { _, _ in }
     }
 
     /// Reads like `readChunk`, and tells the CRC-64 of the bytes: of whole rows for nothing, since their checksums were
@@ -166,22 +154,46 @@ extension Ledger {
         from offset: Int64,
         atMost limit: Int
     ) throws(SpoolError) -> (bytes: [UInt8], crc64: UInt64) {
-        var result: [UInt8] = []
         var crc64: UInt64 = 0
-        while result.count < limit {
-            let begun = result.count
-            let added = try statements.appendSegment(
-                holding: SegmentPosition.position(key: key, offset: offset + Int64(begun)),
-                key: key,
-                to: &result,
-                limit: limit
-            )
-            guard added.count > 0 else { break }
+        let bytes = try readRows(key: key, from: offset, atMost: limit) { part, known in
             var sum = CRC64()
-            if added.sum == nil { sum.update(result[begun...]) }
-            crc64 = CRC64.combine(crc64, added.sum ?? sum.value, secondCount: Int64(added.count))
+            if known == nil { sum.update(part) }
+            crc64 = CRC64.combine(crc64, known ?? sum.value, secondCount: Int64(part.count))
         }
-        return (result, crc64)
+        return (bytes, crc64)
+    }
+
+    /// - Parameter each: told the bytes of each row, and their CRC-64 where they are all of the row.
+    private func readRows(
+        key: Int64,
+        from offset: Int64,
+        atMost limit: Int,
+        each: (UnsafeRawBufferPointer, UInt64?) -> Void
+    ) throws(SpoolError) -> [UInt8] {
+        var failure: SpoolError?
+        let result = [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in
+            do throws(SpoolError) {
+                while count < limit {
+                    let rest = UnsafeMutableRawBufferPointer(
+                        rebasing: UnsafeMutableRawBufferPointer(buffer)[count...]
+                    )
+                    let added = try statements.readSegment(
+                        holding: SegmentPosition.position(key: key, offset: offset + Int64(count)),
+                        key: key,
+                        into: rest,
+                        // A part of a row would cost a look at the whole of it, now and again for the rest.
+                        count == 0 ? .some : .whole
+                    )
+                    guard added.count > 0 else { return }
+                    each(UnsafeRawBufferPointer(rebasing: rest[..<added.count]), added.sum)
+                    count += added.count
+                }
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+        return result
     }
 
     func loadReceived(of transfer: inout Transfer) throws(SpoolError) {
@@ -189,6 +201,21 @@ extension Ledger {
         for row in rows.ranges { transfer.received.insert(row) }
         transfer.seq = max(transfer.seq, rows.seq)
         transfer.lastByte = max(transfer.lastByte, rows.at)
+    }
+
+    /// After a damage: transfers whose bytes are not all there any more, and are still needed, have failed.
+    func giveUpIncomplete() throws(SpoolError) {
+        let now = WallTime.now()
+        try transact { (ledger) throws(SpoolError) in
+            for var transfer in ledger.openTransfers where transfer.state != .receiving && transfer.needsUpload {
+                var stored = ByteRanges()
+                for range in try ledger.statements.segmentRanges(of: transfer.key).ranges { stored.insert(range) }
+                guard let size = transfer.size, !stored.contains(0..<size) else { continue }
+                transfer.lostBytes(at: now)
+                let saved = try ledger.save(transfer)
+                try ledger.note(.state, of: saved, at: now)
+            }
+        }
     }
 
     /// Whether rows wait to be deleted.
@@ -206,4 +233,16 @@ extension Ledger {
     }
 
     private static var reclaimRows: Int { 64 }
+    private static var fewRows: Int { 4 }
+
+    /// Deletes the rows of a transfer where they are few.
+    ///
+    /// - Returns: false where they are more; nothing is deleted then.
+    func deleteFew(of key: Int64) throws(SpoolError) -> Bool {
+        guard !counters.doomed.contains(key), let bytes = try statements.deleteAll(of: key, limit: Self.fewRows) else {
+            return false
+        }
+        counters.usedBytes -= bytes
+        return true
+    }
 }

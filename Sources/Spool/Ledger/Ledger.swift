@@ -22,9 +22,14 @@ package final class Ledger {
     var counters = Counters()
     private var countersBefore = Counters()
     private var isInTransaction = false
+    /// Whether the last transaction that failed had stored bytes of firmware.
+    private(set) var hasFailedStoring = false
     /// Memory and file may differ.
     private var isSuspect = false
-    private var outbox: OutboxWatch?
+    private(set) var outbox: OutboxWatch?
+    var untold = Outbox()
+    /// Events of the running transaction.
+    var noted: [Outbox.Entry] = []
 
     /// Numbers that every transaction may move on, and that fall back with it.
     struct Counters {
@@ -57,22 +62,25 @@ package final class Ledger {
         var isCommitting = false
         let result: Result
         do {
+            try database.checkJournal()
             try statements.begin.run()
             result = try body(self)
             try flushRows()
-            if let outbox, counters.event != countersBefore.event {
-                try setSetting(Self.outboxSetting, String(outbox.position()))
-            }
             isCommitting = true
             try statements.commit.run()
+            database.noteJournal()
         } catch {
             // A commit that failed at its very end may stand all the same: what the file says counts.
             isSuspect = isCommitting
+            hasFailedStoring = counters.usedBytes > countersBefore.usedBytes
             rollBack()
             throw error
         }
         for (key, transfer) in changed { settle(key, transfer) }
         changed = [:]
+        untold.append(noted)
+        noted = []
+        if let outbox { untold.forget(upTo: outbox.position()) }
         let actions = afterwards
         afterwards = []
         for action in actions { action() }
@@ -95,6 +103,7 @@ package final class Ledger {
         try? statements.rollback.run()
         counters = countersBefore
         changed = [:]
+        noted = []
         afterwards = []
         pendingRows = [:]
     }
@@ -149,6 +158,12 @@ package final class Ledger {
         return all.values.sorted { $0.key < $1.key }
     }
 
+    /// Goes through every transfer that is not final, in no order.
+    func forEachOpen(_ body: (Transfer) -> Void) {
+        for (key, transfer) in committed where changed[key] == nil { body(transfer) }
+        for case let transfer? in changed.values { body(transfer) }
+    }
+
     /// How many transfers are not final, as committed.
     package var unfinishedCount: Int { committed.count }
 
@@ -175,7 +190,8 @@ package final class Ledger {
         try statements.saveTransfer(transfer)
         if !transfer.hasBytes && transfer.state != .receiving {
             dropPendingRow(of: transfer.key)
-            doom(transfer.key)
+            // A small file goes at once: a commit of its own would cost more flash.
+            if try !deleteFew(of: transfer.key) { doom(transfer.key) }
         }
         changed.updateValue(transfer.state.isFinal ? nil : transfer, forKey: transfer.key)
         return transfer
@@ -220,9 +236,11 @@ package final class Ledger {
             try database.number("SELECT max(position) FROM segment") >> SegmentPosition.offsetBits
         )
         // Events go with their transfer; their numbers must not come again, for the outbox counts by them.
+        let events = try statements.eventPlaces()
+        untold = Outbox(entries: events.entries, told: events.told)
         counters.event = max(
-            try database.number("SELECT max(number) FROM event"),
-            try outboxPosition(),
+            untold.told,
+            untold.entries.last?.number ?? 0,
             try setting("event").flatMap { Int64($0) } ?? 0
         )
         counters.seq = max(

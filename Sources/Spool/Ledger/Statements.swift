@@ -7,11 +7,15 @@ final class Statements {
     let commit: Statement
     let rollback: Statement
 
-    private let upsertTransfer: Statement
+    private let insertTransfer: Statement
+    private let updateTransfer: Statement
     private let deleteTransfer: Statement
     private let deleteEvents: Statement
     private let insertSegment: Statement
     private let segmentAtOrBefore: Statement
+    private let segmentBytes: Statement
+    /// The page where SQLite's search for a segment begins; 0: the direct way is closed.
+    private let segmentRoot: UInt32
     private let segmentRanges: Statement
     private let segmentSizes: Statement
     private let deleteSegment: Statement
@@ -23,7 +27,8 @@ final class Statements {
         begin = try Statement(database, "BEGIN IMMEDIATE")
         commit = try Statement(database, "COMMIT")
         rollback = try Statement(database, "ROLLBACK")
-        upsertTransfer = try Statement(database, TransferRow.upsert)
+        insertTransfer = try Statement(database, TransferRow.insert)
+        updateTransfer = try Statement(database, TransferRow.update)
         deleteTransfer = try Statement(database, "DELETE FROM transfer WHERE key = ?1")
         deleteEvents = try Statement(database, "DELETE FROM event WHERE transfer = ?1")
         insertSegment = try Statement(
@@ -32,9 +37,14 @@ final class Statements {
         )
         segmentAtOrBefore = try Statement(
             database,
-            "SELECT position, crc64, bytes FROM segment WHERE position <= ?1 AND position >= ?2"
+            "SELECT position, crc64, length(bytes) FROM segment WHERE position <= ?1 AND position >= ?2"
                 + " ORDER BY position DESC LIMIT 1"
         )
+        segmentBytes = try Statement(database, "SELECT bytes FROM segment WHERE position = ?1")
+        // The direct way knows pages of this size only.
+        let isUsual = try database.number("PRAGMA page_size") == 4_096
+        let root = try database.number("SELECT rootpage FROM sqlite_master WHERE name = 'segment'")
+        segmentRoot = isUsual ? UInt32(clamping: root) : 0
         segmentRanges = try Statement(
             database,
             "SELECT position, length(bytes), seq, at FROM segment WHERE position >= ?1 AND position < ?2"
@@ -46,7 +56,8 @@ final class Statements {
         deleteSegment = try Statement(database, "DELETE FROM segment WHERE position = ?1")
         insertEventStatement = try Statement(
             database,
-            "INSERT INTO event (number, transfer, seq, at, event, state, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+            "INSERT INTO event (number, transfer, seq, at, event, state, reason, told)"
+                + " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
         )
         insertAnswerStatement = try Statement(
             database,
@@ -57,8 +68,11 @@ final class Statements {
     // MARK: - Transfers
 
     func saveTransfer(_ transfer: Transfer) throws(SpoolError) {
-        try TransferRow.bind(transfer, to: upsertTransfer)
-        try upsertTransfer.run()
+        try TransferRow.bind(transfer, to: updateTransfer, isNew: false)
+        try updateTransfer.run()
+        guard database.changedRows == 0 else { return }
+        try TransferRow.bind(transfer, to: insertTransfer, isNew: true)
+        try insertTransfer.run()
     }
 
     func removeTransfer(_ key: Int64) throws(SpoolError) {
@@ -70,8 +84,7 @@ final class Statements {
 
     func loadOpenTransfers() throws(SpoolError) -> [Transfer] {
         // A state of a newer version is among them: it is held, see TransferRow.
-        let states = TransferState.allCases.filter(\.isFinal).map { "'\($0.rawValue)'" }
-        return try rows("WHERE state NOT IN (\(states.joined(separator: ", "))) ORDER BY key")
+        try rows("WHERE state NOT IN (\(Self.finalStates)) ORDER BY key")
     }
 
     func transfer(at address: TransferAddress) throws(SpoolError) -> Transfer? {
@@ -88,53 +101,70 @@ final class Statements {
     }
 
     func registered(product: Name, version: Name) throws(SpoolError) -> [Transfer] {
-        try rows("WHERE state = 'registered' AND product = ?1 AND version = ?2") { (statement) throws(SpoolError) in
+        // SQLite takes the index of final states only where its own words stand in the condition.
+        let condition =
+            "WHERE state IN (\(Self.finalStates)) AND state = 'registered' AND product = ?1 AND version = ?2"
+        return try rows(condition) { (statement) throws(SpoolError) in
             try statement.bind(1, product.text)
             try statement.bind(2, version.text)
         }
     }
 
     func finalTransfers(before moment: WallTime, limit: Int) throws(SpoolError) -> [Transfer] {
-        let states = TransferState.allCases.filter(\.isFinal).map { "'\($0.rawValue)'" }.joined(separator: ", ")
-        return try rows("WHERE state IN (\(states)) AND since < ?1 LIMIT ?2") { (statement) throws(SpoolError) in
+        try rows("WHERE state IN (\(Self.finalStates)) AND since < ?1 LIMIT ?2") { (statement) throws(SpoolError) in
             try statement.bind(1, moment.milliseconds)
             try statement.bind(2, Int64(limit))
         }
     }
 
-    func page(_ filter: TransferFilter) throws(SpoolError) -> [Transfer] {
+    /// - Parameter known: a transfer that need not be read.
+    func page(_ filter: TransferFilter, known: (Int64) -> Transfer?) throws(SpoolError) -> [Transfer] {
         var conditions = "WHERE key > ?1"
         if filter.state != nil { conditions += " AND state = ?2" }
         if filter.sender != nil { conditions += " AND sender = ?3" }
         if filter.product != nil { conditions += " AND product = ?4" }
-        return try rows(conditions + " ORDER BY key LIMIT ?5") { (statement) throws(SpoolError) in
+        let bind = { (statement: Statement) throws(SpoolError) in
             try statement.bind(1, filter.after)
             if let state = filter.state { try statement.bind(2, state.rawValue) }
             if let sender = filter.sender { try statement.bind(3, sender.text) }
             if let product = filter.product { try statement.bind(4, product.text) }
             try statement.bind(5, Int64(filter.limit))
         }
+        return try rows(conditions + " ORDER BY key LIMIT ?5", bind, known: known)
     }
 
-    func countsByState() throws(SpoolError) -> [TransferState: Int] {
-        let statement = try Statement(database, "SELECT state, count(*) FROM transfer GROUP BY state")
+    /// As the index of final states has them, in its words.
+    private static let finalStates = "'registered', 'failed', 'cancelled', 'expired'"
+
+    /// How many transfers are in each final state.
+    func finalCounts() throws(SpoolError) -> [TransferState: Int] {
+        let statement = try Statement(
+            database,
+            "SELECT state, count(*) FROM transfer WHERE state IN (\(Self.finalStates)) GROUP BY state"
+        )
         var counts: [TransferState: Int] = [:]
         while try statement.step() {
-            // A word that this version does not know is shown as held, see TransferRow.
-            let state = statement.text(0).flatMap(TransferState.init(rawValue:)) ?? .held
-            counts[state, default: 0] += Int(statement.integer(1))
+            guard let state = statement.text(0).flatMap(TransferState.init(rawValue:)) else { continue }
+            counts[state] = Int(statement.integer(1))
         }
         return counts
     }
 
     private func rows(
         _ clause: String,
-        _ bind: (Statement) throws(SpoolError) -> Void = { (_) throws(SpoolError) in }
+        _ bind: (Statement) throws(SpoolError) -> Void = { (_) throws(SpoolError) in },
+        known: (Int64) -> Transfer? = { _ in nil }
     ) throws(SpoolError) -> [Transfer] {
         let statement = try Statement(database, "SELECT \(TransferRow.columns) FROM transfer " + clause)
         try bind(statement)
         var transfers: [Transfer] = []
-        while try statement.step() { transfers.append(try TransferRow.read(statement)) }
+        while try statement.step() {
+            if let transfer = known(statement.integer(0)) {
+                transfers.append(transfer)
+            } else {
+                transfers.append(try TransferRow.read(statement))
+            }
+        }
         return transfers
     }
 
@@ -154,45 +184,78 @@ final class Statements {
         try result.get()
     }
 
-    /// Appends bytes from the row that holds `position` on to `result` until it has `limit` bytes.
+    /// Reads bytes of the row that holds `position`, from there on, until the row or the buffer ends. Its checksum is
+    /// compared.
     ///
-    /// - Returns: how many, and their CRC-64 where they are the whole row, whose checksum tells it.
-    func appendSegment(
+    /// - Returns: how many, 0 where there is no such row, or it does not fit and has to; and their CRC-64 where they are
+    ///   the whole row, whose checksum tells it.
+    func readSegment(
         holding position: Int64,
         key: Int64,
-        to result: inout [UInt8],
-        limit: Int
+        into buffer: UnsafeMutableRawBufferPointer,
+        _ extent: Extent
     ) throws(SpoolError) -> (count: Int, sum: UInt64?) {
         let statement = segmentAtOrBefore
         try statement.bind(1, position)
         try statement.bind(2, SegmentPosition.range(of: key).lowerBound)
+        // Until then SQLite holds its read lock.
         defer { statement.reset() }
         guard try statement.step() else { return (0, nil) }
-        let start = statement.integer(0)
-        let checksum = statement.integer(1)
-        let room = limit - result.count
-        var isSound = true
-        var sum: UInt64?
-        let added = statement.withBlob(2) { bytes -> Int in
-            let skip = Int(position - start)
-            guard skip < bytes.count else { return 0 }
-            isSound = SegmentChecksum.value(position: start, bytes: bytes) == checksum
-            guard isSound else { return 0 }
-            let part = bytes[skip..<min(bytes.count, skip + room)]
-            result.append(contentsOf: part)
-            if part.count == bytes.count {
-                sum = SegmentChecksum.sumOfBytes(checksum, position: start, count: part.count)
-            }
-            return part.count
+        let row = Row(start: statement.integer(0), checksum: statement.integer(1), length: Int(statement.integer(2)))
+        let skip = Int(position - row.start)
+        guard skip < row.length, extent == .some || row.length - skip <= buffer.count else { return (0, nil) }
+        let count = min(row.length - skip, buffer.count)
+        let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
+        guard count == row.length else {
+            try copy(row, from: skip, into: part)
+            return (count, nil)
+        }
+        if !isRead(row, into: part) { try copy(row, from: 0, into: part) }
+        return (count, SegmentChecksum.sumOfBytes(row.checksum, position: row.start, count: count))
+    }
+
+    /// Whether a row has to fit whole.
+    enum Extent: Sendable {
+        case whole
+        case some
+    }
+
+    private struct Row {
+        let start: Int64
+        let checksum: Int64
+        let length: Int
+    }
+
+    /// Reads a whole row past SQLite's cache; false where the file does not hold it as SQLite sees it.
+    private func isRead(_ row: Row, into buffer: UnsafeMutableRawBufferPointer) -> Bool {
+        guard row.length >= Self.directBytes, segmentRoot != 0 else { return false }
+        var register = SegmentChecksum.register(position: row.start)
+        return RowReader.read(database, root: segmentRoot, row: row.start, into: buffer, &register)
+            && Int64(bitPattern: ~register) == row.checksum
+    }
+
+    /// Smaller rows are as fast through SQLite.
+    private static let directBytes = 16 << 10
+
+    private func copy(_ row: Row, from skip: Int, into buffer: UnsafeMutableRawBufferPointer) throws(SpoolError) {
+        try segmentBytes.bind(1, row.start)
+        defer { segmentBytes.reset() }
+        let isThere = try segmentBytes.step()
+        let isSound = segmentBytes.withBlob(0) { bytes -> Bool in
+            guard isThere, bytes.count == row.length,
+                SegmentChecksum.value(position: row.start, bytes: bytes) == row.checksum
+            else { return false }
+            buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[skip..<skip + buffer.count]))
+            return true
         }
         guard isSound else {
+            let key = SegmentPosition.key(of: row.start)
             throw SpoolError(
                 .damaged,
-                operation: "read the bytes at \(SegmentPosition.offset(of: start)) of transfer \(key)",
+                operation: "read the bytes at \(SegmentPosition.offset(of: row.start)) of transfer \(key)",
                 underlying: "they are not the bytes that were written"
             )
         }
-        return (added, sum)
     }
 
     func segmentRanges(of key: Int64) throws(SpoolError) -> (ranges: [Range<Int64>], seq: Int64, at: WallTime) {
@@ -232,30 +295,46 @@ final class Statements {
     }
 
     func deleteSegments(of key: Int64, limit: Int) throws(SpoolError) -> (rows: Int, bytes: Int64) {
+        let found = try segmentSizes(of: key, limit: limit)
+        return (found.count, try delete(found))
+    }
+
+    /// - Returns: the bytes that were deleted; nil where there are more rows than `limit`, and none was.
+    func deleteAll(of key: Int64, limit: Int) throws(SpoolError) -> Int64? {
+        let found = try segmentSizes(of: key, limit: limit + 1)
+        return found.count > limit ? nil : try delete(found)
+    }
+
+    private func segmentSizes(of key: Int64, limit: Int) throws(SpoolError) -> [(position: Int64, size: Int64)] {
         let positions = SegmentPosition.range(of: key)
         try segmentSizes.bind(1, positions.lowerBound)
         try segmentSizes.bind(2, positions.upperBound)
         try segmentSizes.bind(3, Int64(limit))
+        defer { segmentSizes.reset() }
         var found: [(position: Int64, size: Int64)] = []
         while try segmentSizes.step() { found.append((segmentSizes.integer(0), segmentSizes.integer(1))) }
-        segmentSizes.reset()
-        for row in found {
+        return found
+    }
+
+    private func delete(_ rows: [(position: Int64, size: Int64)]) throws(SpoolError) -> Int64 {
+        for row in rows {
             try deleteSegment.bind(1, row.position)
             try deleteSegment.run()
         }
-        return (found.count, found.reduce(0) { $0 + $1.size })
+        return rows.reduce(0) { $0 + $1.size }
     }
 
     // MARK: - Events, answers, settings
 
-    func insertEvent(number: Int64, key: Int64, _ event: TransferEvent) throws(SpoolError) {
-        try insertEventStatement.bind(1, number)
+    func insertEvent(_ event: TransferEvent, key: Int64, told: Int64) throws(SpoolError) {
+        try insertEventStatement.bind(1, event.number)
         try insertEventStatement.bind(2, key)
         try insertEventStatement.bind(3, event.seq)
         try insertEventStatement.bind(4, event.at.milliseconds)
         try insertEventStatement.bind(5, event.kind.rawValue)
         try insertEventStatement.bind(6, event.state.rawValue)
         try insertEventStatement.bind(7, event.reason?.json.text)
+        try insertEventStatement.bind(8, told)
         try insertEventStatement.run()
     }
 
@@ -272,15 +351,29 @@ final class Statements {
         return try events(statement).reversed()
     }
 
-    func events(after number: Int64, limit: Int) throws(SpoolError) -> [TransferEvent] {
+    func event(_ number: Int64, of key: Int64) throws(SpoolError) -> TransferEvent? {
         let statement = try Statement(
             database,
             "SELECT e.number, e.seq, e.at, e.event, e.state, e.reason, t.sender, t.id FROM event e"
-                + " JOIN transfer t ON t.key = e.transfer WHERE e.number > ?1 ORDER BY e.number LIMIT ?2"
+                + " JOIN transfer t ON t.key = e.transfer WHERE e.transfer = ?1 AND e.number = ?2"
         )
-        try statement.bind(1, number)
-        try statement.bind(2, Int64(limit))
-        return try events(statement)
+        try statement.bind(1, key)
+        try statement.bind(2, number)
+        return try events(statement).first
+    }
+
+    /// Where each event is, and how far they had been told when the last one was written.
+    func eventPlaces() throws(SpoolError) -> (entries: [Outbox.Entry], told: Int64) {
+        let statement = try Statement(database, "SELECT number, transfer, told FROM event")
+        var entries: [Outbox.Entry] = []
+        var last: Int64 = 0
+        var told: Int64 = 0
+        while try statement.step() {
+            let number = statement.integer(0)
+            entries.append(Outbox.Entry(number: number, transfer: statement.integer(1)))
+            if number > last { (last, told) = (number, statement.integer(2)) }
+        }
+        return (entries, told)
     }
 
     private func events(_ statement: Statement) throws(SpoolError) -> [TransferEvent] {
@@ -371,16 +464,16 @@ final class Statements {
 /// The checksum of a segment row: over its position too, so that a row that turns up in the wrong place is noticed.
 enum SegmentChecksum {
     static func value(position: Int64, bytes: UnsafeRawBufferPointer) -> Int64 {
-        var checksum = CRC64()
-        withUnsafeBytes(of: position.littleEndian) { checksum.update($0) }
-        checksum.update(bytes)
-        return Int64(bitPattern: checksum.value)
+        Int64(bitPattern: ~RowReader.sum(register(position: position), bytes))
     }
 
     /// The CRC-64 of the bytes alone, out of a checksum that was compared.
     static func sumOfBytes(_ checksum: Int64, position: Int64, count: Int) -> UInt64 {
-        var first = CRC64()
-        withUnsafeBytes(of: position.littleEndian) { first.update($0) }
-        return CRC64.second(of: UInt64(bitPattern: checksum), first: first.value, secondCount: Int64(count))
+        CRC64.second(of: UInt64(bitPattern: checksum), first: ~register(position: position), secondCount: Int64(count))
+    }
+
+    /// What the sum begins with: bytes of another place must not pass for these.
+    static func register(position: Int64) -> UInt64 {
+        withUnsafeBytes(of: position.littleEndian) { RowReader.sum(~0, $0) }
     }
 }

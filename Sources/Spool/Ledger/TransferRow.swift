@@ -1,3 +1,4 @@
+import CSQLite
 import FerryCore
 
 /// A transfer as a row of the table `transfer`.
@@ -6,56 +7,94 @@ enum TransferRow {
         "key", "sender", "id", "door", "seq", "state", "since", "created", "init", "firmware", "product", "version",
         "priority", "size", "checksum", "bytes", "sha256", "md5", "crc64", "attempt", "failures", "next_attempt",
         "firmware_url", "uploaded_at", "outcome_unknown", "firmware_id", "request_id", "reason", "paused",
+        "row_crc64",
     ]
 
     static let columns = names.joined(separator: ", ")
 
-    static let upsert: String = {
+    static let insert: String = {
         let places = (1...names.count).map { "?\($0)" }.joined(separator: ", ")
-        let updates = names.dropFirst().map { "\($0) = excluded.\($0)" }.joined(separator: ", ")
-        return "INSERT INTO transfer (\(columns)) VALUES (\(places)) ON CONFLICT (key) DO UPDATE SET \(updates)"
+        return "INSERT INTO transfer (\(columns)) VALUES (\(places))"
     }()
 
-    static func bind(_ transfer: Transfer, to statement: Statement) throws(SpoolError) {
+    /// Leaves alone what never changes, so that the index of addresses is not written again.
+    static let update: String = {
+        let updates = names.enumerated().filter { !fixed.contains($0.element) }.map {
+            "\($0.element) = ?\($0.offset + 1)"
+        }
+        return "UPDATE transfer SET \(updates.joined(separator: ", ")) WHERE key = ?1"
+    }()
+
+    static func bind(_ transfer: Transfer, to statement: Statement, isNew: Bool) throws(SpoolError) {
+        let values = values(of: transfer)
+        for (index, value) in values.enumerated() where isNew || !fixed.contains(names[index]) || index == 0 {
+            try statement.bind(Int32(index + 1), value)
+        }
+        try statement.bind(Int32(names.count), Self.checksum(values))
+    }
+
+    /// What never changes in a row.
+    private static let fixed: Set<String> = ["key", "sender", "id", "door", "created"]
+
+    /// In the order of `names`, without the checksum.
+    private static func values(of transfer: Transfer) -> [ColumnValue] {
         let publication = transfer.publication
-        try statement.bind(1, transfer.key)
-        try statement.bind(2, transfer.address.sender.text)
-        try statement.bind(3, transfer.address.id.text)
-        try statement.bind(4, transfer.door.rawValue)
-        try statement.bind(5, transfer.seq)
-        try statement.bind(6, transfer.state.rawValue)
-        try statement.bind(7, transfer.since.milliseconds)
-        try statement.bind(8, transfer.created.milliseconds)
-        try statement.bind(9, transfer.request?.documentText)
-        try statement.bind(10, transfer.firmware.storedText)
-        try statement.bind(11, transfer.firmware.product?.text)
-        try statement.bind(12, transfer.firmware.version?.text)
-        try statement.bind(13, Int64(transfer.firmware.priority))
-        try statement.bind(14, transfer.end?.size)
-        try statement.bind(15, transfer.end?.checksum?.bytes)
-        // While it is receiving, the rows of its bytes tell; here it would cost a page with every commit.
-        try statement.bind(16, transfer.state == .receiving ? 0 : transfer.received.count)
-        try statement.bind(17, transfer.digests?.sha256.bytes)
-        try statement.bind(18, transfer.digests?.md5.bytes)
-        try statement.bind(19, transfer.digests.map { Int64(bitPattern: $0.crc64) })
-        try statement.bind(20, Int64(publication.attempt))
-        try statement.bind(21, Int64(publication.failures))
-        try statement.bind(22, publication.nextAttempt?.milliseconds)
-        try statement.bind(23, publication.firmwareURL)
-        try statement.bind(24, publication.uploadedAt?.milliseconds)
-        try statement.bind(25, publication.isOutcomeUnknown ? 1 : 0)
-        try statement.bind(26, publication.firmwareID)
-        try statement.bind(27, publication.requestID)
-        try statement.bind(28, transfer.reason?.json.text)
-        try statement.bind(29, transfer.isPaused ? 1 : 0)
+        return [
+            .integer(transfer.key),
+            .text(transfer.address.sender.text),
+            .text(transfer.address.id.text),
+            .text(transfer.door.rawValue),
+            .integer(transfer.seq),
+            .text(transfer.state.rawValue),
+            .integer(transfer.since.milliseconds),
+            .integer(transfer.created.milliseconds),
+            .init(transfer.request?.documentText),
+            .init(transfer.firmware.storedText),
+            .init(transfer.firmware.product?.text),
+            .init(transfer.firmware.version?.text),
+            .integer(Int64(transfer.firmware.priority)),
+            .init(transfer.end?.size),
+            .init(transfer.end?.checksum?.bytes),
+            // While it is receiving, the rows of its bytes tell; here it would cost a page with every commit.
+            .integer(transfer.state == .receiving ? 0 : transfer.received.count),
+            .init(transfer.digests?.sha256.bytes),
+            .init(transfer.digests?.md5.bytes),
+            .init(transfer.digests.map { Int64(bitPattern: $0.crc64) }),
+            .integer(Int64(publication.attempt)),
+            .integer(Int64(publication.failures)),
+            .init(publication.nextAttempt?.milliseconds),
+            .init(publication.firmwareURL),
+            .init(publication.uploadedAt?.milliseconds),
+            .integer(publication.isOutcomeUnknown ? 1 : 0),
+            .init(publication.firmwareID),
+            .init(publication.requestID),
+            .init(transfer.reason?.json.text),
+            .integer(transfer.isPaused ? 1 : 0),
+        ]
+    }
+
+    /// The checksum of a row: over every value and its kind.
+    static func checksum(_ values: [ColumnValue]) -> Int64 {
+        var checksum = CRC64()
+        for value in values { value.add(to: &checksum) }
+        return Int64(bitPattern: checksum.value)
+    }
+
+    /// Whether a row is what was written.
+    static func isSound(_ row: Statement) -> Bool {
+        row.columnCount == names.count
+            && checksum((0..<Int32(names.count - 1)).map { row.value($0) }) == row.integer(Int32(names.count - 1))
     }
 
     static func read(_ row: Statement) throws(SpoolError) -> Transfer {
-        guard let sender = row.text(1).flatMap({ Name($0) }), let id = row.text(2).flatMap({ Name($0) }) else {
+        guard isSound(row), let sender = row.text(1).flatMap({ Name($0) }), let id = row.text(2).flatMap({ Name($0) })
+        else {
+            // As if SQLite had said it: the file has to be set aside.
             throw SpoolError(
                 .damaged,
                 operation: "read transfer \(row.integer(0))",
-                underlying: "its sender or id is not a name"
+                underlying: "its row is not what was written",
+                resultCode: SQLITE_CORRUPT
             )
         }
         let state = row.text(5).flatMap(TransferState.init(rawValue:))

@@ -6,6 +6,8 @@ import Glibc
 final class Database {
     let handle: OpaquePointer
     let path: String
+    /// The file that SQLite has open as its journal, once it has one.
+    private var journal: ino_t?
 
     /// The VFS that writes the pages of a commit together is registered once in the process.
     private static let gatherResult: Int32 = otaferry_register_gather_vfs()
@@ -37,6 +39,26 @@ final class Database {
         let result = sqlite3_exec(handle, sql, nil, nil, nil)
         guard result == SQLITE_OK else { throw error(result, operation) }
     }
+
+    /// SQLite keeps the journal open between transactions, see `gather_device`. Where somebody has deleted it since, what is
+    /// written to it would be lost with a power cut, and the file with it: it is opened anew. Called before a transaction.
+    func checkJournal() throws(SpoolError) {
+        guard let journal, journal != inodeOfJournal else { return }
+        self.journal = nil
+        // DELETE closes it.
+        try execute("PRAGMA journal_mode=DELETE; PRAGMA journal_mode=PERSIST", "open the spool's journal anew")
+    }
+
+    /// Notes which file the journal is. Called after a transaction.
+    func noteJournal() { if journal == nil { journal = inodeOfJournal } }
+
+    private var inodeOfJournal: ino_t? {
+        var status = stat()
+        return stat(path + "-journal", &status) == 0 ? status.st_ino : nil
+    }
+
+    /// How many rows the last statement changed.
+    var changedRows: Int32 { sqlite3_changes(handle) }
 
     /// The first column of the first row as a number; 0 where there is none.
     func number(_ sql: String) throws(SpoolError) -> Int64 {

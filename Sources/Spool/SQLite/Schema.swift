@@ -39,10 +39,12 @@ enum Schema {
             request_id      TEXT,
             reason          TEXT,
             paused          INTEGER NOT NULL DEFAULT 0,
+            row_crc64       INTEGER NOT NULL,
             UNIQUE (sender, id)
         );
-        CREATE INDEX transfer_by_state ON transfer (state, since);
-        CREATE INDEX transfer_by_version ON transfer (product, version) WHERE state = 'registered';
+        -- one, and of final states only: each page of an index costs every commit that changes it 8 KiB of flash
+        CREATE INDEX transfer_by_end ON transfer (state, product, version, since)
+            WHERE state IN ('registered', 'failed', 'cancelled', 'expired');
         -- position = transfer's key * 2^30 + offset of the first byte in the file
         CREATE TABLE segment (
             position INTEGER PRIMARY KEY,
@@ -52,15 +54,17 @@ enum Schema {
             bytes    BLOB NOT NULL
         );
         CREATE TABLE event (
-            number   INTEGER PRIMARY KEY,
             transfer INTEGER NOT NULL,
+            number   INTEGER NOT NULL,
             seq      INTEGER NOT NULL,
             at       INTEGER NOT NULL,
             event    TEXT NOT NULL,
             state    TEXT NOT NULL,
-            reason   TEXT
-        );
-        CREATE INDEX event_by_transfer ON event (transfer, number);
+            reason   TEXT,
+            -- the last event that had been told for sure when this one was written
+            told     INTEGER NOT NULL,
+            PRIMARY KEY (transfer, number)
+        ) WITHOUT ROWID;
         CREATE TABLE answer (
             request TEXT PRIMARY KEY,
             at      INTEGER NOT NULL,

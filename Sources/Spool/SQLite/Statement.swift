@@ -57,6 +57,34 @@ final class Statement {
         sqlite3_clear_bindings(handle)
     }
 
+    func bind(_ index: Int32, _ value: ColumnValue) throws(SpoolError) {
+        switch value {
+        case .null: try check(sqlite3_bind_null(handle, index))
+        case .integer(let number): try bind(index, number)
+        case .text(let text): try bind(index, text)
+        case .blob(let bytes): try bind(index, bytes)
+        }
+    }
+
+    func value(_ column: Int32) -> ColumnValue {
+        switch sqlite3_column_type(handle, column) {
+        case SQLITE_INTEGER: .integer(integer(column))
+        case SQLITE_TEXT: .init(text(column))
+        case SQLITE_BLOB: .init(blob(column))
+        // Nothing that is written here is a real number.
+        default: .null
+        }
+    }
+
+    var columnCount: Int { Int(sqlite3_column_count(handle)) }
+
+    /// Binds every column of another statement's row, in order.
+    func copy(_ row: Statement) throws(SpoolError) {
+        for index in 0..<Int32(row.columnCount) {
+            try check(sqlite3_bind_value(handle, index + 1, sqlite3_column_value(row.handle, index)))
+        }
+    }
+
     /// Goes to the next row; false when there is none.
     func step() throws(SpoolError) -> Bool {
         let result = sqlite3_step(handle)

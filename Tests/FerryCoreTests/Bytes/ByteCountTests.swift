@@ -1,4 +1,5 @@
 import FerryCore
+import TestSupport
 import Testing
 
 @Suite("Numbers of bytes")

@@ -1,4 +1,5 @@
 import FerryCore
+import TestSupport
 import Testing
 
 private let hash = String(repeating: "0a", count: 32)
@@ -123,6 +124,21 @@ struct GatewayTopicsTests {
         #expect(topics.intakeFilter == "otaferry/v1/gw1/in/#")
         #expect(topics.commandFilter == "otaferry/v1/gw1/cmd/#")
         #expect(topics.result("r1") == "otaferry/v1/gw1/res/r1")
+    }
+
+    @Test(
+        "Only topics that carry bytes of a file are segments",
+        arguments: [
+            ("otaferry/v1/gw1/in/ci/t/one/0", true), ("otaferry/v1/gw1/in/ci/t/one/17/ab01", true),
+            ("otaferry/v1/gw1/in/ci/t/fin/12", true), ("$file/7/1024", true), ("$file-async/a b/0/aa", true),
+            ("otaferry/v1/gw1/in/ci/t/one/init", false), ("otaferry/v1/gw1/in/ci/t/one/fin/12", false),
+            ("otaferry/v1/gw1/in/ci/t/one/fin/12/ab", false), ("otaferry/v1/gw1/in/ci/put/p/1", false),
+            ("otaferry/v1/gw2/in/ci/t/one/0", false), ("$file/7/fin/1024", false), ("$file/7/init", false), ("", false),
+        ]
+    )
+    func segments(topic: String, isSegment: Bool) throws {
+        let topics = try GatewayTopics(gateway: #require(Name("gw1")))
+        #expect(topics.isSegment(topic) == isSegment)
     }
 
     @Test("A topic is taken apart into its levels, empty ones too")

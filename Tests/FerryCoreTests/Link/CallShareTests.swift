@@ -1,4 +1,5 @@
 import FerryCore
+import TestSupport
 import Testing
 
 /// A share that an expectation can ask, with a generator of its own.

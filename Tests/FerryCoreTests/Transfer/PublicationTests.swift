@@ -1,4 +1,5 @@
 import FerryCore
+import TestSupport
 import Testing
 
 private let now = WallTime(milliseconds: 1_000_000)

@@ -45,6 +45,8 @@ package final class MQTTClient: Sendable {
         var nextID: UInt16 = 1
         var pending: [(id: UInt16, bytes: [UInt8])] = []
         var messages: [Message] = []
+        /// The same by topic: tests ask for them often, and there may be many.
+        var byTopic: [String: [Message]] = [:]
         var refusal: String?
     }
 
@@ -90,7 +92,7 @@ package final class MQTTClient: Sendable {
     package var messages: [Message] { shared.state.withLock { $0.messages } }
 
     /// The messages on one topic.
-    package func messages(on topic: String) -> [Message] { messages.filter { $0.topic == topic } }
+    package func messages(on topic: String) -> [Message] { shared.state.withLock { $0.byTopic[topic] ?? [] } }
 
     /// Returns the first message on the topic that fits, among those after the first `skipping`; throws, with what was
     /// seen last, after the deadline.
@@ -217,7 +219,10 @@ package final class MQTTClient: Sendable {
                 correlationData: properties.first { $0.id == 0x09 }?.bytes,
                 time: .now
             )
-            shared.state.withLock { $0.messages.append(message) }
+            shared.state.withLock { state in
+                state.messages.append(message)
+                state.byTopic[topic, default: []].append(message)
+            }
         default: break
         }
         return true

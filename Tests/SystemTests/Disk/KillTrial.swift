@@ -1,0 +1,58 @@
+import Foundation
+import TestSupport
+
+/// An agent that is killed at random moments, again and again, while three senders send.
+struct KillTrial {
+    let kills: Int
+    /// Told after each kill how many were survived.
+    var progress: (Int) -> Void = { _ in }
+
+    /// What it was.
+    struct Outcome {
+        var survived = 0
+        var firmware = 0
+        var bytes = 0
+    }
+
+    static let senders = ["ci", "lab", "line2"]
+
+    /// Looks at the disk after every kill, and in the end whether everything is registered, once and byte for byte.
+    func run() async throws -> Outcome {
+        let gateway = try await Gateway { $0.isStarted = false }
+        let traffic = Self.senders.map { Traffic(client: gateway.probe, sender: $0) }
+        var items: [Traffic.Item] { traffic.flatMap(\.items) }
+        var survived = 0
+        do {
+            try await withThrowingTaskGroup { group in
+                for sender in traffic { group.addTask { try await sender.run() } }
+                for number in 1...kills {
+                    try gateway.launch()
+                    // The moment is the point: any of them has to do, the start included.
+                    try await Task.sleep(for: .milliseconds(Int.random(in: 0...1_500)))
+                    guard gateway.agent?.isRunning == true else { throw TestSupportError("The agent ended by itself") }
+                    try await gateway.kill()
+                    let witness = Witness(gateway: gateway, items: items)
+                    try await witness.checkDisk()
+                    try witness.checkWords()
+                    survived = number
+                    progress(number)
+                }
+                try gateway.launch()
+                for sender in traffic { sender.stop() }
+                try await group.waitForAll()
+            }
+            let witness = Witness(gateway: gateway, items: items)
+            try await witness.checkCloud()
+            try witness.checkWords()
+        } catch {
+            for sender in traffic { sender.stop() }
+            let log = gateway.agent?.text(.errors).suffix(3_000) ?? ""
+            throw TestSupportError("After \(survived) kills: \(error)\n\(log)")
+        }
+        return Outcome(
+            survived: survived,
+            firmware: items.count,
+            bytes: items.reduce(0) { $0 + $1.firmware.bytes.count }
+        )
+    }
+}

@@ -1,0 +1,201 @@
+#!/usr/bin/env python3
+"""Makes manual pages from what a program says of itself, so that they and --help agree.
+
+    PROGRAM --experimental-dump-help | packaging/man.py --date 2026-05-01 --version 1.0.0 FOLDER
+
+Writes FOLDER/PROGRAM.1 and FOLDER/PROGRAM-COMMAND.1 for each command, in mdoc(7).
+"""
+
+import argparse
+import datetime
+import json
+import pathlib
+import re
+import sys
+
+ENVIRONMENT = [
+    ("OTAFERRY_BROKER", "Where the broker is; --broker wins."),
+    ("OTAFERRY_GATEWAY", "The gateway whose agent is meant; --gateway wins."),
+    ("OTAFERRY_SENDER", "The sender's name in topics; --sender wins."),
+    ("OTAFERRY_USERNAME", "User name at the broker; --username wins."),
+    ("OTAFERRY_PASSWORD_FILE", "File with the broker's password; --password-file wins."),
+    ("OTAFERRY_CA_FILE", "CA certificates in PEM; --ca-file wins."),
+    ("NO_COLOR", "No colors."),
+]
+EXITS = [
+    (0, "Done."),
+    (1, "Failed, and said why; doctor: warnings."),
+    (2, "Errors found."),
+    (64, "The command line was wrong."),
+    (69, "Broker or agent not reachable."),
+    (75, "Not yet: the time limit came first."),
+    (77, "Not allowed."),
+    (78, "The configuration has mistakes."),
+]
+FILES = [
+    ("/etc/otaferry/otaferry.toml", "The configuration; every key is explained in it."),
+    ("/etc/otaferry/otaferry.d/*.toml", "Read after it, in the order of their names."),
+    ("/etc/otaferry/credentials", "The access key of the cloud account, mode 0600."),
+    ("/var/lib/otaferry/spool.db", "The spool."),
+]
+
+
+def escaped(text):
+    """Text that roff takes as it is."""
+    text = text.replace("\\", "\\e")
+    # A hyphen that can be copied, not a dash.
+    text = text.replace("-", "\\-")
+    return re.sub(r"^([.'])", r"\\&\1", text, flags=re.MULTILINE)
+
+
+def paragraphs(text):
+    """Sentences, one a line, as mdoc wants them."""
+    for number, paragraph in enumerate(part for part in text.split("\n\n") if part.strip()):
+        if number:
+            yield ".Pp"
+        for sentence in re.split(r"(?<=[.:;])\s+", " ".join(paragraph.split())):
+            yield escaped(sentence)
+
+
+def flags(argument):
+    """The names of an option as a person types them."""
+    dash = {"long": "--", "short": "-", "longWithSingleDash": "-"}
+    return [dash[name["kind"]] + name["name"] for name in argument.get("names", [])]
+
+
+def macro(argument, brief=False):
+    """An argument in the macros of mdoc."""
+    value = argument.get("valueName", "")
+    if argument["kind"] == "positional":
+        text = f"Ar {escaped(value)}"
+    else:
+        names = flags(argument)
+        shown = names[:1] if brief else names
+        # Fl writes one hyphen itself.
+        text = " , ".join("Fl " + escaped(name[1:]) for name in shown)
+        if argument["kind"] == "option":
+            text += f" Ar {escaped(value)}"
+    if argument.get("isRepeating"):
+        text += " ..."
+    return text
+
+
+def synopsis(names, command):
+    """The command line in short."""
+    yield ".Nm " + " ".join(names[:1])
+    if len(names) > 1:
+        yield ".Cm " + " ".join(names[1:])
+    for argument in command.get("arguments", []):
+        if not argument.get("shouldDisplay", True):
+            continue
+        text = macro(argument, brief=True)
+        yield (".Op " if argument.get("isOptional") else ".") + text
+    if command.get("subcommands"):
+        yield ".Ar command"
+        yield ".Op Ar options"
+
+
+def options(command):
+    """What each argument means, by sections."""
+    arguments = [argument for argument in command.get("arguments", []) if argument.get("shouldDisplay", True)]
+    sections = []
+    for argument in arguments:
+        title = argument.get("sectionTitle", "")
+        if title not in sections:
+            sections.append(title)
+    for title in sections:
+        if title:
+            yield f".Ss {escaped(title)}"
+        yield ".Bl -tag -width Ds"
+        for argument in arguments:
+            if argument.get("sectionTitle", "") != title:
+                continue
+            yield f".It {macro(argument)}"
+            yield from paragraphs(argument.get("abstract", ""))
+            if argument.get("discussion"):
+                yield from paragraphs(argument["discussion"])
+            values = argument.get("allValues")
+            if values:
+                yield f"One of: {escaped(', '.join(values))}."
+            if argument.get("defaultValue"):
+                yield f"Default: {escaped(argument['defaultValue'])}."
+        yield ".El"
+
+
+def table(macro_name, rows):
+    """A list of names with what each means."""
+    yield ".Bl -tag -width Ds"
+    for name, text in rows:
+        yield f".It {macro_name} {escaped(str(name))}" if macro_name else f".It {escaped(str(name))}"
+        yield from paragraphs(text)
+    yield ".El"
+
+
+def page(names, command, arguments, pages):
+    """One page."""
+    date = arguments.date
+    title = "-".join(names)
+    subcommands = [sub for sub in command.get("subcommands", []) if sub["commandName"] != "help"]
+    yield f".Dd {date:%B} {date.day}, {date.year}"
+    yield f".Dt {title.upper()} 1"
+    yield f".Os {escaped(names[0] + ' ' + arguments.version)}"
+    yield ".Sh NAME"
+    yield f".Nm {title}"
+    abstract = command.get("abstract", "").rstrip(".")
+    yield f".Nd {escaped(abstract[:1].lower() + abstract[1:])}"
+    yield ".Sh SYNOPSIS"
+    yield from synopsis(names, command)
+    yield ".Sh DESCRIPTION"
+    yield from paragraphs(command.get("abstract", ""))
+    if command.get("discussion"):
+        yield ".Pp"
+        yield from paragraphs(command["discussion"])
+    if subcommands:
+        yield ".Pp"
+        yield "The commands are:"
+        yield ".Bl -tag -width Ds"
+        for sub in subcommands:
+            yield f".It Cm {escaped(sub['commandName'])}"
+            yield from paragraphs(sub.get("abstract", ""))
+            yield f"See {'-'.join(names + [sub['commandName']])}(1)."
+        yield ".El"
+    yield ".Sh OPTIONS"
+    yield from options(command)
+    if names[0] == "otaferry":
+        yield ".Sh ENVIRONMENT"
+        yield from table("Ev", ENVIRONMENT)
+        yield ".Sh FILES"
+        yield from table("Pa", FILES)
+        yield ".Sh EXIT STATUS"
+        yield from table("", EXITS)
+    yield ".Sh SEE ALSO"
+    others = sorted(other for other in pages if other != title)
+    for number, other in enumerate(others):
+        yield f".Xr {other} 1" + (" ," if number + 1 < len(others) else "")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--date", type=datetime.date.fromisoformat, required=True)
+    parser.add_argument("--version", required=True)
+    parser.add_argument("folder", type=pathlib.Path)
+    arguments = parser.parse_args()
+    folder = arguments.folder
+    command = json.load(sys.stdin)["command"]
+    name = command["commandName"]
+    found = [([name], command)]
+    for sub in command.get("subcommands", []):
+        if sub["commandName"] != "help" and sub.get("shouldDisplay", True):
+            found.append(([name, sub["commandName"]], sub))
+    pages = ["-".join(names) for names, _ in found]
+    folder.mkdir(parents=True, exist_ok=True)
+    for names, described in found:
+        # Short pages name the program's, that names all.
+        related = pages if len(names) == 1 else [name]
+        text = "\n".join(page(names, described, arguments, related)) + "\n"
+        (folder / ("-".join(names) + ".1")).write_text(text, encoding="utf-8")
+    print(f"{len(found)} pages in {folder}")
+
+
+if __name__ == "__main__":
+    main()
