@@ -13,6 +13,8 @@ struct Registering: Sendable {
 
     /// Between two looks after an unknown outcome.
     private static let pause = Duration.seconds(2)
+    /// Between two looks for a name that is taken by nobody in the list.
+    private static let conflictPause = Duration.seconds(10)
 
     private var conflicts: ConflictWatch { attempt.publisher.conflicts }
     private var cloud: CloudCalls { attempt.publisher.cloud }
@@ -87,7 +89,15 @@ struct Registering: Sendable {
             hint: "Whether it is this one shows within a minute",
             cloudCode: failure?.reason.cloudCode
         )
-        return .failed(PublicationFailure(reason: reason, remedy: .lookUp, requestID: failure?.requestID))
+        // A list that lags is no failure of the transfer.
+        return .failed(
+            PublicationFailure(
+                reason: reason,
+                remedy: .lookUp,
+                requestID: failure?.requestID,
+                pause: conflictPause
+            )
+        )
     }
 
     /// Whether every file is there; one may have been cancelled after a call whose outcome is not known.
