@@ -10,7 +10,7 @@ packages=(
     # The C libraries and how to find them.
     pkg-config libmosquitto-dev libsqlite3-dev libcurl4-openssl-dev libexpat1-dev
     # What tests and the demo start.
-    mosquitto mosquitto-clients curl python3 python3-paho-mqtt sqlite3 strace
+    mosquitto mosquitto-clients curl openssh-client openssl python3 python3-paho-mqtt sqlite3 strace
     # What looks over the scripts.
     shellcheck
     # What a caller needs besides.

@@ -57,7 +57,8 @@ struct AgentParts: Sendable {
         )
         self.board = board
         let late = LateLink()
-        let rules = configuration.intakeRules(segment: { board.segment })
+        var rules = configuration.intakeRules(segment: { board.segment })
+        rules.signers = try configuration.readSigners()
         let herald = Herald(
             topics: topics,
             catalog: rules.catalog,
@@ -105,7 +106,13 @@ struct AgentParts: Sendable {
             bytesReleased: { housekeeper.bytesReleased() }
         )
         self.publisher = publisher
-        let digester = try Digester(spool: spool, herald: herald, logger: logger, isStored: { publisher.look() })
+        let digester = try Digester(
+            spool: spool,
+            herald: herald,
+            signatures: rules.signers.map(FirmwareSignatures.init),
+            logger: logger,
+            isStored: { publisher.look() }
+        )
         self.digester = digester
         let links = LinkFactory(configuration: configuration, topics: topics, logger: logger)
         let intake = Intake(
@@ -134,7 +141,11 @@ struct AgentParts: Sendable {
         watched = [
             Watchdog.Part(name: "spool", pulse: spoolPulse.pulse, nudge: { spoolPulse.nudge() }),
             Watchdog.Part(name: "mqtt-data", pulse: dataLink.pulse, nudge: { [dataLink] in dataLink.nudge() }),
-            Watchdog.Part(name: "mqtt-control", pulse: controlLink.pulse, nudge: { [controlLink] in controlLink.nudge() }),
+            Watchdog.Part(
+                name: "mqtt-control",
+                pulse: controlLink.pulse,
+                nudge: { [controlLink] in controlLink.nudge() }
+            ),
             Watchdog.Part(name: "digest", pulse: digester.pulse, nudge: { digester.nudge() }),
             Watchdog.Part(name: "publisher", pulse: publisher.pulse, nudge: { publisher.look() }),
             Watchdog.Part(name: "http", pulse: http.pulse, nudge: { http.nudge() }),
