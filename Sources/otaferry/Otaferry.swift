@@ -12,7 +12,7 @@ struct Otaferry: AsyncParsableCommand {
             77 not allowed, 78 configuration.
             """,
         version: AgentVersion.text,
-        subcommands: [Run.self, Check.self],
+        subcommands: [Run.self, Check.self, DoctorCommand.self, StatusCommand.self],
         groupedSubcommands: [
             CommandGroup(name: "Firmware", subcommands: [Push.self]),
             CommandGroup(

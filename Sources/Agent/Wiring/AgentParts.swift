@@ -16,6 +16,8 @@ struct AgentParts: Sendable {
     let digester: Digester
     let housekeeper: Housekeeper
     let publisher: Publisher
+    /// Where one is asked for.
+    let metricsFile: MetricsFile?
     let controlLink: BrokerLink
     let dataLink: BrokerLink
     let damage: DamageWatch
@@ -63,6 +65,7 @@ struct AgentParts: Sendable {
             topics: topics,
             catalog: rules.catalog,
             board: board,
+            health: configuration.broker.isThinEdgeEnabled ? HealthSign() : nil,
             logger: logger,
             publish: { late.publish($0) }
         )
@@ -106,6 +109,9 @@ struct AgentParts: Sendable {
             bytesReleased: { housekeeper.bytesReleased() }
         )
         self.publisher = publisher
+        metricsFile = configuration.metrics.textfile.map { path in
+            MetricsFile(path: path, gateway: configuration.gateway, spool: spool, board: board, logger: logger)
+        }
         let digester = try Digester(
             spool: spool,
             herald: herald,
@@ -125,7 +131,7 @@ struct AgentParts: Sendable {
             bytesReleased: { housekeeper.bytesReleased() }
         )
         let announcer = announcer
-        dataLink = try links.data(board: board, announcer: announcer) { intake.receive($0, $1) }
+        dataLink = try links.data(herald: herald, announcer: announcer) { intake.receive($0, $1) }
         let commands = Operator(
             spool: spool,
             herald: herald,

@@ -22,7 +22,9 @@ struct Run: AsyncParsableCommand {
         let environment = ProcessInfo.processInfo.environment
         let style = LogStyle(configuration.log.format, environment: environment)
         let level = configuration.log.level
-        LoggingSystem.bootstrap { _ in StandardErrorLog(level: level, style: style) }
+        // Only where standard error leads to the journal too: what is asked for with log.format elsewhere is lines.
+        let journal = environment["JOURNAL_STREAM"] == nil ? nil : JournalSocket()
+        LoggingSystem.bootstrap { _ in StandardErrorLog(level: level, style: style, journal: journal) }
         let agent = FerryAgent(
             configuration: configuration,
             environment: environment,
