@@ -61,7 +61,8 @@ struct AgentParts: Sendable {
         spoolPath = configuration.spool.path
         self.board = board
         let late = LateLink()
-        let rules = configuration.intakeRules(segment: { board.segment })
+        var rules = configuration.intakeRules(segment: { board.segment })
+        rules.signers = try configuration.readSigners()
         let herald = Herald(
             topics: topics,
             catalog: rules.catalog,
@@ -113,7 +114,13 @@ struct AgentParts: Sendable {
         metricsFile = configuration.metrics.textfile.map { path in
             MetricsFile(path: path, gateway: configuration.gateway, spool: spool, board: board, logger: logger)
         }
-        let digester = try Digester(spool: spool, herald: herald, logger: logger, isStored: { publisher.look() })
+        let digester = try Digester(
+            spool: spool,
+            herald: herald,
+            signatures: rules.signers.map(FirmwareSignatures.init),
+            logger: logger,
+            isStored: { publisher.look() }
+        )
         self.digester = digester
         let links = LinkFactory(configuration: configuration, topics: topics, logger: logger)
         let intake = Intake(
