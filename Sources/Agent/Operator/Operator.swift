@@ -54,6 +54,11 @@ final class Operator: Sendable {
     /// - Returns: false when the spool could not be written; the broker then delivers the command again.
     private func perform(_ command: Command) -> Bool {
         logger.info("A command came", metadata: [LogKeys.command: "\(command.verb.rawValue)"])
+        // Who asks whether the agent is alive must not wait for a slow disk, behind the commits of others.
+        if command.verb == .ping {
+            answer(command.reply, Self.payload(command.request, .success(OperatorTransaction.pong(at: .now()))))
+            return true
+        }
         do throws(SpoolError) {
             let payload = try spool.transactWaiting { [self] (ledger) throws(SpoolError) -> String in
                 let isKept = command.verb.changesSomething

@@ -18,7 +18,7 @@ struct OperatorTransaction {
 
     mutating func perform() throws(SpoolError) -> Result<JSONValue, OperatorRefusal> {
         switch command.verb {
-        case .ping: .success(["version": .string(AgentVersion.text), "time": .string(now.iso8601)])
+        case .ping: .success(Self.pong(at: now))
         case .sync: .success([:])
         case .list: try list()
         case .get: try get()
@@ -41,6 +41,11 @@ struct OperatorTransaction {
         case .purge: try purge()
         case .limits: try setLimits()
         }
+    }
+
+    /// The result of `ping`.
+    static func pong(at now: WallTime) -> JSONValue {
+        ["version": .string(AgentVersion.text), "time": .string(now.iso8601)]
     }
 
     // MARK: - Reading
