@@ -11,12 +11,12 @@ SWIFT_FLAGS := $(shell packaging/swift-flags.sh 2>/dev/null)
 endif
 export OTAFERRY_SWIFT_FLAGS := $(SWIFT_FLAGS)
 
-.PHONY: help build test power-test soak demo bench deb service trace package-test arm-test vm-test small-test reproducible format lint \
-	clean tools
+.PHONY: help build test power-test soak soak-register soak-healing demo bench man completions deb service trace \
+	package-test arm-test vm-test small-test reproducible format lint clean tools
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
-	while IFS=$$'\t' read -r name words; do printf '  make %-12s %s\n' "$$name" "$$words"; done
+	while IFS=$$'\t' read -r name words; do printf '  make %-13s %s\n' "$$name" "$$words"; done
 
 build: tools ## build both programs, for debugging
 	swift build $(SWIFT_FLAGS) --product otaferry-cloud
@@ -31,11 +31,23 @@ power-test: tools ## cut the power of a virtual machine and look what its disk k
 soak: tools ## the proofs that take hours: kills, failing disks, power cuts
 	packaging/soak.sh
 
+soak-register: tools ## lose 200 answers of registrations and count what the cloud holds
+	packaging/soak-cloud.sh register
+
+soak-healing: tools ## print how long healing takes after each fault of the way to the cloud
+	packaging/soak-cloud.sh healing
+
 demo: tools ## watch firmware travel from MQTT into a simulated cloud
 	@packaging/demo.sh
 
-bench: tools ## measure intake, senders and wear beside their peers
+bench: tools ## measure intake, uploads, senders and wear beside their peers
 	@packaging/bench.sh
+
+man: build ## write man pages into .build/documents/man
+	packaging/make-documents.sh man .build/debug/otaferry
+
+completions: build ## write completions for bash, zsh and fish into .build/documents/completions
+	packaging/make-documents.sh completions .build/debug/otaferry
 
 ARCH ?= $(shell dpkg --print-architecture)
 # What packages for another machine need besides.

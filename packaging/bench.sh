@@ -9,6 +9,8 @@ done
 
 python3 Benchmarks/intake.py
 echo
+python3 Benchmarks/upload.py
+echo
 python3 Benchmarks/senders.py
 echo
 python3 Benchmarks/size.py

@@ -44,8 +44,9 @@ static inline CURLcode otaferry_curl_get_pointer(CURL *handle, CURLINFO info, vo
 /* Bounds what the kernel takes in beyond what it may send at once (tcp(7), TCP_NOTSENT_LOWAT). Without it a slow link has
    megabytes in the socket: it goes on sending them when the upload was given up long ago, and takes nothing more for so
    long that it looks stalled. A kernel that does not know the option does without. */
+static const int otaferry_least_unsent = 64 << 10;
 static inline int otaferry_bound_unsent(void *context, curl_socket_t socket, curlsocktype purpose) {
-    int limit = 64 << 10;
+    int limit = otaferry_least_unsent;
     (void)context;
     (void)purpose;
     (void)setsockopt(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &limit, sizeof limit);
@@ -53,6 +54,13 @@ static inline int otaferry_bound_unsent(void *context, curl_socket_t socket, cur
 }
 static inline CURLcode otaferry_curl_bound_unsent(CURL *handle) {
     return curl_easy_setopt(handle, CURLOPT_SOCKOPTFUNCTION, otaferry_bound_unsent);
+}
+
+/* Sets the bound anew, for the connection that a transfer uses now. */
+static inline void otaferry_curl_change_unsent(CURL *handle, int limit) {
+    curl_socket_t socket = CURL_SOCKET_BAD;
+    if (curl_easy_getinfo(handle, CURLINFO_ACTIVESOCKET, &socket) != CURLE_OK || socket == CURL_SOCKET_BAD) return;
+    (void)setsockopt(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &limit, sizeof limit);
 }
 
 /* Macros that are casts or expressions. */

@@ -20,6 +20,12 @@ struct OtaferryCloud: AsyncParsableCommand {
             CALL is a call's name or one of ticket, upload, register, list, query, delete. Without it a fault of \
             uploads hits PostObject and any other CreateOTAFirmware. TIMES is 1 where it is left out; x0 means always.
             Example: --fault lose-answer@register --fault throttle=2@ticketx3
+
+            While it runs, faults and settings can be changed and what it saw can be read below /_control/:
+
+              curl -d throttle=2@ticketx3 http://127.0.0.1:8080/_control/faults
+              curl -d '{"list-delay": 30}' http://127.0.0.1:8080/_control/settings
+              curl http://127.0.0.1:8080/_control/state
             """
     )
 
@@ -55,11 +61,14 @@ struct OtaferryCloud: AsyncParsableCommand {
     @Option(help: "Seconds that the server's clock is ahead of the system's.")
     var clockOffset: Double = 0
 
+    @Option(help: "Seconds until a new package shows up in ListOTAFirmware.")
+    var listDelay: Double = 0
+
     @Option(
         name: .customLong("fault"),
         help: ArgumentHelp("A fault to play; may be repeated.", valueName: "name[=value][@call][xtimes]")
     )
-    var faults: [ScriptedFault] = []
+    var faults: [FaultArgument] = []
 
     @Option(help: "A file to write the port to when calls are taken.")
     var portFile: String?
@@ -70,7 +79,7 @@ struct OtaferryCloud: AsyncParsableCommand {
     func run() async throws {
         let printer = Printer(json: json)
         let cloud = try SimulatedCloud(configuration: cloudConfiguration()) { printer.call($0) }
-        for scripted in faults { cloud.setFault(scripted.call, scripted.fault, times: scripted.times) }
+        for fault in faults.map(\.scripted) { cloud.setFault(fault.call, fault.fault, times: fault.times) }
         let signals = StopSignals()
         try await cloud.start()
         if let portFile, let port = cloud.port {
@@ -99,6 +108,7 @@ struct OtaferryCloud: AsyncParsableCommand {
         result.sizeMaximum = sizeMaximum
         result.callsPerSecond = callsPerSecond > 0 ? callsPerSecond : nil
         result.clockOffset = .seconds(clockOffset)
+        result.listingDelay = .seconds(listDelay)
         return result
     }
 
@@ -106,7 +116,7 @@ struct OtaferryCloud: AsyncParsableCommand {
         Fault.words.map { word, value, meaning in
             let name =
                 value.isEmpty ? word : value.hasPrefix("[") ? "\(word)[=\(value.dropFirst())" : "\(word)=\(value)"
-            return "  " + name.padding(toLength: max(name.count, 22), withPad: " ", startingAt: 0) + "  " + meaning
+            return "  " + name.padding(toLength: max(name.count, 24), withPad: " ", startingAt: 0) + "  " + meaning
         }.joined(separator: "\n")
     }
 }

@@ -28,13 +28,7 @@ struct Printer: Sendable {
             write("\(time(record.receivedAt))  \(record.line)")
             return
         }
-        let took = record.answered.map { ($0 - record.received) / Duration.milliseconds(1) }
-        write([
-            "event": "call", "number": record.number, "call": record.call.rawValue, "at": time(record.receivedAt),
-            "status": record.status.map { $0 as Any } ?? NSNull(), "code": record.code, "note": record.note,
-            "fault": record.fault.map { $0 as Any } ?? NSNull(), "milliseconds": took ?? 0,
-            "body_bytes": record.bodyBytes, "parameters": record.parameters,
-        ])
+        write(record.members.merging(["event": "call"]) { $1 })
     }
 
     private func time(_ date: Date) -> String {

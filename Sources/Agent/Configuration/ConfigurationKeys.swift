@@ -6,7 +6,7 @@ import Logging
 package enum ConfigurationKeys {
     /// All keys but those of `[[product]]`.
     package static let all: [ConfigurationKey<Configuration>] =
-        gateway + broker + spool + intake + cloud + credentials + upload + pacing + log
+        gateway + broker + spool + intake + cloud + credentials + upload + pacing + metrics + log
 
     /// Short for rows whose default is that of `Configuration`.
     private static func key<Value: Sendable>(
@@ -100,6 +100,16 @@ package enum ConfigurationKeys {
             """
             Whether the agent also takes files under `$file/…` and `$file-async/…`, as clients written for EMQX send them.
             Turn it off on EMQX itself, which keeps these topics for its own use.
+            """
+        ),
+        key(
+            "broker.thin-edge",
+            \.broker.isThinEdgeEnabled,
+            .boolean,
+            """
+            Whether the agent tells thin-edge.io that it is up or down.
+            The message is retained on `te/device/main/service/otaferry/status/health`.
+            The agent's user needs the right to write there.
             """
         ),
     ]

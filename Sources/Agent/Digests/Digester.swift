@@ -16,10 +16,21 @@ final class Digester: Sendable {
     private let waiting = Mutex<Set<Int64>>([])
     private let lastArrival = Mutex<ContinuousClock.Instant?>(nil)
     private let arrived = Signal()
+    /// Whether the loop will be woken when `rest` is over.
+    private let isWaking = Mutex(false)
+    private let rest: Duration
     /// Beats with every step.
     let pulse = Pulse()
 
-    init(spool: Spool, herald: Herald, logger: Logger, isStored: @escaping @Sendable () -> Void) throws(SpoolError) {
+    /// - Parameter rest: bytes that came less than this ago mean that senders are busy.
+    init(
+        spool: Spool,
+        herald: Herald,
+        logger: Logger,
+        rest: Duration = .milliseconds(100),
+        isStored: @escaping @Sendable () -> Void
+    ) throws(SpoolError) {
+        self.rest = rest
         guard let executor = ThreadExecutor(name: "digest") else {
             throw SpoolError(
                 .unusable,
@@ -30,8 +41,6 @@ final class Digester: Sendable {
         hasher = Hasher(executor: executor, spool: spool, herald: herald, logger: logger, isStored: isStored)
     }
 
-    /// Bytes that came less than this ago mean that senders are busy.
-    private static let rest = Duration.milliseconds(100)
     /// So long until the next try where the spool could not be read or written.
     private static let failurePause = Duration.seconds(2)
 
@@ -52,36 +61,54 @@ final class Digester: Sendable {
     /// Works until the task is cancelled.
     func run() async {
         await hasher.lowerPriority()
-        for await _ in arrived.sends {
-            // Its thread has to answer too.
-            await hasher.answer()
-            pulse.beat()
-            var keys = take()
-            while !keys.isEmpty && !Task.isCancelled {
-                let isBusy = isBusy
-                var left: Set<Int64> = []
-                var isAnyDone = false
-                var pause = Self.rest
-                for key in keys {
-                    pulse.beat()
-                    switch await hasher.advance(key, onlyComplete: isBusy) {
-                    case .done: isAnyDone = true
-                    case .more:
-                        isAnyDone = true
-                        left.insert(key)
-                    case .later: left.insert(key)
-                    case .failing:
-                        left.insert(key)
-                        pause = Self.failurePause
-                    }
-                }
-                if !isAnyDone {
+        await withDiscardingTaskGroup { group in
+            for await _ in arrived.sends {
+                // Its thread has to answer too.
+                await hasher.answer()
+                pulse.beat()
+                guard await !isAllDone(), !isWaking.withLock({ $0 }) else { continue }
+                // What can wait is looked at when its sender rests, or before: its last byte may come any moment.
+                isWaking.withLock { $0 = true }
+                group.addTask {
                     // Cancelled: the loop ends.
-                    try? await Task.sleep(for: pause)
+                    try? await Task.sleep(for: self.rest)
+                    self.isWaking.withLock { $0 = false }
+                    self.arrived.send()
                 }
-                keys = left.union(take())
             }
+            group.cancelAll()
         }
+    }
+
+    /// Works as long as there is something to do now; false where transfers are left that can wait.
+    private func isAllDone() async -> Bool {
+        while !Task.isCancelled {
+            let keys = take()
+            if keys.isEmpty { return true }
+            let isBusy = isBusy
+            var left: Set<Int64> = []
+            var isAnyDone = false
+            var isFailing = false
+            for key in keys {
+                pulse.beat()
+                switch await hasher.advance(key, onlyComplete: isBusy) {
+                case .done: isAnyDone = true
+                case .more:
+                    isAnyDone = true
+                    left.insert(key)
+                case .later: left.insert(key)
+                case .failing:
+                    isFailing = true
+                    left.insert(key)
+                }
+            }
+            waiting.withLock { $0.formUnion(left) }
+            if isAnyDone { continue }
+            guard isFailing else { return false }
+            // Cancelled: the loop ends.
+            try? await Task.sleep(for: Self.failurePause)
+        }
+        return true
     }
 
     private func take() -> Set<Int64> {
@@ -91,7 +118,7 @@ final class Digester: Sendable {
         }
     }
 
-    private var isBusy: Bool { lastArrival.withLock { $0.map { ContinuousClock.now - $0 < Self.rest } ?? false } }
+    private var isBusy: Bool { lastArrival.withLock { $0.map { ContinuousClock.now - $0 < rest } ?? false } }
 }
 
 /// The state of running digests, on a thread of its own.
@@ -109,7 +136,7 @@ private actor Hasher {
     private let logger: Logger
     private let isStored: @Sendable () -> Void
     private var running: [Int64: Running] = [:]
-    private var failure = RepeatingFailure()
+    private let failures: FailureLog
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
@@ -127,6 +154,12 @@ private actor Hasher {
         self.spool = spool
         self.herald = herald
         self.logger = logger
+        failures = FailureLog(
+            logger,
+            level: .error,
+            "The bytes of a transfer could not be verified",
+            "The bytes of transfers are verified again"
+        )
         self.isStored = isStored
     }
 
@@ -181,19 +214,18 @@ private actor Hasher {
             state.position += Int64(step.bytes.count)
             if state.position == step.end {
                 try await finish(key, state)
-                _ = failure.succeeded(at: .now)
+                failures.succeeded()
                 return .done
             }
             running[key] = state
             return state.position < step.prefix && !step.bytes.isEmpty ? .more : .done
         } catch {
-            if error.code == .damaged || failure.failed(at: .now) != .quiet {
-                logger.error("The bytes of a transfer could not be verified", metadata: [LogKeys.error: "\(error)"])
-            }
             guard error.code != .damaged else {
+                logger.error("The bytes of a transfer are damaged", metadata: [LogKeys.error: "\(error)"])
                 await giveUp(key, error)
                 return .done
             }
+            failures.failed("\(error)")
             running[key] = state
             return .failing
         }

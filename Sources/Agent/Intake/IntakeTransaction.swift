@@ -233,6 +233,7 @@ struct IntakeTransaction {
         switch stored {
         case .bytes(let count):
             usage.free -= count
+            outcome.storedBytes += count
             outcome.arrived.insert(transfer.key)
             let isGap = isJump && offset > former
             if isGap {
@@ -404,7 +405,9 @@ struct IntakeTransaction {
             return reply(address, refusal.code, refusal.text)
         }
         transfer = try ledger.save(transfer)
-        _ = try ledger.store(oneShot.bytes, at: 0, of: &transfer, now: now)
+        if case .bytes(let count) = try ledger.store(oneShot.bytes, at: 0, of: &transfer, now: now) {
+            outcome.storedBytes += count
+        }
         transfer.end = Transfer.FileEnd(size: Int64(oneShot.bytes.count), checksum: oneShot.sha256)
         outcome.arrived.insert(transfer.key)
         try saveChanged(transfer)

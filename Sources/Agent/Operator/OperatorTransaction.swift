@@ -16,6 +16,11 @@ struct OperatorTransaction {
     /// The setting that keeps whether publication rests.
     static let pausedSetting = "paused"
 
+    /// What `ping` answers with.
+    static func pong(at now: WallTime) -> JSONValue {
+        ["version": .string(AgentVersion.text), "time": .string(now.iso8601)]
+    }
+
     mutating func perform() throws(SpoolError) -> Result<JSONValue, OperatorRefusal> {
         switch command.verb {
         case .ping: .success(Self.pong(at: now))
@@ -41,11 +46,6 @@ struct OperatorTransaction {
         case .purge: try purge()
         case .limits: try setLimits()
         }
-    }
-
-    /// The result of `ping`.
-    static func pong(at now: WallTime) -> JSONValue {
-        ["version": .string(AgentVersion.text), "time": .string(now.iso8601)]
     }
 
     // MARK: - Reading

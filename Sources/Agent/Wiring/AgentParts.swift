@@ -16,6 +16,8 @@ struct AgentParts: Sendable {
     let digester: Digester
     let housekeeper: Housekeeper
     let publisher: Publisher
+    /// Where one is asked for.
+    let metricsFile: MetricsFile?
     let controlLink: BrokerLink
     let dataLink: BrokerLink
     let damage: DamageWatch
@@ -62,6 +64,7 @@ struct AgentParts: Sendable {
             topics: topics,
             catalog: rules.catalog,
             board: board,
+            health: configuration.broker.isThinEdgeEnabled ? HealthSign() : nil,
             logger: logger,
             publish: { late.publish($0) }
         )
@@ -105,6 +108,9 @@ struct AgentParts: Sendable {
             bytesReleased: { housekeeper.bytesReleased() }
         )
         self.publisher = publisher
+        metricsFile = configuration.metrics.textfile.map { path in
+            MetricsFile(path: path, gateway: configuration.gateway, spool: spool, board: board, logger: logger)
+        }
         let digester = try Digester(spool: spool, herald: herald, logger: logger, isStored: { publisher.look() })
         self.digester = digester
         let links = LinkFactory(configuration: configuration, topics: topics, logger: logger)
@@ -118,7 +124,7 @@ struct AgentParts: Sendable {
             bytesReleased: { housekeeper.bytesReleased() }
         )
         let announcer = announcer
-        dataLink = try links.data(board: board, announcer: announcer) { intake.receive($0, $1) }
+        dataLink = try links.data(herald: herald, announcer: announcer) { intake.receive($0, $1) }
         let commands = Operator(
             spool: spool,
             herald: herald,
@@ -134,7 +140,11 @@ struct AgentParts: Sendable {
         watched = [
             Watchdog.Part(name: "spool", pulse: spoolPulse.pulse, nudge: { spoolPulse.nudge() }),
             Watchdog.Part(name: "mqtt-data", pulse: dataLink.pulse, nudge: { [dataLink] in dataLink.nudge() }),
-            Watchdog.Part(name: "mqtt-control", pulse: controlLink.pulse, nudge: { [controlLink] in controlLink.nudge() }),
+            Watchdog.Part(
+                name: "mqtt-control",
+                pulse: controlLink.pulse,
+                nudge: { [controlLink] in controlLink.nudge() }
+            ),
             Watchdog.Part(name: "digest", pulse: digester.pulse, nudge: { digester.nudge() }),
             Watchdog.Part(name: "publisher", pulse: publisher.pulse, nudge: { publisher.look() }),
             Watchdog.Part(name: "http", pulse: http.pulse, nudge: { http.nudge() }),

@@ -6,6 +6,7 @@ final class Transfer {
     let job: TransferJob
     let handle: UnsafeMutableRawPointer
     private var stallWatch: StallWatch?
+    private var unsentBound: UnsentBound?
     private var headerList: UnsafeMutablePointer<curl_slist>?
     private let errorText = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
 
@@ -24,6 +25,7 @@ final class Transfer {
         self.handle = handle
         errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
         if let limit = job.request.stallTimeout { stallWatch = StallWatch(limit: limit, now: .now) }
+        if job.pipe != nil { unsentBound = UnsentBound(least: Int(otaferry_least_unsent), now: .now) }
         for option in options { try option.apply(to: handle) }
         try connectCallbacks()
         try describeRequest()
@@ -144,6 +146,9 @@ final class Transfer {
     fileprivate func progress(_ taken: Int64) {
         guard taken != bytesTaken else { return }
         bytesTaken = taken
+        if unsentBound?.changes(taken: taken, now: .now) ?? false, let bytes = unsentBound?.bytes {
+            otaferry_curl_change_unsent(handle, CInt(bytes))
+        }
         job.request.progress?(taken)
     }
 }

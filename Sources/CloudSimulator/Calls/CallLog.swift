@@ -3,16 +3,22 @@ import Synchronization
 
 /// Every call seen since the start.
 final class CallLog: Sendable {
-    private let records = Mutex<[CallRecord]>([])
+    fileprivate struct State {
+        var records: [CallRecord] = []
+        /// How many were forgotten; the numbers go on.
+        var forgotten = 0
+    }
+
+    private let state = Mutex(State())
     private let watcher: @Sendable (CallRecord) -> Void
 
     init(watcher: @escaping @Sendable (CallRecord) -> Void) { self.watcher = watcher }
 
     /// Notes a call that came in, and returns its number.
     func begin(_ call: Call, parameters: [String: String]) -> Int {
-        records.withLock { records in
-            let number = records.count + 1
-            records.append(
+        state.withLock { state in
+            let number = state.forgotten + state.records.count + 1
+            state.records.append(
                 CallRecord(number: number, call: call, parameters: parameters, received: .now, receivedAt: Date())
             )
             return number
@@ -21,21 +27,40 @@ final class CallLog: Sendable {
 
     /// Changes the record of a call that is under way.
     func update(_ number: Int, _ change: (inout CallRecord) -> Void) {
-        records.withLock { change(&$0[number - 1]) }
+        _ = state.withLock { $0.change(number, change) }
     }
 
     /// Notes how a call ended.
     func end(_ number: Int, status: Int?, code: String, note: String) {
-        let record = records.withLock { records in
-            records[number - 1].answered = .now
-            records[number - 1].status = status
-            records[number - 1].code = code
-            if !note.isEmpty { records[number - 1].note = note }
-            return records[number - 1]
+        let record = state.withLock { state in
+            state.change(number) { record in
+                record.answered = .now
+                record.status = status
+                record.code = code
+                if !note.isEmpty { record.note = note }
+            }
         }
-        watcher(record)
+        if let record { watcher(record) }
+    }
+
+    /// Forgets every call so far; one that is under way leaves no record.
+    func forget() {
+        state.withLock { state in
+            state.forgotten += state.records.count
+            state.records = []
+        }
     }
 
     /// All calls, oldest first.
-    var all: [CallRecord] { records.withLock { $0 } }
+    var all: [CallRecord] { state.withLock { $0.records } }
+}
+
+extension CallLog.State {
+    /// Changes a record that is not forgotten, and returns it.
+    fileprivate mutating func change(_ number: Int, _ body: (inout CallRecord) -> Void) -> CallRecord? {
+        let index = number - forgotten - 1
+        guard records.indices.contains(index) else { return nil }
+        body(&records[index])
+        return records[index]
+    }
 }

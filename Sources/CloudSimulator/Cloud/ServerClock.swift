@@ -1,13 +1,10 @@
 import Foundation
-import Synchronization
 
 /// The simulated server's clock: the system's, and how far it is ahead.
 final class ServerClock: Sendable {
-    private let offset: Mutex<Duration>
+    private let settings: LiveConfiguration
 
-    init(offset: Duration) { self.offset = Mutex(offset) }
+    init(settings: LiveConfiguration) { self.settings = settings }
 
-    var now: Date { Date() + offset.withLock { $0 }.interval }
-
-    func setOffset(_ offset: Duration) { self.offset.withLock { $0 = offset } }
+    var now: Date { Date() + settings.current.clockOffset.interval }
 }

@@ -1,5 +1,7 @@
 /// Something that goes wrong on purpose with one call.
 package enum Fault: Sendable {
+    /// Nothing.
+    case pass
     /// Answers so, without doing the call.
     case answer(ScriptedAnswer)
     /// Does the call, then answers so instead.
@@ -10,6 +12,8 @@ package enum Fault: Sendable {
     case fail(code: String, message: String)
     /// Does the call, then answers with an error of the gateway.
     case refuseAfterwards(status: Int, code: String, message: String)
+    /// Does the call, then answers HTTP 200 with `Success` false.
+    case failAfterwards(code: String, message: String)
     /// Waits at the gate before the call is done.
     case hold(Gate)
     /// Does the call, waits at the gate, then answers.
@@ -24,6 +28,12 @@ package enum Fault: Sendable {
     case hangUpAfterwards
     /// Does the call, sends half of the answer, then closes the connection.
     case cutAnswer
+    /// Does the call, sends half of the answer as if it were the whole.
+    case halfAnswer
+    /// Does the call, sends so many bytes of the answer a second.
+    case slowAnswer(bytesPerSecond: Int)
+    /// Does the call and answers in that form, whatever the caller asked for.
+    case shape(AnswerShape)
     /// Reads the request's body no faster than so many bytes a second.
     case slowUpload(bytesPerSecond: Int)
     /// Reads so many bytes of the body, then waits at the gate.
@@ -58,6 +68,14 @@ package enum Fault: Sendable {
     )
 }
 
+/// A form that an answer of the gateway may have.
+package enum AnswerShape: String, Sendable {
+    case xml
+    case json
+    /// JSON whose errors name their members in lower case, which the official SDKs take too.
+    case small
+}
+
 /// An answer written by hand.
 package struct ScriptedAnswer: Sendable {
     package var status: Int
@@ -68,5 +86,28 @@ package struct ScriptedAnswer: Sendable {
         self.status = status
         self.body = body
         self.headers = headers
+    }
+
+    /// What a network answers that wants people to log in first.
+    package static func captivePortal(status: Int) -> ScriptedAnswer {
+        ScriptedAnswer(
+            status: status,
+            body: """
+                <!DOCTYPE html>
+                <html><head><title>Welcome</title></head>
+                <body><form action="/login" method="post"><input name="room"><button>Go online</button></form></body></html>
+
+                """,
+            headers: ["Content-Type": "text/html; charset=utf-8"]
+        )
+    }
+
+    /// An answer that nobody should read to its end.
+    package static func large(_ bytes: Int) -> ScriptedAnswer {
+        ScriptedAnswer(
+            status: 200,
+            body: "{\"RequestId\":\"" + String(repeating: "x", count: max(0, bytes - 16)) + "\"}",
+            headers: ["Content-Type": "application/json"]
+        )
     }
 }

@@ -12,7 +12,7 @@ actor Account {
     private nonisolated let executor = DispatchExecutor(label: "simulated-account")
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-    let configuration: CloudConfiguration
+    private nonisolated let settings: LiveConfiguration
     private var gatekeeper: Gatekeeper
     private var ledger: Ledger
     private nonisolated let clock: ServerClock
@@ -20,11 +20,11 @@ actor Account {
     /// What tickets name as `Host`, known once the server listens.
     private var host = ""
 
-    init(configuration: CloudConfiguration, clock: ServerClock) throws {
-        self.configuration = configuration
-        gatekeeper = Gatekeeper(configuration: configuration)
+    init(settings: LiveConfiguration, clock: ServerClock) throws {
+        self.settings = settings
+        gatekeeper = Gatekeeper(settings: settings)
         self.clock = clock
-        ledgerFile = URL(fileURLWithPath: configuration.folder).appendingPathComponent("cloud.json")
+        ledgerFile = URL(fileURLWithPath: settings.current.folder).appendingPathComponent("cloud.json")
         if FileManager.default.fileExists(atPath: ledgerFile.path) {
             ledger = try JSONDecoder().decode(Ledger.self, from: Data(contentsOf: ledgerFile))
         } else {
@@ -32,6 +32,7 @@ actor Account {
         }
     }
 
+    private var configuration: CloudConfiguration { settings.current }
     private var now: Date { clock.now }
 
     var objects: [StoredObject] { ledger.objects.values.sorted { $0.uploaded < $1.uploaded } }
@@ -66,6 +67,12 @@ actor Account {
     /// Adds a package that somebody else registered, past all rules.
     func plant(_ firmware: RegisteredFirmware) throws {
         ledger.firmware.append(firmware)
+        try save()
+    }
+
+    /// Forgets tickets, objects and packages.
+    func forget() throws {
+        ledger = Ledger()
         try save()
     }
 

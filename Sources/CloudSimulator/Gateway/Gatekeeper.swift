@@ -3,17 +3,16 @@ import Foundation
 
 /// Decides who may call: key, time, nonce, signature, token and the account's calls a second.
 struct Gatekeeper: Sendable {
-    private let configuration: CloudConfiguration
+    private let settings: LiveConfiguration
     /// Nonces seen, with the moment from which they may be forgotten.
     private var nonces: [String: Date] = [:]
-    private var quota: CallQuota
+    private var quota = CallQuota()
     /// From so many on, those that are over are forgotten.
     private static let noncesMaximum = 10_000
 
-    init(configuration: CloudConfiguration) {
-        self.configuration = configuration
-        quota = CallQuota(limit: configuration.callsPerSecond)
-    }
+    init(settings: LiveConfiguration) { self.settings = settings }
+
+    private var configuration: CloudConfiguration { settings.current }
 
     /// Returns when the call may pass. A nonce is used up by a call whose signature fits, as is a place in the quota.
     mutating func admit(_ request: RPCRequest, now: Date) throws(GatewayRefusal) {
@@ -49,7 +48,7 @@ struct Gatekeeper: Sendable {
                 message: "Specified signature nonce was used already."
             )
         }
-        guard quota.take(at: .now) else { throw .throttled }
+        guard quota.take(at: .now, limit: configuration.callsPerSecond) else { throw .throttled }
     }
 
     private func checkParameterSignature(_ request: RPCRequest, now: Date) throws(GatewayRefusal) -> String {

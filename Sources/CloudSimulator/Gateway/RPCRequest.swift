@@ -21,6 +21,8 @@ struct RPCRequest: Sendable {
     let parameters: [Parameter]
     /// The parameters of the query alone.
     let queryParameters: [Parameter]
+    /// The form of the answer where a fault demands one.
+    var shape: AnswerShape?
 
     init(method: String, path: String, query: String, headers: [String: String], body: Data) {
         self.method = method
@@ -45,10 +47,12 @@ struct RPCRequest: Sendable {
 
     /// The form of the answer: JSON for calls signed in headers; otherwise what `Format` says, and XML without it.
     var format: AnswerDocument.Format {
-        switch scheme {
-        case .headers: .json
-        case .parameters: self["Format"]?.lowercased() == "json" ? .json : .xml
+        switch shape {
+        case .xml: return .xml
+        case .json, .small: return .json
+        case nil: break
         }
+        return scheme == .headers || self["Format"]?.lowercased() == "json" ? .json : .xml
     }
 
     /// The parameters by name, for records.

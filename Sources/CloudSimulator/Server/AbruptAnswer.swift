@@ -36,6 +36,37 @@ struct AbruptBody: AsyncBufferedSequence {
     }
 }
 
+/// The body of an answer that comes no faster than so many bytes a second.
+struct SlowBody: AsyncBufferedSequence {
+    typealias Element = UInt8
+
+    let bytes: Data
+    let bytesPerSecond: Int
+
+    func makeAsyncIterator() -> Iterator { Iterator(bytes: bytes, bytesPerSecond: bytesPerSecond) }
+
+    struct Iterator: AsyncBufferedIteratorProtocol {
+        private var bytes: Data
+        private let bytesPerSecond: Int
+
+        init(bytes: Data, bytesPerSecond: Int) {
+            self.bytes = bytes
+            self.bytesPerSecond = bytesPerSecond
+        }
+
+        mutating func next() async throws -> UInt8? { try await nextBuffer(suggested: 1)?.first }
+
+        mutating func nextBuffer(suggested count: Int) async throws -> Data? {
+            guard !bytes.isEmpty else { return nil }
+            // Ten pieces a second, or one byte at a time where the rate is below that.
+            let piece = bytes.prefix(Swift.max(1, Swift.min(count, bytesPerSecond / 10)))
+            try await Task.sleep(for: .seconds(Double(piece.count) / Double(bytesPerSecond)))
+            bytes = bytes.dropFirst(piece.count)
+            return Data(piece)
+        }
+    }
+}
+
 /// Ends a connection.
 struct HungUp: Error {}
 
@@ -76,6 +107,24 @@ extension HTTPResponse {
             statusCode: status,
             headers: headers,
             body: HTTPBodySequence(from: abrupt, count: answer.count, suggestedBufferSize: 65_536)
+        )
+    }
+
+    /// Sends a few bytes, waits, sends more.
+    static func slow(
+        status: HTTPStatusCode,
+        headers: HTTPHeaders,
+        answer: Data,
+        bytesPerSecond: Int
+    ) -> HTTPResponse {
+        HTTPResponse(
+            statusCode: status,
+            headers: headers,
+            body: HTTPBodySequence(
+                from: SlowBody(bytes: answer, bytesPerSecond: max(1, bytesPerSecond)),
+                count: answer.count,
+                suggestedBufferSize: 65_536
+            )
         )
     }
 

@@ -121,13 +121,10 @@ extension CallHandler {
         case .answerAfterwards(let scripted): answer = Answer(scripted)
         case .refuseAfterwards(let status, let code, let message):
             answer = bucketAnswer(BucketRefusal(status, code, message), request)
-        case .holdAfterwards(let gate): try await gate.wait()
-        case .delayAfterwards(let time): try await Task.sleep(for: time)
-        case .hangUpAfterwards: throw HungUp()
-        case .cutAnswer:
-            log.end(number, status: answer.status, code: answer.code, note: answer.note)
-            return .cut(status: status(answer), headers: headers(answer), answer: Data(answer.body.utf8))
-        default: break
+        case .failAfterwards(let code, let message):
+            answer = bucketAnswer(BucketRefusal(400, code, message), request)
+        default:
+            if let response = try await playAtTheEnd(fault, answer, number) { return response }
         }
         let isRead = remaining.map { $0 <= 0 } ?? (answer.status < 300)
         if isRead { return respond(answer, number) }

@@ -8,6 +8,7 @@ struct CallHandler: HTTPHandler {
     let bucket: Bucket
     let log: CallLog
     let faults: FaultScript
+    let desk: ControlDesk
 
     /// An answer before it is sent.
     struct Answer: Sendable {
@@ -20,6 +21,7 @@ struct CallHandler: HTTPHandler {
     }
 
     func handleRequest(_ request: HTTPRequest) async throws -> HTTPResponse {
+        if request.target.path().hasPrefix(ControlDesk.root) { return await handleControl(request) }
         let contentType = request.headers[HTTPHeader("Content-Type")] ?? ""
         if request.method == .POST, contentType.lowercased().hasPrefix("multipart/form-data") {
             return await handleUpload(request, contentType: contentType)
@@ -32,7 +34,7 @@ struct CallHandler: HTTPHandler {
         do {
             for try await bytes in request.bodySequence where body.count < Self.bodyMaximum { body.append(bytes) }
         } catch { return .hangUp }
-        let call = RPCRequest(
+        var call = RPCRequest(
             method: request.method.rawValue,
             path: request.target.path(),
             query: request.target.query(),
@@ -43,6 +45,7 @@ struct CallHandler: HTTPHandler {
         let number = log.begin(kind, parameters: call.byName)
         let fault = faults.next(for: kind)
         log.update(number) { $0.fault = fault?.name }
+        if case .shape(let shape) = fault { call.shape = shape }
         let gateway = GatewayAnswers(request: call)
         do {
             if let answer = try await playBefore(fault, gateway) { return respond(answer, number) }
@@ -96,19 +99,36 @@ struct CallHandler: HTTPHandler {
         case .answerAfterwards(let scripted): return respond(Answer(scripted), number)
         case .refuseAfterwards(let status, let code, let message):
             return respond(gateway.refusal(GatewayRefusal(status: status, code: code, message: message)), number)
+        case .failAfterwards(let code, let message):
+            return respond(gateway.failure(ServiceRefusal(code, message)), number)
+        default: return try await playAtTheEnd(fault, answer, number) ?? respond(answer, number)
+        }
+    }
+
+    /// Plays what may happen to the answer of any call; nil where it is sent as it is.
+    func playAtTheEnd(_ fault: Fault?, _ answer: Answer, _ number: Int) async throws -> HTTPResponse? {
+        switch fault {
         case .holdAfterwards(let gate): try await gate.wait()
         case .delayAfterwards(let time): try await Task.sleep(for: time)
         case .hangUpAfterwards: throw HungUp()
         case .cutAnswer:
             log.end(number, status: answer.status, code: answer.code, note: answer.note)
-            return .cut(
+            return .cut(status: status(answer), headers: headers(answer), answer: Data(answer.body.utf8))
+        case .halfAnswer:
+            var half = answer
+            half.body = String(answer.body.prefix(answer.body.count / 2))
+            return respond(half, number)
+        case .slowAnswer(let rate):
+            log.end(number, status: answer.status, code: answer.code, note: answer.note)
+            return .slow(
                 status: status(answer),
                 headers: headers(answer),
-                answer: Data(answer.body.utf8)
+                answer: Data(answer.body.utf8),
+                bytesPerSecond: rate
             )
         default: break
         }
-        return respond(answer, number)
+        return nil
     }
 
     /// Notes the end of the call and makes the response.
@@ -119,7 +139,8 @@ struct CallHandler: HTTPHandler {
 
     func status(_ answer: Answer) -> HTTPStatusCode {
         let phrases = [
-            200: "OK", 201: "Created", 204: "No Content", 400: "Bad Request", 403: "Forbidden", 404: "Not Found",
+            200: "OK", 201: "Created", 204: "No Content", 302: "Found", 400: "Bad Request", 403: "Forbidden",
+            404: "Not Found",
             405: "Method Not Allowed", 409: "Conflict", 411: "Length Required", 413: "Payload Too Large",
             429: "Too Many Requests", 500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable",
         ]
@@ -134,7 +155,7 @@ struct CallHandler: HTTPHandler {
         return headers
     }
 
-    private static let bodyMaximum = 1 << 20
+    static let bodyMaximum = 1 << 20
 }
 
 extension CallHandler.Answer {

@@ -34,19 +34,24 @@ struct GatewayAnswers: Sendable {
 
     /// The gateway refused: HTTP 4xx or 5xx.
     func refusal(_ refusal: GatewayRefusal) -> CallHandler.Answer {
-        var answer = answer(
-            refusal.status,
-            root: "Error",
-            [
-                ("RequestId", .text(requestID)), ("HostId", .text(request.headers["host"] ?? "")),
-                ("Code", .text(refusal.code)), ("Message", .text(refusal.message)),
-                ("Recommend", .text("https://simulated/troubleshoot?q=\(refusal.code)&product=Iot")),
-            ]
-        )
+        var answer = answer(refusal.status, root: "Error", members(of: refusal))
         answer.code = refusal.code
         // Without the string to sign, which would fill a screen.
         answer.note = refusal.message.components(separatedBy: " server string to sign")[0]
         return answer
+    }
+
+    private func members(of refusal: GatewayRefusal) -> [(String, AnswerDocument)] {
+        guard request.shape != .small else {
+            return [
+                ("requestId", .text(requestID)), ("code", .text(refusal.code)), ("message", .text(refusal.message)),
+            ]
+        }
+        return [
+            ("RequestId", .text(requestID)), ("HostId", .text(request.headers["host"] ?? "")),
+            ("Code", .text(refusal.code)), ("Message", .text(refusal.message)),
+            ("Recommend", .text("https://simulated/troubleshoot?q=\(refusal.code)&product=Iot")),
+        ]
     }
 
     private func answer(_ status: Int, root: String, _ members: [(String, AnswerDocument)]) -> CallHandler.Answer {

@@ -26,8 +26,7 @@ package final class SimulatedCloud: Sendable {
     /// How a cloud is set up.
     package typealias Configuration = CloudConfiguration
 
-    /// How it was set up.
-    package let configuration: CloudConfiguration
+    private let settings: LiveConfiguration
     private let clock: ServerClock
     private let account: Account
     private let bucket: Bucket
@@ -40,16 +39,19 @@ package final class SimulatedCloud: Sendable {
         configuration: CloudConfiguration,
         watcher: @escaping @Sendable (CallRecord) -> Void = { _ in }
     ) throws {
-        self.configuration = configuration
-        clock = ServerClock(offset: configuration.clockOffset)
+        settings = LiveConfiguration(configuration)
+        clock = ServerClock(settings: settings)
         log = CallLog(watcher: watcher)
         do {
-            bucket = try Bucket(configuration: configuration, clock: clock)
-            account = try Account(configuration: configuration, clock: clock)
+            bucket = try Bucket(settings: settings, clock: clock)
+            account = try Account(settings: settings, clock: clock)
         } catch {
             throw SimulatorError(.folder, "Could not open the folder \(configuration.folder)", underlying: error)
         }
     }
+
+    /// How it is set up now.
+    package var configuration: CloudConfiguration { settings.current }
 
     deinit { running.withLock { $0?.task.cancel() } }
 
@@ -75,7 +77,8 @@ package final class SimulatedCloud: Sendable {
                     account: account,
                     bucket: bucket,
                     log: log,
-                    faults: faults
+                    faults: faults,
+                    desk: ControlDesk(settings: settings, account: account, log: log, faults: faults)
                 )
             )
             let task = Task { try await server.run() }
@@ -186,9 +189,13 @@ package final class SimulatedCloud: Sendable {
     /// for one call are played one after the other.
     package func setFault(_ call: Call, _ fault: Fault, times: Int? = 1) { faults.add(fault, to: call, times: times) }
 
-    /// Forgets the faults that have not been played: of one call, or of all.
-    package func clearFaults(_ call: Call? = nil) { faults.clear(call) }
+    /// Forgets the faults that have not been played: of one call, or of all. Returns how many there were.
+    @discardableResult
+    package func clearFaults(_ call: Call? = nil) -> Int { faults.clear(call) }
 
     /// Sets how far the server's clock is ahead of the system's.
-    package func setClockOffset(_ offset: Duration) { clock.setOffset(offset) }
+    package func setClockOffset(_ offset: Duration) { change { $0.clockOffset = offset } }
+
+    /// Changes how it is set up; counts from the next call on. Port, folder and receive buffer stay as they are.
+    package func change(_ body: (inout CloudConfiguration) -> Void) { settings.change(body) }
 }

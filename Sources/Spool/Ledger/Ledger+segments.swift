@@ -144,18 +144,25 @@ extension Ledger {
     /// - Returns: empty where the byte at `offset` is not stored.
     /// - Throws: `damaged` when a row is not what was written.
     package func readChunk(key: Int64, from offset: Int64, atMost limit: Int) throws(SpoolError) -> [UInt8] {
-        var result: [UInt8] = []
-        var position = offset
-        while result.count < limit {
-            let added = try statements.appendSegment(
-                holding: SegmentPosition.position(key: key, offset: position),
-                key: key,
-                to: &result,
-                limit: limit
-            )
-            guard added > 0 else { break }
-            position += Int64(added)
+        var failure: SpoolError?
+        let result = [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in
+            do throws(SpoolError) {
+                while count < limit {
+                    let added = try statements.readSegment(
+                        holding: SegmentPosition.position(key: key, offset: offset + Int64(count)),
+                        key: key,
+                        into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[count...]),
+                        // A part of a row would cost a look at the whole of it, now and again for the rest.
+                        count == 0 ? .some : .whole
+                    )
+                    guard added > 0 else { return }
+                    count += added
+                }
+            } catch {
+                failure = error
+            }
         }
+        if let failure { throw failure }
         return result
     }
 

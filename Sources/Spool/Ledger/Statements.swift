@@ -13,6 +13,9 @@ final class Statements {
     private let deleteEvents: Statement
     private let insertSegment: Statement
     private let segmentAtOrBefore: Statement
+    private let segmentBytes: Statement
+    /// The page where SQLite's search for a segment begins; 0: the direct way is closed.
+    private let segmentRoot: UInt32
     private let segmentRanges: Statement
     private let segmentSizes: Statement
     private let deleteSegment: Statement
@@ -34,9 +37,14 @@ final class Statements {
         )
         segmentAtOrBefore = try Statement(
             database,
-            "SELECT position, crc64, bytes FROM segment WHERE position <= ?1 AND position >= ?2"
+            "SELECT position, crc64, length(bytes) FROM segment WHERE position <= ?1 AND position >= ?2"
                 + " ORDER BY position DESC LIMIT 1"
         )
+        segmentBytes = try Statement(database, "SELECT bytes FROM segment WHERE position = ?1")
+        // The direct way knows pages of this size only.
+        let isUsual = try database.number("PRAGMA page_size") == 4_096
+        let root = try database.number("SELECT rootpage FROM sqlite_master WHERE name = 'segment'")
+        segmentRoot = isUsual ? UInt32(clamping: root) : 0
         segmentRanges = try Statement(
             database,
             "SELECT position, length(bytes), seq, at FROM segment WHERE position >= ?1 AND position < ?2"
@@ -176,39 +184,74 @@ final class Statements {
         try result.get()
     }
 
-    /// Appends bytes from the row that holds `position` on to `result` until it has `limit` bytes.
-    func appendSegment(
+    /// Reads bytes of the row that holds `position`, from there on, until the row or the buffer ends. Its checksum is
+    /// compared.
+    ///
+    /// - Returns: how many; 0 where there is no such row, or it does not fit and has to.
+    func readSegment(
         holding position: Int64,
         key: Int64,
-        to result: inout [UInt8],
-        limit: Int
+        into buffer: UnsafeMutableRawBufferPointer,
+        _ extent: Extent
     ) throws(SpoolError) -> Int {
         let statement = segmentAtOrBefore
         try statement.bind(1, position)
         try statement.bind(2, SegmentPosition.range(of: key).lowerBound)
+        // Until then SQLite holds its read lock.
         defer { statement.reset() }
         guard try statement.step() else { return 0 }
-        let start = statement.integer(0)
-        let checksum = statement.integer(1)
-        let room = limit - result.count
-        var isSound = true
-        let added = statement.withBlob(2) { bytes -> Int in
-            let skip = Int(position - start)
-            guard skip < bytes.count else { return 0 }
-            isSound = SegmentChecksum.value(position: start, bytes: bytes) == checksum
-            guard isSound else { return 0 }
-            let part = bytes[skip..<min(bytes.count, skip + room)]
-            result.append(contentsOf: part)
-            return part.count
+        let row = Row(start: statement.integer(0), checksum: statement.integer(1), length: Int(statement.integer(2)))
+        let skip = Int(position - row.start)
+        guard skip < row.length, extent == .some || row.length - skip <= buffer.count else { return 0 }
+        let count = min(row.length - skip, buffer.count)
+        let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
+        if count == row.length, isRead(row, into: part) { return count }
+        try copy(row, from: skip, into: part)
+        return count
+    }
+
+    /// Whether a row has to fit whole.
+    enum Extent: Sendable {
+        case whole
+        case some
+    }
+
+    private struct Row {
+        let start: Int64
+        let checksum: Int64
+        let length: Int
+    }
+
+    /// Reads a whole row past SQLite's cache; false where the file does not hold it as SQLite sees it.
+    private func isRead(_ row: Row, into buffer: UnsafeMutableRawBufferPointer) -> Bool {
+        guard row.length >= Self.directBytes, segmentRoot != 0 else { return false }
+        var register = SegmentChecksum.register(position: row.start)
+        return RowReader.read(database, root: segmentRoot, row: row.start, into: buffer, &register)
+            && Int64(bitPattern: ~register) == row.checksum
+    }
+
+    /// Smaller rows are as fast through SQLite.
+    private static let directBytes = 16 << 10
+
+    private func copy(_ row: Row, from skip: Int, into buffer: UnsafeMutableRawBufferPointer) throws(SpoolError) {
+        try segmentBytes.bind(1, row.start)
+        defer { segmentBytes.reset() }
+        let isThere = try segmentBytes.step()
+        let isSound = segmentBytes.withBlob(0) { bytes -> Bool in
+            guard isThere, bytes.count == row.length,
+                SegmentChecksum.value(position: row.start, bytes: bytes) == row.checksum
+            else { return false }
+            buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[skip..<skip + buffer.count]))
+            return true
         }
         guard isSound else {
+            let key = SegmentPosition.key(of: row.start)
             throw SpoolError(
                 .damaged,
-                operation: "read the bytes at \(SegmentPosition.offset(of: start)) of transfer \(key)",
+                operation: "read the bytes at \(SegmentPosition.offset(of: row.start)) of transfer \(key)",
                 underlying: "they are not the bytes that were written"
             )
         }
-        return added
     }
 
     func segmentRanges(of key: Int64) throws(SpoolError) -> (ranges: [Range<Int64>], seq: Int64, at: WallTime) {
@@ -417,9 +460,11 @@ final class Statements {
 /// The checksum of a segment row: over its position too, so that a row that turns up in the wrong place is noticed.
 enum SegmentChecksum {
     static func value(position: Int64, bytes: UnsafeRawBufferPointer) -> Int64 {
-        var checksum = CRC64()
-        withUnsafeBytes(of: position.littleEndian) { checksum.update($0) }
-        checksum.update(bytes)
-        return Int64(bitPattern: checksum.value)
+        Int64(bitPattern: ~RowReader.sum(register(position: position), bytes))
+    }
+
+    /// What the sum begins with: bytes of another place must not pass for these.
+    static func register(position: Int64) -> UInt64 {
+        withUnsafeBytes(of: position.littleEndian) { RowReader.sum(~0, $0) }
     }
 }

@@ -13,8 +13,11 @@ private let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
 extension IntakeBench {
     /// Runs a digester over the spool for as long as `body` does.
-    fileprivate func digesting(_ body: (Digester) async throws -> Void) async throws {
-        let digester = try Digester(spool: spool, herald: herald, logger: quiet, isStored: {})
+    fileprivate func digesting(
+        rest: Duration = .milliseconds(100),
+        _ body: (Digester) async throws -> Void
+    ) async throws {
+        let digester = try Digester(spool: spool, herald: herald, logger: quiet, rest: rest, isStored: {})
         let work = Task { await digester.run() }
         do { try await body(digester) } catch {
             work.cancel()
@@ -59,6 +62,25 @@ struct DigesterTests {
         #expect(transfer.digests?.crc64 == crc64.value)
         #expect(bench.mailbox.payloads(on: "otaferry/v1/gw/out/ci/one/ack").last?.reasonAndState == "ok/stored")
         #expect(bench.mailbox.payloads(on: "otaferry/v1/gw/state/ci/one").last?["state"] == "stored")
+    }
+
+    @Test("The end of a file is verified at once, also when bytes came just before it")
+    func endAfterBytes() async throws {
+        let bench = try IntakeBench()
+        // So long that only the end itself can bring it on.
+        try await bench.digesting(rest: .seconds(3_600)) { digester in
+            let outcome = try await bench.send([("t/one/init", Array("{\"name\":\"x\"}".utf8)), ("t/one/0", [1, 2])])
+            digester.bytesArrived(outcome.arrived)
+            let other = try await bench.send([
+                ("t/two/init", Array("{\"name\":\"x\"}".utf8)), ("t/two/0", [1]), ("t/two/fin/1", []),
+            ])
+            digester.bytesArrived(other.arrived)
+            // When this is stored, the first has been looked at and left for later.
+            try await eventually { try await bench.state("ci/two") == .held }
+            let end = try await bench.send([("t/one/fin/2", [])])
+            digester.bytesArrived(end.arrived)
+            try await eventually { try await bench.state() == .held }
+        }
     }
 
     @Test("After a restart in the middle they are those of the whole file")

@@ -134,7 +134,8 @@ struct FaultTests {
     func words(word: String) throws {
         let entry = try #require(Fault.words.first { $0.word == word })
         let isNeeded = !entry.value.isEmpty && !entry.value.hasPrefix("[")
-        #expect(throws: Never.self) { try Fault(parsing: entry.value.isEmpty ? word : "\(word)=500") }
+        let value = word == "shape" ? "xml" : "500"
+        #expect(throws: Never.self) { try Fault(parsing: entry.value.isEmpty ? word : "\(word)=\(value)") }
         if isNeeded { #expect(throws: SimulatorError.self) { try Fault(parsing: word) } }
         #expect(throws: SimulatorError.self) { try Fault(parsing: word + "s") }
     }

@@ -117,17 +117,17 @@ struct CallerChecksTests {
 
     @Test("The account makes so many calls in any second")
     func quota() {
-        var quota = CallQuota(limit: 2)
+        var quota = CallQuota()
         let start = ContinuousClock.now
         let moments: [(Int64, Bool)] = [
             (0, true), (600, true), (700, false), (999, false), (1_000, true), (1_100, false), (1_600, true),
             (1_700, false), (5_000, true),
         ]
         for (milliseconds, isTaken) in moments {
-            #expect(quota.take(at: start + .milliseconds(milliseconds)) == isTaken, "\(milliseconds)")
+            #expect(quota.take(at: start + .milliseconds(milliseconds), limit: 2) == isTaken, "\(milliseconds)")
         }
-        var unlimited = CallQuota(limit: nil)
-        #expect((0..<1_000).allSatisfy { _ in unlimited.take(at: start) })
+        var unlimited = CallQuota()
+        #expect((0..<1_000).allSatisfy { _ in unlimited.take(at: start, limit: nil) })
     }
 
     @Test("A call over the quota is refused as throttling, with HTTP 400")

@@ -18,6 +18,8 @@ final class Gateway {
         var cloud: (inout CloudConfiguration) -> Void = { _ in }
         /// Whether what passes between agent and broker is recorded.
         var isRecorded = false
+        /// Whether the way to the cloud goes through a proxy that can break it.
+        var hasFaultyWay = false
         /// Whether the agent is started with the rest.
         var isStarted = true
     }
@@ -27,6 +29,8 @@ final class Gateway {
     let cloud: SimulatedCloud
     /// Between agent and broker, where asked for.
     let proxy: RecordingProxy?
+    /// Between agent and cloud, where asked for.
+    let way: FaultProxy?
     /// Hears everything that the agent says, and publishes what a test says.
     let probe: MQTTClient
     private(set) var agent: ProgramRunner?
@@ -51,6 +55,8 @@ final class Gateway {
         setup.cloud(&cloudSetup)
         cloud = try SimulatedCloud(configuration: cloudSetup)
         try await cloud.start()
+        way = try setup.hasFaultyWay ? cloud.port.map { try FaultProxy(target: $0) } : nil
+        if let way { cloud.change { $0.ticketHost = way.url } }
         proxy = setup.isRecorded ? try RecordingProxy(target: broker.port) : nil
         let spoken = ["out/#", "state/#", "event/#", "progress/#", "status", "res/#"].map { Self.root + "/" + $0 }
         probe = try await MQTTClient(port: broker.port, topics: spoken + ["answers/#", "$file-response/#"])
@@ -82,7 +88,7 @@ final class Gateway {
         reserve = "0B"
 
         [cloud]
-        endpoint = "\(cloud.endpoint)"
+        endpoint = "\(way.map { $0.url + "/" } ?? cloud.endpoint)"
 
         [cloud.credentials]
         file = "\(folder.file("credentials"))"

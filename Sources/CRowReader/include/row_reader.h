@@ -1,0 +1,25 @@
+#ifndef OTAFERRY_ROW_READER_H
+#define OTAFERRY_ROW_READER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct sqlite3;
+
+/* CRC-64/XZ: the register after these bytes. It begins with all ones; the sum is its complement. */
+uint64_t otaferry_crc64(uint64_t crc, const void *bytes, size_t count);
+
+/* Reads the last column of a row of a rowid table, a large blob, from the pages as the file has them: SQLite would fetch
+   them one by one through its cache and copy the blob twice. What it gives has to be checked against a sum of the blob by
+   the caller, who falls back to SQLite where it does not fit: pages that SQLite holds changed are not in the file yet.
+
+   root       the table's root page
+   rowid      of the row, which has to exist
+   blob       memory for the blob
+   count      its length, which the caller asked SQLite for
+   crc        a register of otaferry_crc64, which takes in the blob
+
+   Returns 1 when count bytes were read, 0 when the file is not as expected. A statement has to hold SQLite's read lock. */
+int otaferry_read_blob(struct sqlite3 *database, uint32_t root, int64_t rowid, void *blob, size_t count, uint64_t *crc);
+
+#endif

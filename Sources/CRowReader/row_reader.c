@@ -1,0 +1,138 @@
+#include "row_reader.h"
+
+#include <sqlite3.h>
+#include <string.h>
+
+/* The file format is fixed and described at https://www.sqlite.org/fileformat2.html: sections 1.6 (b-tree pages) and 1.7
+   (overflow pages). Pages of the spool have 4 KiB without reserved bytes; any other file is left to SQLite. */
+#define PAGE 4096
+#define LEAF 13
+#define INTERIOR 5
+/* A chain of overflow pages that lie one behind the other is read in pieces of so many. SQLite's own file asserts that no
+   read is of 128 KiB or more. */
+#define RUN_PAGES 16
+#define DEPTH_MAX 20
+
+static uint32_t number(const unsigned char *bytes, int count) {
+    uint32_t value = 0;
+    while (count-- > 0) value = value << 8 | *bytes++;
+    return value;
+}
+
+/* Reads a variable-length number; returns what follows it, NULL where it would leave the page. */
+static const unsigned char *varint(const unsigned char *bytes, const unsigned char *end, uint64_t *value) {
+    *value = 0;
+    for (int index = 0; index < 9; index++) {
+        if (bytes >= end) return NULL;
+        unsigned char byte = *bytes++;
+        if (index == 8) {
+            *value = *value << 8 | byte;
+            return bytes;
+        }
+        *value = *value << 7 | (byte & 0x7f);
+        if (byte < 0x80) return bytes;
+    }
+    return bytes;
+}
+
+static int read_pages(sqlite3_file *file, uint32_t first, int count, unsigned char *pages) {
+    if (first == 0) return 0;
+    int result = file->pMethods->xRead(file, pages, count * PAGE, (sqlite3_int64)(first - 1) * PAGE);
+    /* Behind the end of the file it gives zeros: no page that a chain leads to is of zeros. */
+    return result == SQLITE_OK || result == SQLITE_IOERR_SHORT_READ;
+}
+
+/* The page below an interior page that leads to the row. */
+static uint32_t child(const unsigned char *page, int64_t rowid) {
+    int count = (int)number(page + 3, 2), low = 0, high = count;
+    uint32_t found = number(page + 8, 4);
+    if (12 + 2 * count > PAGE) return 0;
+    while (low < high) {
+        int middle = (low + high) / 2, at = (int)number(page + 12 + 2 * middle, 2);
+        uint64_t key;
+        if (at + 4 >= PAGE || !varint(page + at + 4, page + PAGE, &key)) return 0;
+        if ((int64_t)key >= rowid) {
+            found = number(page + at, 4);
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return found;
+}
+
+/* The payload of a row on a leaf page; NULL where it is not there. */
+static const unsigned char *cell(const unsigned char *page, int64_t rowid, uint64_t *size) {
+    int count = (int)number(page + 3, 2), low = 0, high = count;
+    if (8 + 2 * count > PAGE) return NULL;
+    while (low < high) {
+        int middle = (low + high) / 2, at = (int)number(page + 8 + 2 * middle, 2);
+        uint64_t key;
+        const unsigned char *next = at < PAGE ? varint(page + at, page + PAGE, size) : NULL;
+        if (!next || !(next = varint(next, page + PAGE, &key))) return NULL;
+        if ((int64_t)key == rowid) return next;
+        if ((int64_t)key > rowid) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return NULL;
+}
+
+/* How many bytes of a payload are on its leaf page. */
+static uint64_t local_size(uint64_t payload) {
+    const uint64_t most = PAGE - 35, least = (PAGE - 12) * 32 / 255 - 23;
+    if (payload <= most) return payload;
+    uint64_t size = least + (payload - least) % (PAGE - 4);
+    return size <= most ? size : least;
+}
+
+static int read_chain(sqlite3_file *file, uint32_t next, unsigned char *blob, size_t count, uint64_t *crc) {
+    unsigned char pages[RUN_PAGES * PAGE];
+    while (count > 0) {
+        size_t left = (count + PAGE - 5) / (PAGE - 4);
+        int run = left < RUN_PAGES ? (int)left : RUN_PAGES;
+        uint32_t first = next;
+        unsigned char *begin = blob;
+        if (!read_pages(file, first, run, pages)) return 0;
+        for (int index = 0; index < run && next == first + (uint32_t)index; index++) {
+            const unsigned char *page = pages + index * PAGE;
+            size_t part = count < PAGE - 4 ? count : PAGE - 4;
+            memcpy(blob, page + 4, part);
+            blob += part;
+            count -= part;
+            next = number(page, 4);
+        }
+        *crc = otaferry_crc64(*crc, begin, (size_t)(blob - begin));
+    }
+    return next == 0;
+}
+
+int otaferry_read_blob(sqlite3 *database, uint32_t root, int64_t rowid, void *blob, size_t count, uint64_t *crc) {
+    sqlite3_file *file = NULL;
+    if (sqlite3_file_control(database, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK) return 0;
+    if (!file || !file->pMethods) return 0;
+    unsigned char page[PAGE];
+    uint32_t where = root;
+    for (int depth = 0; depth < DEPTH_MAX; depth++) {
+        if (!read_pages(file, where, 1, page)) return 0;
+        if (page[0] == LEAF) break;
+        if (page[0] != INTERIOR) return 0;
+        where = child(page, rowid);
+    }
+    if (page[0] != LEAF) return 0;
+    uint64_t size;
+    const unsigned char *payload = cell(page, rowid, &size);
+    if (!payload || size < count) return 0;
+    uint64_t local = local_size(size), before = size - count;
+    /* The number of the first overflow page follows. */
+    uint64_t needed = local + (local < size ? 4 : 0);
+    /* The columns before the blob are few and small. */
+    if (local < before || needed > (uint64_t)(page + PAGE - payload)) return 0;
+    size_t here = (size_t)(local - before);
+    memcpy(blob, payload + before, here);
+    *crc = otaferry_crc64(*crc, blob, here);
+    if (here == count) return 1;
+    return read_chain(file, number(payload + local, 4), (unsigned char *)blob + here, count - here, crc);
+}
