@@ -39,16 +39,6 @@ struct AgentParts: Sendable {
         self.logger = logger
         damage = DamageWatch(logger: logger)
         topics = GatewayTopics(gateway: configuration.gateway)
-        let spool = try Spool(
-            settings: .init(
-                path: configuration.spool.path,
-                quota: configuration.spool.quota,
-                reserve: configuration.spool.reserve
-            ),
-            damageFound: { [damage] in damage.found($0) }
-        )
-        self.spool = spool
-        spoolPath = configuration.spool.path
         let statusChanged = Signal()
         let serverClock = ServerClock()
         let board = StatusBoard(
@@ -57,6 +47,18 @@ struct AgentParts: Sendable {
             changed: statusChanged,
             clockOffset: { serverClock.offset }
         )
+        let spool = try Spool(
+            settings: .init(
+                path: configuration.spool.path,
+                quota: configuration.spool.quota,
+                reserve: configuration.spool.reserve
+            ),
+            troubleFound: { [damage] error in
+                if error.code == .inputOutput { board.spoolFailed(error) } else { damage.found(error) }
+            }
+        )
+        self.spool = spool
+        spoolPath = configuration.spool.path
         self.board = board
         let late = LateLink()
         var rules = configuration.intakeRules(segment: { board.segment })
