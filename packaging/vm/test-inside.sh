@@ -72,6 +72,7 @@ first() {
     chmod 600 /etc/mosquitto/otaferry.passwd
     systemctl restart mosquitto || fail "the broker does not take the example"
     echo ci-secret >/root/ci
+    echo operator-secret >/root/operator
     start_cloud
     install -d -m 700 /etc/credstore
     printf '[default]\ntype = access_key\naccess_key_id = simulated-key\naccess_key_secret = simulated-secret\n' |
@@ -160,6 +161,16 @@ first() {
     await 60 is_online
     passed "stopped cleanly"
 
+    # From here on with a file of the agent's own instead of a credential.
+    install -m 600 -o otaferry -g otaferry /etc/credstore/otaferry.aliyun /etc/otaferry/credentials
+    rm /etc/credstore/otaferry.aliyun
+    systemctl restart otaferry
+    await 60 is_online
+    head -c 100000 /dev/urandom >/root/5.bin
+    push /root/5.bin 1.0.5 || fail "push ended with $?" /root/push.log
+    [[ $(times_in_cloud /root/5.bin) -eq 1 ]] || fail "the cloud does not hold it once"
+    passed "without the credential, the access key is taken from /etc/otaferry/credentials"
+
     # Left in the middle: one uploads, one is being received.
     start_cloud --fault slow=20000@uploadx1
     head -c 3000000 /dev/urandom >/root/3.bin
@@ -181,14 +192,15 @@ uploading() {
     { client mosquitto_sub operator -t 'otaferry/v1/gw1/state/ci/+' -W 2 || true; } | grep '"state":"uploading"'
 }
 half_is_durable() {
-    client mosquitto_sub operator -t otaferry/v1/gw1/state/ci/half -C 1 -W 3 | grep -q '"durable":1000000'
+    OTAFERRY_BROKER=mqtt://127.0.0.1 OTAFERRY_GATEWAY=gw1 OTAFERRY_USERNAME=operator \
+        OTAFERRY_PASSWORD_FILE=/root/operator otaferry show ci/half --json | grep -E '"durable": ?1000000'
 }
 
 second() {
     await 120 shows ActiveState active || fail "the service did not start after the power cut"
     start_cloud
     await 60 is_online || fail "it is not online after the power cut"
-    half_is_durable || fail "the durable segment is lost"
+    half_is_durable >/dev/null || fail "the durable segment is lost"
     passed "after the power cut: started by itself, online, the durable part of the transfer is there"
     local topic=otaferry/v1/gw1/in/ci/t/half
     tail -c +1000001 /root/4.bin | client mosquitto_pub ci -q 1 -t $topic/1000000 -s

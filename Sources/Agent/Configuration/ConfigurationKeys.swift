@@ -208,8 +208,10 @@ package enum ConfigurationKeys {
             \.intake.allowedSigners,
             ConfigurationShape<String>.path.orEmpty(),
             """
-            A file in the format of OpenSSH's `allowed_signers`.
-            Set: firmware without a valid signature of one of them is refused.
+            A file in the format of OpenSSH's `allowed_signers`; its principals are senders.
+            Keys are `ssh-ed25519` or `ecdsa-sha2-nistp256`, `-nistp384`, `-nistp521`.
+            Options are `namespaces`, `valid-after` and `valid-before`.
+            Set: firmware without a valid signature of one of them, for `otaferry`, is refused.
             Empty: signatures are not asked for.
             """
         ),

@@ -338,7 +338,4 @@ final class Herald: Sendable {
         )
     }
 
-    func spoolFailed(_ error: SpoolError) {
-        board.report(.spoolFailing, error.description, hint: "Look at the disk: dmesg, df, the rights of spool.path")
-    }
 }

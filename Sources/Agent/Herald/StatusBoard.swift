@@ -92,6 +92,11 @@ final class StatusBoard: Sendable {
         if wasThere { changed.send() }
     }
 
+    /// The device of the spool fails.
+    func spoolFailed(_ error: SpoolError) {
+        report(.spoolFailing, error.description, hint: "Look at the disk: dmesg, df, the rights of spool.path")
+    }
+
     /// Whether publication of everything rests.
     func paused(_ isPaused: Bool) {
         guard isPaused else { return solve(.paused) }

@@ -161,6 +161,12 @@ final class Housekeeper: Sendable {
     /// There was no room: senders are told as soon as there is room again.
     private func watchRoom() async throws(SpoolError) {
         await spool.restoreReserve()
+        if herald.board.has(.spoolFailing) {
+            // Whether the device works again, only a write can tell. An error ends the look.
+            let now = WallTime.now()
+            try await spool.transact { (ledger) throws(SpoolError) in try ledger.setSetting("tried", now.iso8601) }
+            herald.board.solve(.spoolFailing)
+        }
         guard herald.board.has(.spoolFull) || herald.board.isCreditDenied else { return }
         let rules = rules
         let herald = herald

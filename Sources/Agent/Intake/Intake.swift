@@ -77,7 +77,7 @@ final class Intake: Sendable {
         } catch {
             note(error)
             guard error.code == .full else {
-                herald.spoolFailed(error)
+                herald.board.spoolFailed(error)
                 return .failed
             }
             return refuse(batch.deliveries, error)

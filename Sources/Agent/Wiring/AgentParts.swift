@@ -39,16 +39,6 @@ struct AgentParts: Sendable {
         self.logger = logger
         damage = DamageWatch(logger: logger)
         topics = GatewayTopics(gateway: configuration.gateway)
-        let spool = try Spool(
-            settings: .init(
-                path: configuration.spool.path,
-                quota: configuration.spool.quota,
-                reserve: configuration.spool.reserve
-            ),
-            damageFound: { [damage] in damage.found($0) }
-        )
-        self.spool = spool
-        spoolPath = configuration.spool.path
         let statusChanged = Signal()
         let serverClock = ServerClock()
         let board = StatusBoard(
@@ -57,9 +47,22 @@ struct AgentParts: Sendable {
             changed: statusChanged,
             clockOffset: { serverClock.offset }
         )
+        let spool = try Spool(
+            settings: .init(
+                path: configuration.spool.path,
+                quota: configuration.spool.quota,
+                reserve: configuration.spool.reserve
+            ),
+            troubleFound: { [damage] error in
+                if error.code == .inputOutput { board.spoolFailed(error) } else { damage.found(error) }
+            }
+        )
+        self.spool = spool
+        spoolPath = configuration.spool.path
         self.board = board
         let late = LateLink()
-        let rules = configuration.intakeRules(segment: { board.segment })
+        var rules = configuration.intakeRules(segment: { board.segment })
+        rules.signers = try configuration.readSigners()
         let herald = Herald(
             topics: topics,
             catalog: rules.catalog,
@@ -111,7 +114,13 @@ struct AgentParts: Sendable {
         metricsFile = configuration.metrics.textfile.map { path in
             MetricsFile(path: path, gateway: configuration.gateway, spool: spool, board: board, logger: logger)
         }
-        let digester = try Digester(spool: spool, herald: herald, logger: logger, isStored: { publisher.look() })
+        let digester = try Digester(
+            spool: spool,
+            herald: herald,
+            signatures: rules.signers.map(FirmwareSignatures.init),
+            logger: logger,
+            isStored: { publisher.look() }
+        )
         self.digester = digester
         let links = LinkFactory(configuration: configuration, topics: topics, logger: logger)
         let intake = Intake(

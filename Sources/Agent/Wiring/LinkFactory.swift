@@ -110,6 +110,7 @@ struct LinkFactory: Sendable {
         case .notAuthorized: "Look at broker.username, broker.password-file and the broker's password file"
         case .subscriptionRefused: "Give the agent's user the right to read its topics in the broker's ACL"
         case .tls: "Look at broker.ca-file and the broker's certificate"
+        case .notStored: "Look at the disk: dmesg, df, the rights of spool.path"
         case .unreachable, .lost, .silent: "Look whether the broker runs and broker.url is right"
         case .refused, .library: ""
         }

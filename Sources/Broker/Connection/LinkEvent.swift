@@ -42,6 +42,8 @@ package struct LinkError: Error, Sendable, Equatable, CustomStringConvertible {
         case subscriptionRefused
         case lost
         case silent
+        /// What came in could not be stored.
+        case notStored
         case library
     }
 
@@ -63,7 +65,7 @@ package struct LinkError: Error, Sendable, Equatable, CustomStringConvertible {
     package var isRefusal: Bool {
         switch code {
         case .notAuthorized, .refused, .subscriptionRefused: true
-        case .unreachable, .tls, .lost, .silent, .library: false
+        case .unreachable, .tls, .lost, .silent, .notStored, .library: false
         }
     }
 }
