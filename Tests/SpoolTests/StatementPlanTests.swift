@@ -18,10 +18,11 @@ struct StatementPlanTests {
         ("DELETE FROM answer WHERE at < ?1", "SCAN answer"),
         ("SELECT exists(SELECT 1 FROM answer WHERE at < 1)", "SCAN answer"),
         (
-            "SELECT position, crc64, bytes FROM segment WHERE position <= ?1 AND position >= ?2"
+            "SELECT position, crc64, length(bytes) FROM segment WHERE position <= ?1 AND position >= ?2"
                 + " ORDER BY position DESC LIMIT 1",
             "SEARCH segment USING INTEGER PRIMARY KEY"
         ),
+        ("SELECT bytes FROM segment WHERE position = ?1", "SEARCH segment USING INTEGER PRIMARY KEY"),
         (
             "SELECT position, length(bytes), seq, at FROM segment WHERE position >= ?1 AND position < ?2",
             "SEARCH segment USING INTEGER PRIMARY KEY"
