@@ -11,8 +11,8 @@ SWIFT_FLAGS := $(shell packaging/swift-flags.sh 2>/dev/null)
 endif
 export OTAFERRY_SWIFT_FLAGS := $(SWIFT_FLAGS)
 
-.PHONY: help build test power-test soak soak-register soak-healing demo bench deb service trace package-test arm-test \
-	vm-test small-test reproducible format lint clean tools
+.PHONY: help build test power-test soak soak-register soak-healing demo bench man completions deb service trace \
+	package-test arm-test vm-test small-test reproducible format lint clean tools
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -42,6 +42,12 @@ demo: tools ## watch firmware travel from MQTT into a simulated cloud
 
 bench: tools ## measure intake, uploads, senders and wear beside their peers
 	@packaging/bench.sh
+
+man: build ## write man pages into .build/documents/man
+	packaging/make-documents.sh man .build/debug/otaferry
+
+completions: build ## write completions for bash, zsh and fish into .build/documents/completions
+	packaging/make-documents.sh completions .build/debug/otaferry
 
 ARCH ?= $(shell dpkg --print-architecture)
 # What packages for another machine need besides.

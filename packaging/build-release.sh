@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 programs=("$@")
 [[ $# -gt 0 ]] || programs=(otaferry otaferry-cloud)
 # A folder of its own: these flags differ from those of development.
-scratch=${OTAFERRY_PACKAGE_BUILD:-.build-package}
+scratch=.build-package
 here=$(pwd -P)
 flags=(
     -c release --static-swift-stdlib --scratch-path "$scratch"

@@ -10,9 +10,9 @@ packages=(
     # The C libraries and how to find them.
     pkg-config libmosquitto-dev libsqlite3-dev libcurl4-openssl-dev libexpat1-dev
     # What tests and the demo start.
-    mosquitto mosquitto-clients curl python3 python3-paho-mqtt sqlite3 strace
-    # What looks over the scripts.
-    shellcheck
+    mosquitto mosquitto-clients curl openssh-client python3 python3-paho-mqtt python3-yaml sqlite3 strace iproute2 jq openssl
+    # What looks over scripts and manual pages.
+    shellcheck mandoc
     # What a caller needs besides.
     "$@"
 )

@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/timex.h>
 #include <unistd.h>
 
 extern int pthread_setname_np(pthread_t thread, const char *name);
@@ -16,6 +17,13 @@ static inline void otaferry_tune_allocator(int kept_bytes) {
     mallopt(M_ARENA_MAX, 2);
     mallopt(M_TRIM_THRESHOLD, kept_bytes);
     mallopt(M_MMAP_THRESHOLD, 4 << 20);
+}
+
+/* 1: kept by a time service, 0: not, -1: the kernel does not say. With no modes set nothing is changed. */
+static inline int otaferry_clock_is_synchronized(void) {
+    struct timex state = {0};
+    if (adjtimex(&state) < 0) return -1;
+    return (state.status & STA_UNSYNC) == 0;
 }
 
 static inline int otaferry_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }

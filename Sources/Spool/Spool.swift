@@ -13,7 +13,7 @@ package actor Spool {
     private let lock: SpoolLock
     private let settings: Settings
     private let reserve: ReserveFile
-    private nonisolated let damageFound: @Sendable (SpoolError) -> Void
+    private nonisolated let troubleFound: @Sendable (SpoolError) -> Void
 
     /// The file was damaged when it was opened, and a new one stands in its place.
     package nonisolated let damage: SpoolDamage?
@@ -39,11 +39,11 @@ package actor Spool {
     /// reads and, after an unclean stop, of a roll-back and a check. A damaged file is set aside under a dated name, and what
     /// can be read of it is saved into a new one, see `damage`.
     ///
-    /// - Parameter damageFound: called on the spool's thread when SQLite finds the file damaged later on. The spool should
-    ///   then be opened anew.
+    /// - Parameter troubleFound: called on the spool's thread with every error of the device, and when SQLite finds the file
+    ///   damaged later on. A damaged spool should be opened anew.
     package init(
         settings: Settings,
-        damageFound: @escaping @Sendable (SpoolError) -> Void = { _ in }
+        troubleFound: @escaping @Sendable (SpoolError) -> Void = { _ in }
     ) throws(SpoolError) {
         guard let executor = ThreadExecutor(name: "spool") else {
             throw SpoolError(
@@ -53,7 +53,7 @@ package actor Spool {
             )
         }
         self.executor = executor
-        self.damageFound = damageFound
+        self.troubleFound = troubleFound
         self.settings = settings
         reserve = ReserveFile(path: settings.path + ".reserve")
         do {
@@ -154,8 +154,8 @@ package actor Spool {
         do throws(SpoolError) {
             return try body(ledger)
         } catch {
-            // Without SQLite's code it is one row that its checksum does not fit, which concerns one transfer.
-            if error.code == .damaged && error.resultCode != 0 { damageFound(error) }
+            // Damaged without SQLite's code is one row that its checksum does not fit, which concerns one transfer.
+            if error.code == .inputOutput || error.code == .damaged && error.resultCode != 0 { troubleFound(error) }
             throw error
         }
     }

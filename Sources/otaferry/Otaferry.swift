@@ -12,14 +12,14 @@ struct Otaferry: AsyncParsableCommand {
             77 not allowed, 78 configuration.
             """,
         version: AgentVersion.text,
-        subcommands: [Run.self, Check.self],
+        subcommands: [Run.self, Check.self, DoctorCommand.self, StatusCommand.self],
         groupedSubcommands: [
             CommandGroup(name: "Firmware", subcommands: [Push.self]),
             CommandGroup(
                 name: "Transfers",
                 subcommands: [
-                    List.self, Show.self, Cancel.self, Retry.self, Pause.self, Resume.self, Describe.self,
-                    Priority.self, Purge.self, Ping.self, Sync.self,
+                    List.self, Show.self, Watch.self, Cancel.self, Retry.self, Pause.self, Resume.self, Describe.self,
+                    Priority.self, Purge.self, Limits.self, Ping.self, Sync.self,
                 ]
             ),
         ]

@@ -95,6 +95,7 @@ struct ConfigurationExampleTests {
         #expect(configuration.upload == defaults.upload)
         #expect(configuration.retry == defaults.retry)
         #expect(configuration.quota == defaults.quota)
+        #expect(configuration.metrics == defaults.metrics)
         #expect(configuration.log == defaults.log)
         #expect(configuration.products.map(\.alias.text) == ["pumpctl"])
     }

@@ -350,4 +350,26 @@ struct OutboundQueueTests {
         try await goesRound()
         await bench.link.stop()
     }
+
+    @Test("It works with a file descriptor above 1024, where select(2) ends")
+    func manyDescriptors() async throws {
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        let former = limit
+        limit.rlim_cur = min(limit.rlim_max, 4_096)
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        defer {
+            var former = former
+            setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &former)
+        }
+        let broker = try await MosquittoBroker()
+        let taken = (0..<1_100).map { _ in open("/dev/null", O_RDONLY | O_CLOEXEC) }
+        defer { for descriptor in taken { close(descriptor) } }
+        #expect(taken.contains { $0 > 1_024 })
+        let bench = try LinkBench(LinkBench.settings(port: broker.port))
+        try await bench.connected()
+        try await MQTTProbe.publish(port: broker.port, topic: "in/a", text: "hello")
+        try await eventually { bench.messages.count == 1 }
+        await bench.link.stop()
+    }
 }

@@ -5,46 +5,8 @@ import Testing
 
 @testable import Broker
 
-/// Certificates of a test's own, made by openssl.
-private struct Certificates {
-    let folder: TemporaryFolder
-
-    init() async throws {
-        folder = try TemporaryFolder("certificates")
-        for authority in ["ca", "other-ca"] {
-            try await run([
-                "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-                "-subj",
-                "/CN=\(authority)", "-keyout", file("\(authority).key"), "-out", file("\(authority).pem"),
-            ])
-        }
-        try await sign("server", "IP:127.0.0.1")
-        try await sign("stranger", "DNS:other.example")
-        try await sign("client", "DNS:client")
-    }
-
-    func file(_ name: String) -> String { folder.file(name) }
-
-    private func sign(_ name: String, _ subject: String) async throws {
-        try await run([
-            "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj",
-            "/CN=\(name)",
-            "-keyout", file("\(name).key"), "-out", file("\(name).csr"),
-        ])
-        try folder.write("subjectAltName=\(subject)\n", to: "\(name).ext")
-        try await run([
-            "x509", "-req", "-in", file("\(name).csr"), "-CA", file("ca.pem"), "-CAkey", file("ca.key"),
-            "-CAcreateserial", "-days", "2",
-            "-extfile", file("\(name).ext"), "-out", file("\(name).pem"),
-        ])
-    }
-
-    private func run(_ words: [String]) async throws {
-        let program = try await ProgramRunner.run("openssl", words)
-        guard program.ending == .exited(0) else { throw TestSupportError("openssl: \(program.text(.errors))") }
-    }
-
-    func broker(_ name: String, requiresClient: Bool = false) async throws -> (MosquittoBroker, port: Int) {
+extension Certificates {
+    fileprivate func broker(_ name: String, requiresClient: Bool = false) async throws -> (MosquittoBroker, port: Int) {
         let port = try LoopbackSocket.freePort()
         let broker = try await MosquittoBroker(
             configuration: """
@@ -58,7 +20,7 @@ private struct Certificates {
         return (broker, Int(port))
     }
 
-    func settings(port: Int, authority: String?, client: Bool = false) -> BrokerLinkSettings {
+    fileprivate func settings(port: Int, authority: String?, client: Bool = false) -> BrokerLinkSettings {
         var settings = LinkBench.settings(.tls(host: "127.0.0.1", port: port))
         settings.address.caFile = authority.map { file("\($0).pem") }
         if client {

@@ -56,12 +56,12 @@ struct BrokerRouteTests {
         let version = try #require(Name("1.4.2"))
         let digest = Digest(bytes: [UInt8](repeating: 7, count: 32))
         var order = PushOrder(product: product, version: version)
-        let id = order.transferID(of: digest)
+        let id = order.transferID(of: ("a.bin", digest))
         #expect(id.text.count == 16)
         order.firmware = ["priority": 3]
         order.goal = .stored
-        #expect(order.transferID(of: digest) == id)
+        #expect(order.transferID(of: ("a.bin", digest)) == id)
         order.module = Name("mcu")
-        #expect(order.transferID(of: digest) != id)
+        #expect(order.transferID(of: ("a.bin", digest)) != id)
     }
 }

@@ -1,49 +1,78 @@
 import FerryCore
+import TestSupport
 import Testing
 
 @testable import otaferry
 
 @Suite("What a push shows")
 struct PushProgressTests {
-    private func delivered() -> SendingMachine {
-        var machine = SendingMachine(size: 100)
-        machine.agentReached()
-        _ = machine.next(at: .zero)
-        machine.acknowledged(
-            Acknowledgement(seq: 1, received: 100, credit: 1, segment: 1, state: .stored),
-            at: .zero
+    private let folder: TemporaryFolder
+
+    init() throws { folder = try TemporaryFolder("push-progress") }
+
+    /// A file of 100 bytes that the agent has said this about.
+    private func delivery(_ name: String, _ state: TransferState?, _ status: JSONValue? = nil) throws -> Delivery {
+        let source = try FirmwareSource(path: folder.write(Array(repeating: 1, count: 100), to: name))
+        let file = PushFile(
+            source: source,
+            digest: try source.digest { _ in },
+            address: try #require(TransferAddress(parsing: "ci/\(name)")),
+            document: ["name": .string(name)]
         )
-        return machine
+        var delivery = Delivery(file, root: "otaferry/v1/gw1", segment: 10)
+        delivery.machine.agentReached()
+        _ = delivery.machine.next(at: .zero)
+        if let state {
+            delivery.take(
+                Acknowledgement(seq: 1, received: 100, credit: 1, segment: 1, state: state),
+                at: .zero
+            )
+        }
+        if let status { delivery.take(try #require(TransferStatus(json: status)), at: .zero) }
+        return delivery
     }
 
-    private func line(_ status: JSONValue, connected: Bool = true, away: Bool = false, problem: String? = nil)
-        -> ProgressLine
-    {
-        var progress = PushProgress(size: 100)
-        progress.note(["state": "uploading", "sent": 40, "rate": 10, "eta": 6], at: .zero)
-        return progress.line(
-            machine: delivered(),
-            status: TransferStatus(json: status),
-            isConnected: connected,
-            isAgentAway: away,
-            agentProblem: problem,
-            at: .zero
-        )
+    private func line(_ deliveries: [Delivery], _ surroundings: PushProgress.Surroundings = .init()) -> ProgressLine {
+        var progress = PushProgress()
+        return progress.line(deliveries, surroundings, at: .zero)
     }
 
     @Test("An upload shows what the agent tells of it")
-    func uploads() {
-        let line = line(["state": "uploading", "seq": 2, "cloud": ["sent": 20]])
-        #expect(line.sentence == "uploading 40 % of 100 B, 10 B/s, 0:06 left")
+    func uploads() throws {
+        var delivery = try delivery("a.bin", .uploading, ["state": "uploading", "seq": 2, "cloud": ["sent": 20]])
+        delivery.take(progress: ["state": "uploading", "sent": 40, "rate": 10, "eta": 6])
+        #expect(line([delivery]).sentence == "uploading 40 % of 100 B, 10 B/s, 0:06 left")
     }
 
     @Test("A state that waits says why")
-    func waits() {
+    func waits() throws {
         let reason: JSONValue = ["code": "cloud-busy", "class": "retry", "text": "The cloud is\u{7} busy", "hint": ""]
-        #expect(line(["state": "stored", "reason": reason]).note == "The cloud is busy")
-        #expect(line(["state": "uploading", "paused": true]).note.contains("otaferry resume"))
-        #expect(line(["state": "stored"], problem: "All publication is paused").note == "All publication is paused")
-        #expect(line(["state": "stored"], connected: false).note.contains("broker"))
-        #expect(line(["state": "stored"], away: true).note.contains("agent"))
+        let busy = try delivery("a.bin", .stored, ["state": "stored", "reason": reason])
+        #expect(line([busy]).note == "The cloud is busy")
+        let paused = try delivery("a.bin", .stored, ["state": "uploading", "paused": true])
+        #expect(line([paused]).note.contains("otaferry resume"))
+        let stored = try delivery("a.bin", .stored, ["state": "stored"])
+        #expect(line([stored], .init(agentProblem: "All publication is paused")).note == "All publication is paused")
+        #expect(line([stored], .init(isConnected: false)).note.contains("broker"))
+        #expect(line([stored], .init(isAgentAway: true)).note.contains("agent"))
+        #expect(line([stored]).isTransient)
+    }
+
+    @Test("Files of a package are one bar: first to the gateway, then to the cloud")
+    func adds() throws {
+        let stored = try delivery("a.bin", .stored, ["state": "stored"])
+        let away = try delivery("b.bin", nil)
+        let sending = line([stored, away])
+        #expect((sending.phase, sending.done, sending.total, sending.part) == ("sending", 100, 200, "file 2/2"))
+        let registering = try delivery("a.bin", .stored, ["state": "registering"])
+        let uploading = try delivery("b.bin", .stored, ["state": "uploading", "cloud": ["sent": 50]])
+        let both = line([registering, uploading])
+        #expect((both.phase, both.done, both.total, both.part) == ("uploading", 150, 200, "file 2/2"))
+        // Between two uploads the bar stays.
+        let next = try delivery("b.bin", .stored, ["state": "ticketing"])
+        #expect(line([registering, next]).phase == "uploading")
+        #expect(line([registering, try delivery("b.bin", .stored, ["state": "registering"])]).phase == "registering")
+        let held = try delivery("b.bin", .stored, ["state": "held"])
+        #expect(line([registering, held]).phase == "held")
     }
 }

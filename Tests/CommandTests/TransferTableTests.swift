@@ -33,8 +33,11 @@ struct TransferTableTests {
 
     @Test("No line is wider than the terminal", arguments: [20, 30, 40, 60, 80, 100, 120, 200])
     func fits(columns: Int) {
-        for line in table.lines(columns: columns, terminal: terminal()) {
-            #expect(ColumnText.width(line) <= columns)
+        for style in [TransferTable.Style.list, .watch] {
+            let table = TransferTable(rows: table.rows, style: style)
+            for line in table.lines(columns: columns, terminal: terminal()) {
+                #expect(ColumnText.width(line) <= columns)
+            }
         }
     }
 
@@ -49,6 +52,29 @@ struct TransferTableTests {
                 "ci/7f3c0123456789ad  pumpctl  1.4.2    10.5 MB  held              5m  The access key was refused[2J by the cloud",
             ]
         )
+    }
+
+    @Test("What says nothing goes first, then what matters least; a state is never cut", arguments: [40, 60, 80])
+    func leavesOut(columns: Int) {
+        let states = [state("7f3c0123456789ab", "registering"), state("7f3c0123456789ac", "registered")]
+        let lines = TransferTable(states: states, now: now).lines(columns: columns, terminal: terminal())
+        #expect(
+            lines[0].contains("REASON") == (columns == 80) && lines[0].contains("DONE") == (columns == 80),
+            "\(lines)"
+        )
+        #expect(lines[1].contains("registering") && lines[2].contains("registered"))
+        #expect(lines[1].hasPrefix("ci/7f3c0123456789ab"))
+    }
+
+    @Test("Where there is no column for reasons, one fills what is empty in its row")
+    func spills() {
+        var rows = table.rows
+        rows[2].progress = ""
+        rows[0].rate = "12.3 MB/s"
+        let lines = TransferTable(rows: rows, style: .watch).lines(columns: 80, terminal: terminal())
+        #expect(!lines[0].contains("REASON") && lines[0].contains("RATE"), "\(lines)")
+        #expect(lines[3].contains("held         The access"), "\(lines)")
+        #expect(lines.allSatisfy { ColumnText.width($0) <= 80 })
     }
 
     @Test("An id may be shortened where it stays the only one")

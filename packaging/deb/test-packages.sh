@@ -78,8 +78,10 @@ done
 if command -v piuparts >/dev/null; then
     for suite in "${suites[@]}"; do
         echo "piuparts, Debian $suite"
+        # It takes compressed roots only.
+        gzip -1 <"$cache/$suite.tar" >"$work/$suite.tgz"
         piuparts --distribution "$suite" --mirror "$mirror main" --no-check-valid-until --warn-on-others \
-            --basetgz "$cache/$suite.tar" "dist/otaferry_${version}_amd64.deb" >"$work/piuparts.log" 2>&1 ||
+            --basetgz "$work/$suite.tgz" "dist/otaferry_${version}_amd64.deb" >"$work/piuparts.log" 2>&1 ||
             { grep -E 'ERROR|FAIL' "$work/piuparts.log" >&2 || tail -n 20 "$work/piuparts.log" >&2; fail "piuparts is not content."; }
         tail -n 1 "$work/piuparts.log"
     done

@@ -58,10 +58,11 @@ first() {
     [[ $(show StatusText) == "Running as gw1" ]] || fail "it said $(show StatusText) to the service manager"
     systemctl is-enabled -q otaferry
     [[ $(stat -c '%U %a' /var/lib/otaferry) == "otaferry 700" ]] || fail "the spool's folder is open to others"
+    ! said 'thread priority' || fail "the journal has lines that nobody needs"
     passed "installed: started, notified and enabled, without credentials and without a broker that lets it in"
 
     # The broker as the shipped example has it: names, passwords, rights.
-    : >/etc/mosquitto/otaferry.passwd
+    install -m 600 /dev/null /etc/mosquitto/otaferry.passwd
     for name in otaferry ci operator; do mosquitto_passwd -b /etc/mosquitto/otaferry.passwd "$name" "$name-secret"; done
     cp /usr/share/doc/otaferry/examples/mosquitto/otaferry.acl /etc/mosquitto/
     # Debian's own file has these two lines already.
@@ -71,6 +72,7 @@ first() {
     chmod 600 /etc/mosquitto/otaferry.passwd
     systemctl restart mosquitto || fail "the broker does not take the example"
     echo ci-secret >/root/ci
+    echo operator-secret >/root/operator
     start_cloud
     install -d -m 700 /etc/credstore
     printf '[default]\ntype = access_key\naccess_key_id = simulated-key\naccess_key_secret = simulated-secret\n' |
@@ -130,7 +132,7 @@ first() {
     await 60 is_online || fail "it does not start after the mistake was mended"
     passed "a mistake in the configuration: named in the journal, exit code 78, not started again"
 
-    drop_in MemoryMax=8M MemorySwapMax=0
+    drop_in MemoryMax=2M MemorySwapMax=0
     before=$(show NRestarts)
     systemctl restart otaferry 2>/dev/null || true
     await 120 said 'oom-kill' || fail "the ceiling of memory does nothing"
@@ -159,6 +161,16 @@ first() {
     await 60 is_online
     passed "stopped cleanly"
 
+    # From here on with a file of the agent's own instead of a credential.
+    install -m 600 -o otaferry -g otaferry /etc/credstore/otaferry.aliyun /etc/otaferry/credentials
+    rm /etc/credstore/otaferry.aliyun
+    systemctl restart otaferry
+    await 60 is_online
+    head -c 100000 /dev/urandom >/root/5.bin
+    push /root/5.bin 1.0.5 || fail "push ended with $?" /root/push.log
+    [[ $(times_in_cloud /root/5.bin) -eq 1 ]] || fail "the cloud does not hold it once"
+    passed "without the credential, the access key is taken from /etc/otaferry/credentials"
+
     # Left in the middle: one uploads, one is being received.
     start_cloud --fault slow=20000@uploadx1
     head -c 3000000 /dev/urandom >/root/3.bin
@@ -175,16 +187,20 @@ first() {
     echo "CUT THE POWER"
     sleep infinity
 }
-uploading() { client mosquitto_sub operator -t 'otaferry/v1/gw1/state/ci/+' -W 2 | grep -q '"state":"uploading"'; }
+uploading() {
+    # It listens until its time is over, which is no failure.
+    { client mosquitto_sub operator -t 'otaferry/v1/gw1/state/ci/+' -W 2 || true; } | grep '"state":"uploading"'
+}
 half_is_durable() {
-    client mosquitto_sub operator -t otaferry/v1/gw1/state/ci/half -C 1 -W 3 | grep -q '"durable":1000000'
+    OTAFERRY_BROKER=mqtt://127.0.0.1 OTAFERRY_GATEWAY=gw1 OTAFERRY_USERNAME=operator \
+        OTAFERRY_PASSWORD_FILE=/root/operator otaferry show ci/half --json | grep '"durable":1000000'
 }
 
 second() {
     await 120 shows ActiveState active || fail "the service did not start after the power cut"
     start_cloud
     await 60 is_online || fail "it is not online after the power cut"
-    half_is_durable || fail "the durable segment is lost"
+    half_is_durable >/dev/null || fail "the durable segment is lost"
     passed "after the power cut: started by itself, online, the durable part of the transfer is there"
     local topic=otaferry/v1/gw1/in/ci/t/half
     tail -c +1000001 /root/4.bin | client mosquitto_pub ci -q 1 -t $topic/1000000 -s

@@ -21,6 +21,8 @@ package struct Configuration: Sendable {
     package var retry = Retry()
     /// This gateway's share of the account's calls.
     package var quota = Quota()
+    /// What is measured for others.
+    package var metrics = Metrics()
     /// What is logged, and how.
     package var log = Log()
     /// In the order of the sources; no two share an alias.
@@ -51,6 +53,8 @@ package struct Configuration: Sendable {
         package var keyFile: String?
         /// Whether the `$file` topics are served too.
         package var isFileTransferEnabled = true
+        /// Whether thin-edge.io is told of the agent's health.
+        package var isThinEdgeEnabled = false
     }
 
     /// `[spool]`: the durable buffer.
@@ -145,6 +149,12 @@ package struct Configuration: Sendable {
     package struct Quota: Sendable, Hashable {
         /// All calls together; above 0, at most 10.
         package var callsPerSecond = 2.0
+    }
+
+    /// `[metrics]`: what is measured for others.
+    package struct Metrics: Sendable, Hashable {
+        /// A file for node_exporter's textfile collector.
+        package var textfile: String?
     }
 
     /// `[log]`

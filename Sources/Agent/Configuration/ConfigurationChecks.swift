@@ -5,13 +5,18 @@ enum ConfigurationChecks {
     /// All mistakes of values that are right by themselves.
     static func mistakes(in configuration: Configuration) -> [ConfigurationMistake] {
         retries(configuration) + signature(configuration) + brokerFiles(configuration) + readability(configuration)
-            + support(configuration)
+            + signers(configuration)
     }
 
-    /// A key that this version reads and cannot honor must not be ignored in silence.
-    private static func support(_ configuration: Configuration) -> [ConfigurationMistake] {
-        guard configuration.intake.allowedSigners != nil else { return [] }
-        return [mistake("intake.allowed-signers", configuration, "\"\": this version does not check signatures")]
+    private static func signers(_ configuration: Configuration) -> [ConfigurationMistake] {
+        guard let file = configuration.intake.allowedSigners else { return [] }
+        do throws(AllowedSigners.Mistake) {
+            _ = try AllowedSigners(reading: file)
+            return []
+        } catch {
+            let place = error.line > 0 ? "in line \(error.line) of it " : "a file that can be read: "
+            return [mistake("intake.allowed-signers", configuration, place + error.text)]
+        }
     }
 
     private static func retries(_ configuration: Configuration) -> [ConfigurationMistake] {
@@ -44,7 +49,6 @@ enum ConfigurationChecks {
             ("broker.ca-file", configuration.broker.caFile),
             ("broker.cert-file", configuration.broker.certFile),
             ("broker.key-file", configuration.broker.keyFile),
-            ("intake.allowed-signers", configuration.intake.allowedSigners),
             ("cloud.ca-file", configuration.cloud.caFile),
         ]
         var mistakes: [ConfigurationMistake] = []

@@ -251,6 +251,21 @@ extension ConfigurationKeys {
         ),
     ]
 
+    static let metrics = [
+        key(
+            "metrics.textfile",
+            \.metrics.textfile,
+            ConfigurationShape<String>.path.orEmpty(),
+            """
+            A file for the textfile collector of Prometheus' node_exporter.
+            On Debian these are the files `/var/lib/prometheus/node-exporter/*.prom`.
+            It is written when something has changed, at most every 15 seconds.
+            The agent's user must be able to write its folder.
+            Empty: none is written.
+            """
+        )
+    ]
+
     static let log = [
         key(
             "log.level",

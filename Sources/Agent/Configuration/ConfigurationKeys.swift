@@ -6,7 +6,7 @@ import Logging
 package enum ConfigurationKeys {
     /// All keys but those of `[[product]]`.
     package static let all: [ConfigurationKey<Configuration>] =
-        gateway + broker + spool + intake + cloud + credentials + upload + pacing + log
+        gateway + broker + spool + intake + cloud + credentials + upload + pacing + metrics + log
 
     /// Short for rows whose default is that of `Configuration`.
     private static func key<Value: Sendable>(
@@ -100,6 +100,16 @@ package enum ConfigurationKeys {
             """
             Whether the agent also takes files under `$file/…` and `$file-async/…`, as clients written for EMQX send them.
             Turn it off on EMQX itself, which keeps these topics for its own use.
+            """
+        ),
+        key(
+            "broker.thin-edge",
+            \.broker.isThinEdgeEnabled,
+            .boolean,
+            """
+            Whether the agent tells thin-edge.io that it is up or down.
+            The message is retained on `te/device/main/service/otaferry/status/health`.
+            The agent's user needs the right to write there.
             """
         ),
     ]
@@ -198,8 +208,10 @@ package enum ConfigurationKeys {
             \.intake.allowedSigners,
             ConfigurationShape<String>.path.orEmpty(),
             """
-            A file in the format of OpenSSH's `allowed_signers`.
-            Set: firmware without a valid signature of one of them is refused.
+            A file in the format of OpenSSH's `allowed_signers`; its principals are senders.
+            Keys are `ssh-ed25519` or `ecdsa-sha2-nistp256`, `-nistp384`, `-nistp521`.
+            Options are `namespaces`, `valid-after` and `valid-before`.
+            Set: firmware without a valid signature of one of them, for `otaferry`, is refused.
             Empty: signatures are not asked for.
             """
         ),

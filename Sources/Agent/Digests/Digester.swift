@@ -22,10 +22,13 @@ final class Digester: Sendable {
     /// Beats with every step.
     let pulse = Pulse()
 
-    /// - Parameter rest: bytes that came less than this ago mean that senders are busy.
+    /// - Parameters:
+    ///   - signatures: where only signed firmware is taken.
+    ///   - rest: bytes that came less than this ago mean that senders are busy.
     init(
         spool: Spool,
         herald: Herald,
+        signatures: FirmwareSignatures? = nil,
         logger: Logger,
         rest: Duration = .milliseconds(100),
         isStored: @escaping @Sendable () -> Void
@@ -38,7 +41,14 @@ final class Digester: Sendable {
                 underlying: "the system has no room for another thread"
             )
         }
-        hasher = Hasher(executor: executor, spool: spool, herald: herald, logger: logger, isStored: isStored)
+        hasher = Hasher(
+            executor: executor,
+            spool: spool,
+            herald: herald,
+            signatures: signatures,
+            logger: logger,
+            isStored: isStored
+        )
     }
 
     /// So long until the next try where the spool could not be read or written.
@@ -128,15 +138,18 @@ private actor Hasher {
         var sha256 = SHA256()
         var md5 = Insecure.MD5()
         var crc64 = CRC64()
+        /// Only where signatures are checked.
+        var hashes: FirmwareSignatures.FileHashes?
     }
 
     nonisolated let executor: ThreadExecutor
     private let spool: Spool
     private let herald: Herald
+    private let signatures: FirmwareSignatures?
     private let logger: Logger
     private let isStored: @Sendable () -> Void
     private var running: [Int64: Running] = [:]
-    private var failure = RepeatingFailure()
+    private let failures: FailureLog
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
@@ -147,13 +160,21 @@ private actor Hasher {
         executor: ThreadExecutor,
         spool: Spool,
         herald: Herald,
+        signatures: FirmwareSignatures?,
         logger: Logger,
         isStored: @escaping @Sendable () -> Void
     ) {
         self.executor = executor
         self.spool = spool
         self.herald = herald
+        self.signatures = signatures
         self.logger = logger
+        failures = FailureLog(
+            logger,
+            level: .error,
+            "The bytes of a transfer could not be verified",
+            "The bytes of transfers are verified again"
+        )
         self.isStored = isStored
     }
 
@@ -179,7 +200,7 @@ private actor Hasher {
     /// - Parameter onlyComplete: leaves transfers alone whose last byte is not there.
     func advance(_ key: Int64, onlyComplete: Bool) async -> Rest {
         if running.count > Self.runningMax { await forgetEnded() }
-        var state = running.removeValue(forKey: key) ?? Running()
+        var state = running.removeValue(forKey: key) ?? Running(hashes: signatures.map { _ in .init() })
         let position = state.position
         do throws(SpoolError) {
             let step = try await spool.read { (ledger) throws(SpoolError) -> Step? in
@@ -204,23 +225,23 @@ private actor Hasher {
                 state.sha256.update(bufferPointer: bytes)
                 state.md5.update(bufferPointer: bytes)
                 state.crc64.update(bytes)
+                state.hashes?.update(bytes)
             }
             state.position += Int64(step.bytes.count)
             if state.position == step.end {
                 try await finish(key, state)
-                _ = failure.succeeded(at: .now)
+                failures.succeeded()
                 return .done
             }
             running[key] = state
             return state.position < step.prefix && !step.bytes.isEmpty ? .more : .done
         } catch {
-            if error.code == .damaged || failure.failed(at: .now) != .quiet {
-                logger.error("The bytes of a transfer could not be verified", metadata: [LogKeys.error: "\(error)"])
-            }
             guard error.code != .damaged else {
+                logger.error("The bytes of a transfer are damaged", metadata: [LogKeys.error: "\(error)"])
                 await giveUp(key, error)
                 return .done
             }
+            failures.failed("\(error)")
             running[key] = state
             return .failing
         }
@@ -269,16 +290,19 @@ private actor Hasher {
             md5: FerryCore.Digest(bytes: state.md5.finalize()),
             crc64: state.crc64.value
         )
-        let isStored = try await spool.transact { [herald] (ledger) throws(SpoolError) -> Bool in
+        let hashes = state.hashes
+        let isStored = try await spool.transact { [herald, signatures] (ledger) throws(SpoolError) -> Bool in
             guard var transfer = ledger.openTransfer(key: key), transfer.state == .receiving, transfer.isComplete
             else { return false }
             let now = WallTime.now()
-            transfer.verified(digests, catalog: herald.catalog, at: now)
+            let problem = hashes.flatMap { signatures?.problem(with: transfer, $0, at: now) }
+            transfer.verified(digests, signature: problem, catalog: herald.catalog, at: now)
             let saved = try ledger.save(transfer)
             try ledger.note(.state, of: saved, at: now)
             try PackageDesk.refresh(around: saved, in: ledger, herald: herald, at: now)
-            let reason = saved.hasWrongChecksum ? ReasonCode.checksumMismatch : .ok
-            let text = saved.hasWrongChecksum ? saved.reason.map { "\($0.text). \($0.hint)" } ?? "" : ""
+            let isRefused = saved.hasWrongChecksum || saved.state == .failed
+            let reason = isRefused ? saved.reason?.code ?? .ok : .ok
+            let text = isRefused ? saved.reason.map { "\($0.text). \($0.hint)" } ?? "" : ""
             ledger.afterCommit {
                 let reply = saved.acknowledgement(
                     credit: 0,

@@ -69,8 +69,8 @@ final class Announcer: Sendable {
         guard herald.board.canSpeak else { return }
         await read { herald, ledger in
             // Counts that cannot be read now are said with the next change.
-            guard let counts = try? ledger.counts() else { return }
-            herald.say(status: herald.board.message(usage: ledger.usage, counts: counts))
+            guard let status = try? herald.board.message(ledger) else { return }
+            herald.say(status: status)
         }
     }
 

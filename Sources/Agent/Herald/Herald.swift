@@ -13,6 +13,8 @@ final class Herald: Sendable {
     let topics: GatewayTopics
     let catalog: ProductCatalog
     let board: StatusBoard
+    /// Where thin-edge.io is told of the agent's health.
+    private let health: HealthSign?
     private let logger: Logger
     /// Publishes on the control connection; false when it is not possible now.
     private let publish: @Sendable (OutboundMessage) -> Bool
@@ -44,12 +46,14 @@ final class Herald: Sendable {
         topics: GatewayTopics,
         catalog: ProductCatalog,
         board: StatusBoard,
+        health: HealthSign? = nil,
         logger: Logger,
         publish: @escaping @Sendable (OutboundMessage) -> Bool
     ) {
         self.topics = topics
         self.catalog = catalog
         self.board = board
+        self.health = health
         self.logger = logger
         self.publish = publish
     }
@@ -73,6 +77,7 @@ final class Herald: Sendable {
         }
         for transfer in outcome.changed { tell(transfer) }
         for transfer in outcome.moved { moved(transfer) }
+        board.totals.stored(outcome.storedBytes)
         board.touch()
     }
 
@@ -97,6 +102,7 @@ final class Herald: Sendable {
         let sent = uploads.withLock { $0[transfer.key] }
         say(topics.state(transfer.address), transfer.stateMessage(sent: sent, catalog: catalog), isRetained: true)
         log(transfer)
+        board.totals.entered(transfer.state)
         board.touch()
     }
 
@@ -192,7 +198,9 @@ final class Herald: Sendable {
 
     /// OSS has taken so many bytes of a transfer. From any thread.
     func uploaded(_ transfer: Transfer, sent: Int64) {
-        uploads.withLock { $0[transfer.key] = sent }
+        let former = uploads.withLock { $0.updateValue(sent, forKey: transfer.key) } ?? 0
+        // An upload that begins anew begins at 0.
+        board.totals.sent(sent >= former ? sent - former : sent)
         say(progress: transfer.address, state: transfer.state, done: sent, size: transfer.size)
     }
 
@@ -272,6 +280,7 @@ final class Herald: Sendable {
 
     /// The control connection stands, or not.
     func connected(_ isConnected: Bool) {
+        healthIsUnsaid()
         outbox.withLock { position in
             position.isConnected = isConnected
             position.submitted = position.acknowledged
@@ -305,7 +314,14 @@ final class Herald: Sendable {
     }
 
     /// Publishes the status message.
-    func say(status: JSONValue) { say(topics.status, status, isRetained: true) }
+    func say(status: JSONValue) {
+        say(topics.status, status, isRetained: true)
+        let isUp = ["online", "degraded"].contains(status["state"]?.string) && board.isOnline
+        if let message = health?.message(isUp: isUp), !publish(message) { health?.forget() }
+    }
+
+    /// A connection is gone or new: what thin-edge.io was told may be no longer so.
+    func healthIsUnsaid() { health?.forget() }
 
     // MARK: - The spool's own health
 
@@ -322,7 +338,4 @@ final class Herald: Sendable {
         )
     }
 
-    func spoolFailed(_ error: SpoolError) {
-        board.report(.spoolFailing, error.description, hint: "Look at the disk: dmesg, df, the rights of spool.path")
-    }
 }

@@ -20,6 +20,18 @@ final class StatusBoard: Sendable {
             case .spoolDamaged, .cloud, .paused: false
             }
         }
+
+        /// What a person can do, where nothing better is known.
+        var standardHint: String {
+            switch self {
+            case .dataLink: "Look at the broker's log, and run otaferry doctor"
+            case .spoolFull: "Make room on the file system of the spool; everything goes on by itself"
+            case .spoolFailing: "Look at the disk: dmesg, df, the rights of spool.path"
+            case .spoolDamaged: "Look at the disk: dmesg; docs/spool.md tells what was saved"
+            case .cloud: "It is tried again by itself; otaferry doctor tells more"
+            case .paused: "otaferry resume lets publication go on"
+            }
+        }
     }
 
     private struct Contents {
@@ -35,6 +47,8 @@ final class StatusBoard: Sendable {
         var lastCloudSuccess: WallTime?
     }
 
+    /// What was done since the start.
+    let totals = Totals()
     private let contents = Mutex(Contents())
     private let gateway: Name
     private let limits: Limits
@@ -65,6 +79,7 @@ final class StatusBoard: Sendable {
     func touch() { changed.send() }
 
     func report(_ problem: Problem, _ text: String, hint: String) {
+        let hint = hint.isEmpty ? problem.standardHint : hint
         let isNew = contents.withLock { contents in
             let former = contents.problems.updateValue((text, hint), forKey: problem)
             return former?.text != text
@@ -75,6 +90,11 @@ final class StatusBoard: Sendable {
     func solve(_ problem: Problem) {
         let wasThere = contents.withLock { $0.problems.removeValue(forKey: problem) != nil }
         if wasThere { changed.send() }
+    }
+
+    /// The device of the spool fails.
+    func spoolFailed(_ error: SpoolError) {
+        report(.spoolFailing, error.description, hint: "Look at the disk: dmesg, df, the rights of spool.path")
     }
 
     /// Whether publication of everything rests.
@@ -139,6 +159,9 @@ final class StatusBoard: Sendable {
     /// Whether the subscriptions of both connections stand.
     var isOnline: Bool { contents.withLock { $0.isDataLinkUp && $0.isControlLinkUp } }
 
+    /// The broker takes no larger payload from us; nil: any.
+    var largestPayload: Int64? { contents.withLock { $0.maximumPacket }.map { max(0, $0.rawValue - 1_024) } }
+
     /// Segments of this size fit the broker's packets and our own, with room for topic and properties.
     var segment: Int64 { segment(maximumPacket: contents.withLock { $0.maximumPacket }) }
 
@@ -147,8 +170,13 @@ final class StatusBoard: Sendable {
         return min(IntakeRules.defaultSegment, max(1_024, packet.rawValue - 1_024))
     }
 
+    /// The payload of `status`, with what the spool says.
+    func message(_ ledger: Ledger) throws(SpoolError) -> JSONValue {
+        message(usage: ledger.usage, counts: try ledger.counts(), oldest: ledger.oldestUnfinished)
+    }
+
     /// The payload of `status`.
-    func message(usage: SpoolUsage, counts: [TransferState: Int]) -> JSONValue {
+    func message(usage: SpoolUsage, counts: [TransferState: Int], oldest: WallTime? = nil) -> JSONValue {
         contents.withLock { contents in
             let isDegraded = !contents.isDataLinkUp || contents.problems.keys.contains(where: \.degrades)
             let problems = contents.problems.sorted { $0.key.rawValue < $1.key.rawValue }
@@ -161,13 +189,15 @@ final class StatusBoard: Sendable {
                     "used": .integer(usage.used), "free": .integer(usage.free), "quota": .integer(usage.quota),
                     "transfers": .integer(Int64(counts.values.reduce(0, +))),
                 ],
-                "queue": Self.queue(counts),
+                "queue": Self.queue(counts), "queue_since": .text(oldest?.iso8601), "totals": totals.json,
+                "memory": ["resident": ProcessFigures.residentBytes.map(JSONValue.integer) ?? .null],
                 "cloud": [
                     "reachable": contents.isCloudReachable.map(JSONValue.bool) ?? .null,
                     "last_success": .text(contents.lastCloudSuccess?.iso8601),
                     "clock_offset": clockOffset().map { .double($0.seconds) } ?? .null,
                 ],
                 "broker": [
+                    "connected": .bool(contents.isDataLinkUp && contents.isControlLinkUp),
                     "version": .text(contents.brokerVersion),
                     "max_packet": contents.maximumPacket.map { .integer($0.rawValue) } ?? .null,
                 ],

@@ -9,7 +9,8 @@ final class Housekeeper: Sendable {
     private let spool: Spool
     private let herald: Herald
     private let rules: Rules
-    private let logger: Logger
+    private let roomFailures: FailureLog
+    private let tidyFailures: FailureLog
     private let released = Signal()
     private let silences = Mutex(SilenceWatch())
 
@@ -32,7 +33,8 @@ final class Housekeeper: Sendable {
         self.spool = spool
         self.herald = herald
         self.rules = rules
-        self.logger = logger
+        roomFailures = FailureLog(logger, "Room could not be given back", "Room is given back again")
+        tidyFailures = FailureLog(logger, "The spool could not be tidied", "The spool is tidied again")
     }
 
     /// Rows wait to be deleted. From any thread.
@@ -56,9 +58,10 @@ final class Housekeeper: Sendable {
                 do throws(SpoolError) {
                     guard try await spool.read({ (ledger) throws(SpoolError) in ledger.hasReclaimable }) else { break }
                     isMore = try await spool.transact { (ledger) throws(SpoolError) in try ledger.reclaimStep() }
+                    roomFailures.succeeded()
                 } catch {
                     // Tried again when the next rows are released, or at the next start.
-                    logger.warning("Room could not be given back", metadata: [LogKeys.error: "\(error)"])
+                    roomFailures.failed("\(error)")
                     isMore = false
                 }
             }
@@ -79,8 +82,9 @@ final class Housekeeper: Sendable {
                 if round % Self.rareEvery == 1 { try await forget() }
                 try await forgetCleared()
                 try await watchRoom()
+                tidyFailures.succeeded()
             } catch {
-                logger.warning("The spool could not be tidied", metadata: [LogKeys.error: "\(error)"])
+                tidyFailures.failed("\(error)")
             }
             round += 1
             // Cancelled: the loop ends.
@@ -157,6 +161,12 @@ final class Housekeeper: Sendable {
     /// There was no room: senders are told as soon as there is room again.
     private func watchRoom() async throws(SpoolError) {
         await spool.restoreReserve()
+        if herald.board.has(.spoolFailing) {
+            // Whether the device works again, only a write can tell. An error ends the look.
+            let now = WallTime.now()
+            try await spool.transact { (ledger) throws(SpoolError) in try ledger.setSetting("tried", now.iso8601) }
+            herald.board.solve(.spoolFailing)
+        }
         guard herald.board.has(.spoolFull) || herald.board.isCreditDenied else { return }
         let rules = rules
         let herald = herald

@@ -16,6 +16,8 @@ final class Intake: Sendable {
     /// The batch that goes on; only between its first part and its last.
     private let current = Mutex<Batch?>(nil)
     private let failure = Mutex(RepeatingFailure())
+    /// Refusals by sender and reason: a sender that keeps making one mistake does not fill the log.
+    private let refusals = Mutex<[String: RepeatingFailure]>([:])
     private let logger: Logger
     /// Told which transfers have new bytes or their end, after the commit.
     private let bytesArrived: @Sendable (Set<Int64>) -> Void
@@ -75,7 +77,7 @@ final class Intake: Sendable {
         } catch {
             note(error)
             guard error.code == .full else {
-                herald.spoolFailed(error)
+                herald.board.spoolFailed(error)
                 return .failed
             }
             return refuse(batch.deliveries, error)
@@ -129,16 +131,28 @@ final class Intake: Sendable {
         case .finish(let address, _), .abort(let address), .initialize(let address, _):
             watch.withLock { $0.forget(address) }
         case .refused(let address, let reason, let text):
-            logger.info(
-                "A message was refused",
-                metadata: [
-                    LogKeys.topic: "\(message.topic.escaped)", LogKeys.reason: "\(reason.rawValue)",
-                    LogKeys.error: "\(text)", LogKeys.transfer: "\(address?.description ?? "")",
-                ]
-            )
+            log(message.topic, address, reason, text)
         case .query, .oneShot: break
         }
         return delivery
+    }
+
+    /// More kinds of refusals than this are not told apart.
+    private static let refusalsMax = 64
+
+    private func log(_ topic: String, _ address: TransferAddress?, _ reason: ReasonCode, _ text: String) {
+        let key = "\(address?.sender.text ?? "") \(reason.rawValue)"
+        let action = refusals.withLock { refusals in
+            if refusals.count >= Self.refusalsMax && refusals[key] == nil { refusals = [:] }
+            return refusals[key, default: RepeatingFailure()].failed(at: .now)
+        }
+        guard action != .quiet else { return }
+        var metadata: Logger.Metadata = [
+            LogKeys.topic: "\(topic.escaped)", LogKeys.reason: "\(reason.rawValue)", LogKeys.error: "\(text)",
+            LogKeys.transfer: "\(address?.description ?? "")",
+        ]
+        if case .goesOn(let count, _) = action { metadata[LogKeys.count] = "\(count)" }
+        logger.info("A message was refused", metadata: metadata)
     }
 
     private func note(_ error: SpoolError?) {

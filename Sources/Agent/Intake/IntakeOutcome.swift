@@ -21,6 +21,8 @@ struct IntakeOutcome: Sendable {
     var fileAnswers: [OutboundMessage] = []
     /// `fin` commands that are answered once the digest is compared, with the key of their transfer.
     var fileEnds: [(key: Int64, command: FileCommand)] = []
+    /// Bytes that became durable.
+    var storedBytes: Int64 = 0
     /// Whether a sender was told to pause for want of room.
     var isCreditDenied = false
     /// Keys of transfers with new bytes or their end.

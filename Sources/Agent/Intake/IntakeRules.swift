@@ -4,12 +4,19 @@ import FerryCore
 struct IntakeRules: Sendable {
     var admission: Admission
     var catalog: ProductCatalog
+    /// Who may sign; nil: firmware need not be signed.
+    var signers: AllowedSigners?
     /// Product and version by the name of a file, where a rule knows it.
     var findProduct: @Sendable (String) -> (product: Name, version: Name)?
     var orphanMax: ByteCount
     var credit: ByteCount
     /// The size of segments that senders are advised to use, in bytes.
     var segment: @Sendable () -> Int64
+
+    /// What speaks against the signature before the bytes are here; nil when nothing does.
+    func signatureRefusal(of request: TransferRequest, _ sender: Name, _ now: WallTime) -> Admission.Refusal? {
+        signers?.problem(with: request.firmware.signature, sender: sender, at: now)
+    }
 
     /// The advice where the broker has no limit.
     static let defaultSegment: Int64 = 256 << 10

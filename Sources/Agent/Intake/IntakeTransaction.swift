@@ -122,8 +122,17 @@ struct IntakeTransaction {
             return reply(address, .ok)
         }
         if let known = transfer.request {
-            guard known.documentText == request.documentText else {
+            guard known.saysTheSame(as: request) else {
                 return reply(address, .conflict, "An init with other contents came before; use another transfer id")
+            }
+            if transfer.state == .receiving, known.firmware.signature != request.firmware.signature {
+                if let refusal = rules.signatureRefusal(of: request, address.sender, now) {
+                    return reply(address, refusal.code, refusal.text)
+                }
+                // The newest one is checked once the bytes are here.
+                transfer.request = request
+                transfer.firmware.signature = request.firmware.signature
+                try saveChanged(transfer, isNewState: false)
             }
             return try answer(transfer)
         }
@@ -166,6 +175,7 @@ struct IntakeTransaction {
         existing: Transfer?
     ) throws(SpoolError) -> Admission.Refusal? {
         if isFull { return Admission.Refusal("The disk of the gateway is full", code: .noRoom) }
+        if let refusal = rules.signatureRefusal(of: request, address.sender, now) { return refusal }
         let open = ledger.receivingTransfers.count { $0.key != existing?.key }
         // What this batch has let in already counts.
         usage = ledger.usage
@@ -233,6 +243,7 @@ struct IntakeTransaction {
         switch stored {
         case .bytes(let count):
             usage.free -= count
+            outcome.storedBytes += count
             outcome.arrived.insert(transfer.key)
             let isGap = isJump && offset > former
             if isGap {
@@ -404,7 +415,9 @@ struct IntakeTransaction {
             return reply(address, refusal.code, refusal.text)
         }
         transfer = try ledger.save(transfer)
-        _ = try ledger.store(oneShot.bytes, at: 0, of: &transfer, now: now)
+        if case .bytes(let count) = try ledger.store(oneShot.bytes, at: 0, of: &transfer, now: now) {
+            outcome.storedBytes += count
+        }
         transfer.end = Transfer.FileEnd(size: Int64(oneShot.bytes.count), checksum: oneShot.sha256)
         outcome.arrived.insert(transfer.key)
         try saveChanged(transfer)

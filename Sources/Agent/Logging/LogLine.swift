@@ -15,7 +15,10 @@ struct LogLine: Sendable {
     }
 
     /// `<6>Stored transfer=ci/7f3c bytes=1024`: the priority prefix of sd-daemon(3).
-    var journal: String { "<\(priority)>\(Self.escaped(message))\(pairs)" }
+    var journal: String { "<\(priority)>\(plain)" }
+
+    /// `Stored transfer=ci/7f3c bytes=1024`
+    var plain: String { "\(Self.escaped(message))\(pairs)" }
 
     /// `08:00:00.125 notice  Stored transfer=ci/7f3c`
     func text(at time: String, _ color: LogColor) -> String {
@@ -40,7 +43,7 @@ struct LogLine: Sendable {
     private var pairs: String { values.map { " \(Self.escaped($0.key))=\(Self.quotedIfNeeded($0.value))" }.joined() }
 
     /// The priorities of syslog(3).
-    private var priority: Int {
+    var priority: Int {
         switch level {
         case .critical: 2
         case .error: 3

@@ -12,6 +12,8 @@ package struct StandardErrorLog: LogHandler {
     package var metadataProvider: Logger.MetadataProvider?
 
     private let style: LogStyle
+    /// Asked first, where the style is the journal's.
+    private let journal: JournalSocket?
     private let write: @Sendable ([UInt8]) -> Void
     private let now: @Sendable () -> WallTime
 
@@ -19,11 +21,13 @@ package struct StandardErrorLog: LogHandler {
     package init(
         level: Logger.Level,
         style: LogStyle,
+        journal: JournalSocket? = nil,
         write: @escaping @Sendable ([UInt8]) -> Void = StandardErrorLog.writeToStandardError,
         now: @escaping @Sendable () -> WallTime = WallTime.now
     ) {
         logLevel = level
         self.style = style
+        self.journal = journal
         self.write = write
         self.now = now
     }
@@ -41,6 +45,8 @@ package struct StandardErrorLog: LogHandler {
         if let own = event.metadata { values.merge(own) { _, new in new } }
         if let error = event.error, values[LogKeys.error] == nil { values[LogKeys.error] = "\(error)" }
         let line = LogLine(level: event.level, message: event.message.description, metadata: values)
+        // A line that is too long for a datagram goes the other way.
+        if style == .journal, let journal, journal.send(line) { return }
         let text =
             switch style {
             case .journal: line.journal

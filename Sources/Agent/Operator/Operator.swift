@@ -54,6 +54,11 @@ final class Operator: Sendable {
     /// - Returns: false when the spool could not be written; the broker then delivers the command again.
     private func perform(_ command: Command) -> Bool {
         logger.info("A command came", metadata: [LogKeys.command: "\(command.verb.rawValue)"])
+        guard command.verb != .ping else {
+            // It asks whether the agent is there, not how fast its disk is.
+            answer(command.reply, Self.payload(command.request, .success(OperatorTransaction.pong(at: .now()))))
+            return true
+        }
         do throws(SpoolError) {
             let payload = try spool.transactWaiting { [self] (ledger) throws(SpoolError) -> String in
                 let isKept = command.verb.changesSomething
@@ -89,6 +94,16 @@ final class Operator: Sendable {
     private func answer(_ address: ReplyAddress, _ payload: JSONValue) { answer(address, payload.encoded) }
 
     private func answer(_ address: ReplyAddress, _ payload: [UInt8]) {
+        var payload = payload
+        if let largest = herald.board.largestPayload, payload.count > largest {
+            let refusal = OperatorRefusal(
+                code: "answer-too-large",
+                text: "The answer has \(payload.count) bytes, and the broker takes no packet of more than \(largest)",
+                hint: "Ask for less with limit, or raise max_packet_size of the broker"
+            )
+            let request = (try? JSONValue(parsing: payload))?["request"]?.string.flatMap { Name($0) }
+            payload = Self.payload(request, .failure(refusal)).encoded
+        }
         guard let message = address.message(payload) else { return }
         _ = publish(message)
     }

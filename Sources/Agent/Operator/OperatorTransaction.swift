@@ -16,9 +16,14 @@ struct OperatorTransaction {
     /// The setting that keeps whether publication rests.
     static let pausedSetting = "paused"
 
+    /// What `ping` answers with.
+    static func pong(at now: WallTime) -> JSONValue {
+        ["version": .string(AgentVersion.text), "time": .string(now.iso8601)]
+    }
+
     mutating func perform() throws(SpoolError) -> Result<JSONValue, OperatorRefusal> {
         switch command.verb {
-        case .ping: .success(["version": .string(AgentVersion.text), "time": .string(now.iso8601)])
+        case .ping: .success(Self.pong(at: now))
         case .sync: .success([:])
         case .list: try list()
         case .get: try get()

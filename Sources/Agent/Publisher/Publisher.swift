@@ -21,6 +21,7 @@ final class Publisher: Sendable {
     private let running = Mutex<[Int64: StopRequest]>([:])
     private let schedule = Mutex(AttemptSchedule())
     private let isPaused = Mutex(false)
+    private let spoolFailures: FailureLog
 
     init(
         spool: Spool,
@@ -39,6 +40,12 @@ final class Publisher: Sendable {
         self.limits = limits
         self.concurrent = concurrent
         self.logger = logger
+        spoolFailures = FailureLog(
+            logger,
+            level: .error,
+            "The spool could not be read or written",
+            "The spool is read and written again"
+        )
         self.bytesReleased = bytesReleased
     }
 
@@ -67,6 +74,7 @@ final class Publisher: Sendable {
                     running.withLock { $0[key] = stop }
                     // Paused since it was picked.
                     if isPaused.withLock({ $0 }) { stop.request() }
+                    herald.board.totals.attempted()
                     group.addTask {
                         await Attempt(publisher: self, key: key, stop: stop).run()
                         self.running.withLock { $0[key] = nil }
@@ -99,6 +107,7 @@ final class Publisher: Sendable {
             var candidates = try await spool.read { (ledger) throws(SpoolError) in
                 AttemptSchedule.candidates(ledger.openTransfers, longest: longest)
             }
+            spoolFailures.succeeded()
             let busy = running.withLock { Set($0.keys) }
             let closed = limits.closed
             while true {
@@ -112,7 +121,7 @@ final class Publisher: Sendable {
                 candidates.removeAll { $0.key == picked }
             }
         } catch {
-            logger.error("The spool could not be read or written", metadata: [LogKeys.error: "\(error)"])
+            spoolFailures.failed("\(error)")
             return nil
         }
     }

@@ -16,6 +16,8 @@ struct AgentParts: Sendable {
     let digester: Digester
     let housekeeper: Housekeeper
     let publisher: Publisher
+    /// Where one is asked for.
+    let metricsFile: MetricsFile?
     let controlLink: BrokerLink
     let dataLink: BrokerLink
     let damage: DamageWatch
@@ -37,16 +39,6 @@ struct AgentParts: Sendable {
         self.logger = logger
         damage = DamageWatch(logger: logger)
         topics = GatewayTopics(gateway: configuration.gateway)
-        let spool = try Spool(
-            settings: .init(
-                path: configuration.spool.path,
-                quota: configuration.spool.quota,
-                reserve: configuration.spool.reserve
-            ),
-            damageFound: { [damage] in damage.found($0) }
-        )
-        self.spool = spool
-        spoolPath = configuration.spool.path
         let statusChanged = Signal()
         let serverClock = ServerClock()
         let board = StatusBoard(
@@ -55,13 +47,27 @@ struct AgentParts: Sendable {
             changed: statusChanged,
             clockOffset: { serverClock.offset }
         )
+        let spool = try Spool(
+            settings: .init(
+                path: configuration.spool.path,
+                quota: configuration.spool.quota,
+                reserve: configuration.spool.reserve
+            ),
+            troubleFound: { [damage] error in
+                if error.code == .inputOutput { board.spoolFailed(error) } else { damage.found(error) }
+            }
+        )
+        self.spool = spool
+        spoolPath = configuration.spool.path
         self.board = board
         let late = LateLink()
-        let rules = configuration.intakeRules(segment: { board.segment })
+        var rules = configuration.intakeRules(segment: { board.segment })
+        rules.signers = try configuration.readSigners()
         let herald = Herald(
             topics: topics,
             catalog: rules.catalog,
             board: board,
+            health: configuration.broker.isThinEdgeEnabled ? HealthSign() : nil,
             logger: logger,
             publish: { late.publish($0) }
         )
@@ -105,7 +111,16 @@ struct AgentParts: Sendable {
             bytesReleased: { housekeeper.bytesReleased() }
         )
         self.publisher = publisher
-        let digester = try Digester(spool: spool, herald: herald, logger: logger, isStored: { publisher.look() })
+        metricsFile = configuration.metrics.textfile.map { path in
+            MetricsFile(path: path, gateway: configuration.gateway, spool: spool, board: board, logger: logger)
+        }
+        let digester = try Digester(
+            spool: spool,
+            herald: herald,
+            signatures: rules.signers.map(FirmwareSignatures.init),
+            logger: logger,
+            isStored: { publisher.look() }
+        )
         self.digester = digester
         let links = LinkFactory(configuration: configuration, topics: topics, logger: logger)
         let intake = Intake(
@@ -118,7 +133,7 @@ struct AgentParts: Sendable {
             bytesReleased: { housekeeper.bytesReleased() }
         )
         let announcer = announcer
-        dataLink = try links.data(board: board, announcer: announcer) { intake.receive($0, $1) }
+        dataLink = try links.data(herald: herald, announcer: announcer) { intake.receive($0, $1) }
         let commands = Operator(
             spool: spool,
             herald: herald,
@@ -134,7 +149,11 @@ struct AgentParts: Sendable {
         watched = [
             Watchdog.Part(name: "spool", pulse: spoolPulse.pulse, nudge: { spoolPulse.nudge() }),
             Watchdog.Part(name: "mqtt-data", pulse: dataLink.pulse, nudge: { [dataLink] in dataLink.nudge() }),
-            Watchdog.Part(name: "mqtt-control", pulse: controlLink.pulse, nudge: { [controlLink] in controlLink.nudge() }),
+            Watchdog.Part(
+                name: "mqtt-control",
+                pulse: controlLink.pulse,
+                nudge: { [controlLink] in controlLink.nudge() }
+            ),
             Watchdog.Part(name: "digest", pulse: digester.pulse, nudge: { digester.nudge() }),
             Watchdog.Part(name: "publisher", pulse: publisher.pulse, nudge: { publisher.look() }),
             Watchdog.Part(name: "http", pulse: http.pulse, nudge: { http.nudge() }),

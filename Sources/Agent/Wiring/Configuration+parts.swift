@@ -1,4 +1,5 @@
 import AliyunOTA
+import Broker
 import FerryCore
 import Logging
 
@@ -53,6 +54,30 @@ extension Configuration {
         return policy
     }
 
+    /// The way to the broker as the agent's user.
+    func brokerAccess() throws(AgentError) -> BrokerAccess {
+        let transport: BrokerAccess.Transport =
+            switch broker.url {
+            case .tcp(let host, let port): .tcp(host: host, port: Int(port))
+            case .tls(let host, let port): .tls(host: host, port: Int(port))
+            case .unix(let path): .unixSocket(path: path)
+            }
+        var access = BrokerAccess(transport: transport)
+        access.username = broker.username.isEmpty ? nil : broker.username
+        access.caFile = broker.caFile
+        access.certificateFile = broker.certFile
+        access.keyFile = broker.keyFile
+        guard let path = passwordFile else { return access }
+        do {
+            var text = try FileText.read(path)
+            while text.last?.isNewline == true { text.removeLast() }
+            access.password = text
+        } catch {
+            throw AgentError("broker.password-file: \(error.text)", isConfiguration: true)
+        }
+        return access
+    }
+
     /// The cloud's side: the calls, and the client that carries them.
     func cloudCalls(
         clock: ServerClock,
@@ -60,6 +85,17 @@ extension Configuration {
         environment: [String: String],
         logger: Logger
     ) -> (calls: CloudCalls, http: HTTPClient) {
+        let (client, http) = cloudClient(clock: clock, environment: environment, logger: logger)
+        let pacer = CallPacer(callsPerSecond: quota.callsPerSecond)
+        return (CloudCalls(client: client, pacer: pacer, clock: clock, board: board), http)
+    }
+
+    /// The client of the cloud's calls, and what it sends with.
+    func cloudClient(
+        clock: ServerClock,
+        environment: [String: String],
+        logger: Logger
+    ) -> (client: OTAClient, http: HTTPClient) {
         var settings = CloudSettings(
             region: cloud.region,
             link: AliyunOTA.LinkSettings(
@@ -85,8 +121,7 @@ extension Configuration {
             clock: clock,
             logger: logger
         )
-        let pacer = CallPacer(callsPerSecond: quota.callsPerSecond)
-        return (CloudCalls(client: client, pacer: pacer, clock: clock, board: board), http)
+        return (client, http)
     }
 
     private func credentialSource(

@@ -48,7 +48,7 @@ package struct FerryAgent: Sendable {
         }
         let work: [@Sendable () async -> Void] = [
             { await parts.announcer.run() }, { await parts.housekeeper.run() }, { await parts.digester.run() },
-            { await parts.publisher.run() }, { await parts.spoolPulse.run() },
+            { await parts.publisher.run() }, { await parts.spoolPulse.run() }, { await parts.metricsFile?.run() },
             { await Watchdog(notifier: notifier, parts: parts.watched, logger: logger).run() },
         ]
         // They stop in the opposite order: first nothing more comes in, last the farewell is said.

@@ -17,30 +17,33 @@ struct LinkFactory: Sendable {
 
     /// What senders publish; acknowledged after the commit.
     func data(
-        board: StatusBoard,
+        herald: Herald,
         announcer: Announcer,
         receive: @escaping BrokerLink.Receive
     ) throws -> BrokerLink {
         var settings = BrokerLinkSettings(
             name: "data",
-            address: try access(),
+            address: try configuration.brokerAccess(),
             clientID: "otaferry-\(configuration.gateway)-data",
             session: .persistent(expiry: Self.sessionExpiry)
         )
         settings.receiveMaximum = Self.receiveMaximum
         settings.maximumPacket = configuration.statusLimits.packetMax
         settings.mayWait = { [topics] in topics.isSegment($0) }
+        if configuration.broker.isThinEdgeEnabled { settings.will = HealthSign.down }
         settings.subscriptions = [Subscription(topics.intakeFilter, retained: .withhold)]
         if configuration.broker.isFileTransferEnabled {
             settings.subscriptions += FileTransferTopic.filters.map {
                 Subscription($0, retained: .withhold, need: .optional)
             }
         }
+        let board = herald.board
         let watch = LinkLog(connection: "data", logger: logger)
         return try BrokerLink(settings: settings, receive: receive) { event in
             watch.note(event)
             switch event {
             case .connected(let welcome):
+                herald.healthIsUnsaid()
                 board.dataLink(isUp: true, maximumPacket: welcome.maximumPacket)
                 announcer.acknowledgeOpenTransfers()
                 if board.isOnline { announcer.sayEverything() }
@@ -60,7 +63,7 @@ struct LinkFactory: Sendable {
     ) throws -> BrokerLink {
         var settings = BrokerLinkSettings(
             name: "control",
-            address: try access(),
+            address: try configuration.brokerAccess(),
             clientID: "otaferry-\(configuration.gateway)-control",
             session: .clean
         )
@@ -102,35 +105,12 @@ struct LinkFactory: Sendable {
         )
     }
 
-    private func access() throws(AgentError) -> BrokerAccess {
-        let broker = configuration.broker
-        let transport: BrokerAccess.Transport =
-            switch broker.url {
-            case .tcp(let host, let port): .tcp(host: host, port: Int(port))
-            case .tls(let host, let port): .tls(host: host, port: Int(port))
-            case .unix(let path): .unixSocket(path: path)
-            }
-        var access = BrokerAccess(transport: transport)
-        access.username = broker.username.isEmpty ? nil : broker.username
-        access.caFile = broker.caFile
-        access.certificateFile = broker.certFile
-        access.keyFile = broker.keyFile
-        guard let path = configuration.passwordFile else { return access }
-        do {
-            var text = try FileText.read(path)
-            while text.last?.isNewline == true { text.removeLast() }
-            access.password = text
-        } catch {
-            throw AgentError("broker.password-file: \(error)", isConfiguration: true)
-        }
-        return access
-    }
-
     private static func hint(_ error: LinkError) -> String {
         switch error.code {
         case .notAuthorized: "Look at broker.username, broker.password-file and the broker's password file"
         case .subscriptionRefused: "Give the agent's user the right to read its topics in the broker's ACL"
         case .tls: "Look at broker.ca-file and the broker's certificate"
+        case .notStored: "Look at the disk: dmesg, df, the rights of spool.path"
         case .unreachable, .lost, .silent: "Look whether the broker runs and broker.url is right"
         case .refused, .library: ""
         }
@@ -151,13 +131,14 @@ final class LinkLog: Sendable {
     func note(_ event: LinkEvent) {
         switch event {
         case .connected(let welcome):
-            _ = failure.withLock { $0.succeeded(at: .now) }
-            logger.notice(
-                "Connected to the broker",
-                metadata: [
-                    LogKeys.connection: "\(connection)", "session": "\(welcome.sessionIsPresent ? "kept" : "new")",
-                ]
-            )
+            var metadata: Logger.Metadata = [
+                LogKeys.connection: "\(connection)", "session": "\(welcome.sessionIsPresent ? "kept" : "new")",
+            ]
+            if case .ended(let count, let duration) = failure.withLock({ $0.succeeded(at: .now) }) {
+                metadata[LogKeys.count] = "\(count)"
+                metadata[LogKeys.duration] = "\(Int(duration.seconds))s"
+            }
+            logger.notice("Connected to the broker", metadata: metadata)
         case .lost(let error), .refused(let error):
             let action = failure.withLock { $0.failed(at: .now) }
             guard action != .quiet else { return }

@@ -56,7 +56,7 @@ extension OTAClient {
         return UploadReceipt(requestID: response.requestID, completedAt: clock.now(), crc64: told)
     }
 
-    private func checkedAddress(of ticket: Ticket, fileName: String) throws(CloudError) -> CloudAddress {
+    func checkedAddress(of ticket: Ticket, fileName: String) throws(CloudError) -> CloudAddress {
         let endpoint = try caller.endpointAddress(.upload, object: fileName)
         let hosts = UploadHosts(endpoint: endpoint, globs: settings.uploadHosts)
         guard let address = CloudAddress(ticket.host), hosts.allow(address) else {

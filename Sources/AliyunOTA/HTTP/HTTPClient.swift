@@ -24,7 +24,8 @@ package final class HTTPClient: Sendable {
         self.queue = queue
         let pulse = Pulse()
         self.pulse = pulse
-        thread = Self.isLibraryReady ? NamedThread.start(name: "http") { Self.run(queue, link: link, pulse: pulse) } : nil
+        thread =
+            Self.isLibraryReady ? NamedThread.start(name: "http") { Self.run(queue, link: link, pulse: pulse) } : nil
         if thread == nil { queue.close() }
     }
 

@@ -21,8 +21,15 @@ package struct Welcome: Sendable, Equatable {
     package var sessionIsPresent = false
     /// The broker's Maximum Packet Size, if it has one.
     package var maximumPacket: ByteCount?
+    /// How many unacknowledged messages the broker takes; nil: it does not say, which means 65,535.
+    package var receiveMaximum: Int?
+    /// The best quality of service that it grants.
+    package var maximumQuality = 2
+    package var isRetainAvailable = true
     /// 5, or 4 for MQTT 3.1.1.
     package var protocolVersion: Int32 = 5
+
+    package init() {}
 }
 
 /// Why a connection failed.
@@ -35,6 +42,8 @@ package struct LinkError: Error, Sendable, Equatable, CustomStringConvertible {
         case subscriptionRefused
         case lost
         case silent
+        /// What came in could not be stored.
+        case notStored
         case library
     }
 
@@ -56,7 +65,7 @@ package struct LinkError: Error, Sendable, Equatable, CustomStringConvertible {
     package var isRefusal: Bool {
         switch code {
         case .notAuthorized, .refused, .subscriptionRefused: true
-        case .unreachable, .tls, .lost, .silent, .library: false
+        case .unreachable, .tls, .lost, .silent, .notStored, .library: false
         }
     }
 }

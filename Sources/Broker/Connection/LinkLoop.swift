@@ -18,6 +18,8 @@ struct LinkLoop: Sendable {
     private static let partBytes = 512 << 10
     /// After so many hang-ups in a row the other version of MQTT is tried.
     private static let hangUpsBeforeFallBack = 2
+    /// Between two tries to store what the broker delivers.
+    private static let notStoredPause = Duration.seconds(5)
     /// So long the farewell may wait for its acknowledgements.
     private static let farewellLimit = Duration.milliseconds(1_500)
 
@@ -45,7 +47,9 @@ struct LinkLoop: Sendable {
             observe(failure.error.isRefusal ? .refused(failure.error) : .lost(failure.error))
             // Only the time in which it was of use counts: a slow failure is no health.
             if let ready = failure.readySince, ContinuousClock.now - ready >= settings.soundAfter { backoff.reset() }
-            pause(backoff.next(using: &generator))
+            let delay = backoff.next(using: &generator)
+            // A disk that is well again should not have to wait for a network that was never ill.
+            pause(failure.error.code == .notStored ? min(delay, Self.notStoredPause) : delay)
         }
     }
 
@@ -137,7 +141,7 @@ struct LinkLoop: Sendable {
             queue.open()
             if receive(batch, .last) == .failed {
                 // Dropping the client drops the acknowledgements it has queued; the broker delivers the batch again.
-                throw LinkError(.lost, "The batch could not be stored; the broker will deliver it again")
+                throw LinkError(.notStored, "The batch could not be stored; the broker will deliver it again")
             }
         }
         if isReadable { client.acknowledgeAtOnce() }

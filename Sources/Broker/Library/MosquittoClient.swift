@@ -122,6 +122,18 @@ final class MosquittoClient {
         {
             welcome.maximumPacket = ByteCount(Int(limit))
         }
+        var count: UInt16 = 0
+        if mosquitto_property_read_int16(properties, Int32(MQTT_PROP_RECEIVE_MAXIMUM.rawValue), &count, false) != nil {
+            welcome.receiveMaximum = Int(count)
+        }
+        // Both are there only where the broker takes less than MQTT 5 has.
+        var value: UInt8 = 0
+        if mosquitto_property_read_byte(properties, Int32(MQTT_PROP_MAXIMUM_QOS.rawValue), &value, false) != nil {
+            welcome.maximumQuality = Int(value)
+        }
+        if mosquitto_property_read_byte(properties, Int32(MQTT_PROP_RETAIN_AVAILABLE.rawValue), &value, false) != nil {
+            welcome.isRetainAvailable = value != 0
+        }
         notes.append(.connected(resultCode: result, welcome))
     }
 

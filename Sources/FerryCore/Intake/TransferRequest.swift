@@ -21,6 +21,18 @@ package struct TransferRequest: Sendable, Equatable {
     /// The range of `segments_ttl`.
     package static let segmentsTTLRange = Duration.seconds(300)...Duration.seconds(30 * 86_400)
 
+    /// Whether another `init` says the same. Its signature may be another one: most kinds of keys make a new one each time.
+    package func saysTheSame(as other: TransferRequest) -> Bool {
+        documentText == other.documentText || unsigned == other.unsigned
+    }
+
+    private var unsigned: JSONValue {
+        guard var members = document.object, var firmware = members["firmware"]?.object else { return document }
+        firmware["signature"] = nil
+        members["firmware"] = .object(firmware)
+        return .object(members)
+    }
+
     /// Reads the payload of `init`.
     package init(payload: [UInt8]) throws(FirmwareMetadata.Problem) {
         guard payload.count <= Self.payloadLimit else {

@@ -111,4 +111,12 @@ package struct ReasonCode: RawRepresentable, Sendable, Hashable {
     package static let spoolDamaged = ReasonCode("spool-damaged")
     package static let paused = ReasonCode("paused")
     package static let cancelledByOperator = ReasonCode("cancelled-by-operator")
+
+    /// The words that may stand in a state message once a file is complete.
+    package static let whilePublishing: Set<ReasonCode> = [
+        .cloudUnreachable, .cloudThrottled, .cloudBusy, .cloudRefused, .credentials, .clock, .ticketExpired,
+        .ticketUnusable, .hostNotAllowed, .tls, .uploadBroken, .uploadStalled, .uploadDamaged, .uploadRefused,
+        .linkTooSlow, .outsideWindow, .nameTaken, .versionTaken, .registerUnknown, .registerWindowOver, .needsMetadata,
+        .packageIncomplete, .spoolDamaged, .paused, .cancelledByOperator, .tooLarge,
+    ]
 }

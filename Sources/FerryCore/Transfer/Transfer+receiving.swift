@@ -18,8 +18,15 @@ extension Transfer {
     /// The digests of all bytes as the spool gave them back are known: the file is stored, or it is not the one that was
     /// announced and waits for `abort`.
     ///
-    /// `catalog` tells whether the metadata suffices.
-    package mutating func verified(_ digests: FileDigests, catalog: ProductCatalog, at now: WallTime) {
+    /// - Parameters:
+    ///   - signature: what speaks against its signature, where signatures are checked.
+    ///   - catalog: tells whether the metadata suffices.
+    package mutating func verified(
+        _ digests: FileDigests,
+        signature problem: FirmwareMetadata.Problem? = nil,
+        catalog: ProductCatalog,
+        at now: WallTime
+    ) {
         precondition(state == .receiving && isComplete, "Cannot verify a transfer in \(state)")
         if let expected = expectedSHA256, expected != digests.sha256 {
             reason = Reason(
@@ -28,6 +35,11 @@ extension Transfer {
                 "The stored bytes have the SHA-256 \(digests.sha256), announced was \(expected)",
                 hint: "Send abort, then the file again"
             )
+            return
+        }
+        if let problem {
+            let hint = "Sign the file with a key that intake.allowed-signers names, then send it again"
+            refuse(because: Reason(problem.code, .permanent, problem.text, hint: hint), at: now)
             return
         }
         self.digests = digests
@@ -55,7 +67,7 @@ extension Transfer {
         enter(.expired, because: Reason(.expired, .permanent, text, hint: "Send the file again"), at: now)
     }
 
-    /// A one-shot delivery that is refused leaves a final state, so that its sender can see why.
+    /// What is refused once its bytes are here leaves a final state, so that its sender can see why.
     package mutating func refuse(because reason: Reason, at now: WallTime) {
         precondition(state == .receiving, "Only a transfer that is receiving can be refused")
         received = ByteRanges()

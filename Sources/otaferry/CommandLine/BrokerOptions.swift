@@ -27,8 +27,11 @@ struct BrokerOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "The sender's name in topics.",
-            discussion: "Else OTAFERRY_SENDER, else the user name at the broker, else the login name.",
+            "The sender: who delivers, and whose transfers are meant.",
+            discussion: """
+                For push: else OTAFERRY_SENDER, else the user name at the broker, else the login name. Elsewhere: else \
+                those of all senders.
+                """,
             valueName: "name"
         )
     )
@@ -55,38 +58,53 @@ struct BrokerOptions: ParsableArguments {
     var caFile: String?
 
     @Option(
+        name: .customLong("cert-file"),
+        help: ArgumentHelp(
+            "Certificate in PEM that says who you are, for mqtts. Else OTAFERRY_CERT_FILE.",
+            valueName: "file"
+        ),
+        completion: .file()
+    )
+    var certificateFile: String?
+
+    @Option(
+        name: .customLong("key-file"),
+        help: ArgumentHelp("The certificate's key in PEM. Else OTAFERRY_KEY_FILE.", valueName: "file"),
+        completion: .file()
+    )
+    var keyFile: String?
+
+    @Option(
         name: .customLong("config"),
         help: ArgumentHelp("The agent's configuration file, for what is not said otherwise.", valueName: "file"),
         completion: .file(extensions: ["toml"])
     )
     var configuration: String?
 
-    /// What the options, the environment and the configuration file add up to; where they cannot, says why and ends the
-    /// program.
-    func resolve() throws -> BrokerRoute {
-        let configuration = try readConfiguration()
-        do throws(BrokerRoute.Problem) {
-            return try BrokerRoute(
-                options: self,
-                environment: ProcessInfo.processInfo.environment,
-                configuration: configuration,
-                loginName: Self.loginName
-            )
-        } catch {
-            Console.complain("otaferry: \(error.text)")
-            throw error.exit.code
+    func validate() throws {
+        guard (certificateFile == nil) == (keyFile == nil) else {
+            throw ValidationError("--cert-file and --key-file belong together")
         }
     }
 
+    /// What the options, the environment and the configuration file add up to.
+    func resolve() throws(BrokerRoute.Problem) -> BrokerRoute {
+        try BrokerRoute(
+            options: self,
+            environment: ProcessInfo.processInfo.environment,
+            configuration: try readConfiguration(),
+            loginName: Self.loginName
+        )
+    }
+
     /// A file that was named has to be right; the default one is used where it can be read.
-    private func readConfiguration() throws -> Configuration? {
+    private func readConfiguration() throws(BrokerRoute.Problem) -> Configuration? {
         let loader = ConfigurationLoader(path: configuration, environment: ProcessInfo.processInfo.environment)
         do throws(ConfigurationError) {
             return try loader.load()
         } catch {
             guard configuration != nil else { return nil }
-            ConfigurationOptions.report(error)
-            throw ProgramExit.configuration.code
+            throw BrokerRoute.Problem(text: ConfigurationOptions.text(of: error), exit: .configuration)
         }
     }
 

@@ -47,10 +47,14 @@ struct BrokerRoute: Sendable {
         access = BrokerAccess(transport: Self.transport(address))
         access.username = username
         access.caFile = said(options.caFile, "OTAFERRY_CA_FILE")
+        access.certificateFile = said(options.certificateFile, "OTAFERRY_CERT_FILE")
+        access.keyFile = said(options.keyFile, "OTAFERRY_KEY_FILE")
         if let configuration, broker == nil {
             access.caFile = access.caFile ?? configuration.broker.caFile
-            access.certificateFile = configuration.broker.certFile
-            access.keyFile = configuration.broker.keyFile
+            if access.certificateFile == nil {
+                access.certificateFile = configuration.broker.certFile
+                access.keyFile = configuration.broker.keyFile
+            }
         }
         if let passwordFile { access.password = try Self.password(in: passwordFile) }
 

@@ -42,8 +42,11 @@ struct ConfigurationOptions: ParsableArguments {
     }
 
     /// One line a mistake, and how many there are.
-    static func report(_ error: ConfigurationError) {
+    static func report(_ error: ConfigurationError) { Console.complain(text(of: error)) }
+
+    /// One line a mistake, and how many there are.
+    static func text(of error: ConfigurationError) -> String {
         let count = error.mistakes.count
-        Console.complain("\(error)\n\(count) \(count == 1 ? "mistake" : "mistakes") in the configuration")
+        return "\(error)\n\(count) \(count == 1 ? "mistake" : "mistakes") in the configuration"
     }
 }

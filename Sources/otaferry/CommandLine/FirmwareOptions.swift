@@ -16,7 +16,29 @@ struct FirmwareOptions: ParsableArguments {
 
     @OptionGroup var details: FirmwareDetails
 
-    func check() throws { try details.check() }
+    @Option(
+        help: ArgumentHelp(
+            "Sign the firmware with this key, as ssh-keygen -Y sign -n otaferry does.",
+            discussion: "The private key's file, or its public one where an agent holds the private one.",
+            valueName: "key"
+        ),
+        completion: .file()
+    )
+    var sign: String?
+
+    /// - Parameter files: how many are pushed.
+    func check(files: Int) throws {
+        if sign != nil && details.signature != nil {
+            throw ValidationError("--sign makes what --signature names: one of them is enough")
+        }
+        if files > 1 && details.signature != nil {
+            throw ValidationError("--signature is over one file; --sign signs each")
+        }
+        if files > 1, let said = details.files, said != files {
+            throw ValidationError("--files says \(said), but \(files) files are named")
+        }
+        try details.check(needsFiles: files == 1)
+    }
 
     /// The order for a push.
     func order() throws(SourceFileError) -> PushOrder {
@@ -27,6 +49,8 @@ struct FirmwareOptions: ParsableArguments {
         order.module = details.module
         order.kind = details.type ?? .full
         order.sourceVersion = details.sourceVersion
+        order.package = details.package
+        order.signingKey = sign
         return order
     }
 }
@@ -68,19 +92,25 @@ struct FirmwareDetails: ParsableArguments {
 
     @Option(
         name: .customLong("package"),
-        help: ArgumentHelp("Name of the package that this file is a part of, with --files.", valueName: "id")
+        help: ArgumentHelp("Name of the package that the file is a part of, with --files.", valueName: "id")
     )
     var package: Name?
 
     @Option(help: "How many files the package has.")
     var files: Int?
 
-    func check() throws {
+    /// - Parameter needsFiles: whether a package's name needs the number of its files.
+    func check(needsFiles: Bool = true) throws {
         if type == .delta && sourceVersion == nil { throw ValidationError("--type delta needs --source-version") }
         if let priority, !(-100...100).contains(priority) {
             throw ValidationError("--priority is a number from -100 to 100")
         }
-        if (package == nil) != (files == nil) { throw ValidationError("--package and --files belong together") }
+        if let files, !(1...PushOrder.filesLimit).contains(files) {
+            throw ValidationError("--files is a number from 1 to \(PushOrder.filesLimit)")
+        }
+        if package == nil && files != nil || needsFiles && package != nil && files == nil {
+            throw ValidationError("--package and --files belong together")
+        }
         if let custom { _ = try Self.document(custom) }
     }
 

@@ -8,11 +8,13 @@ struct RemoteOptions: ParsableArguments {
 
     @OptionGroup(title: "Broker") var broker: BrokerOptions
 
+    /// The sender that `--sender` names: for these commands, whose transfers are meant. The environment's is for sending.
+    var namedSender: Name? { broker.sender.flatMap { Name($0) } }
+
     /// Runs `body` with a client; says why when that fails, and ends the program.
     func perform(_ body: (CommandClient) async throws(CommandClient.Failure) -> Void) async throws {
-        let client = CommandClient(route: try broker.resolve())
         do throws(CommandClient.Failure) {
-            try await body(client)
+            try await body(CommandClient(route: try route()))
         } catch {
             if json {
                 Console.say(
@@ -30,6 +32,14 @@ struct RemoteOptions: ParsableArguments {
         }
     }
 
+    private func route() throws(CommandClient.Failure) -> BrokerRoute {
+        do throws(BrokerRoute.Problem) {
+            return try broker.resolve()
+        } catch {
+            throw CommandClient.Failure(exit: error.exit, text: error.text)
+        }
+    }
+
     /// Sends a command about one transfer and says what became of it.
     func command(
         _ verb: String,
@@ -38,7 +48,7 @@ struct RemoteOptions: ParsableArguments {
         done: String
     ) async throws {
         try await perform { (client) throws(CommandClient.Failure) in
-            let address = try await reference.resolve(client)
+            let address = try await reference.resolve(client, sender: namedSender)
             var members = members
             members["sender"] = .string(address.sender.text)
             members["transfer"] = .string(address.id.text)

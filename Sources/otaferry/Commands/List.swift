@@ -2,29 +2,20 @@ import ArgumentParser
 import FerryCore
 import FoundationEssentials
 
-extension TransferState: ExpressibleByArgument {}
-
 /// `otaferry list`: the transfers of a gateway as a table.
 struct List: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "List the transfers of a gateway.",
         discussion: """
-            A state with a star is paused. On a terminal the table fits its width: what matters least is cut or left \
-            out. Elsewhere nothing is cut.
+            All of them, or those of one --sender, --product or --state. A state with a star is paused. On a terminal the \
+            table fits its width: what matters least is cut or left out. Elsewhere nothing is cut.
             """
     )
 
-    @Option(help: "Only those in this state.")
-    var state: TransferState?
+    @OptionGroup var filter: TransferFilter
 
-    @Option(name: .customLong("from"), help: ArgumentHelp("Only those of this sender.", valueName: "sender"))
-    var origin: Name?
-
-    @Option(help: "Only those of this product.")
-    var product: Name?
-
-    @Option(help: ArgumentHelp("At most so many.", valueName: "number"))
-    var limit = 50
+    @Option(help: ArgumentHelp("At most so many; else all.", valueName: "number"))
+    var limit: Int?
 
     @OptionGroup var remote: RemoteOptions
 
@@ -32,7 +23,7 @@ struct List: AsyncParsableCommand {
     private static let pageLimit = 500
 
     func validate() throws {
-        guard limit > 0 else { throw ValidationError("--limit is 1 or more") }
+        guard limit ?? 1 > 0 else { throw ValidationError("--limit is 1 or more") }
     }
 
     func run() async throws {
@@ -51,15 +42,13 @@ struct List: AsyncParsableCommand {
             for line in table.lines(columns: terminal.isInteractive ? terminal.width : nil, terminal: terminal) {
                 Console.say(line)
             }
-            if next != .null { Console.complain("There are more: --limit shows them") }
+            if next != .null { Console.complain("There are more; a higher --limit shows them") }
         }
     }
 
     private func read(_ client: CommandClient) async throws(CommandClient.Failure) -> ([JSONValue], JSONValue) {
-        var filter: [String: JSONValue] = [:]
-        filter["state"] = state.map { .string($0.rawValue) }
-        filter["sender"] = origin.map { .string($0.text) }
-        filter["product"] = product.map { .string($0.text) }
+        let filter = filter.members(sender: remote.namedSender?.text)
+        let limit = limit ?? .max
         var states: [JSONValue] = []
         var next = JSONValue.null
         repeat {

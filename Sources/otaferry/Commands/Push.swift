@@ -6,13 +6,16 @@ import Threads
 
 extension PushGoal: ExpressibleByArgument {}
 
-/// `otaferry push`: delivers a file and watches it on its way to the cloud.
+/// `otaferry push`: delivers files and watches them on their way to the cloud.
 struct Push: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Send a firmware file to a gateway's agent and watch it on its way to the cloud.",
+        abstract: "Send firmware to a gateway's agent and watch it on its way to the cloud.",
         discussion: """
+            Several files become one firmware: a package of up to 20 files, whose names have at most 32 characters.
+
             The transfer's id comes from the file's content, product and version: the same command again goes on where \
-            the last one stopped, and does nothing for a firmware that is registered already.
+            the last one stopped, and does nothing for a firmware that is registered already. It goes on by itself when \
+            the broker or the agent comes back after it was away. Ctrl-C ends the command, never the transfer.
 
             Ends with 0 when the goal is reached. Ends with 1 when the transfer failed or is held for a person, and says \
             why; with --time-limit it waits for that person as long, and ends with 75 when the time is over or with \
@@ -20,14 +23,14 @@ struct Push: AsyncParsableCommand {
             """
     )
 
-    @Argument(help: "The firmware.", completion: .file())
-    var file: String
+    @Argument(help: ArgumentHelp("The firmware; several files are a package.", valueName: "file"), completion: .file())
+    var files: [String]
 
     @OptionGroup(title: "Firmware") var firmware: FirmwareOptions
 
     @Option(
         help: ArgumentHelp(
-            "How far to wait: stored (durable on the gateway) or registered (in the cloud, the default).",
+            "How far to wait: stored (durable on the gateway) to registered (in the cloud, the default).",
             valueName: "state"
         )
     )
@@ -61,25 +64,24 @@ struct Push: AsyncParsableCommand {
     @OptionGroup(title: "Broker") var broker: BrokerOptions
 
     func validate() throws {
-        guard !detach || until != .registered else {
-            throw ValidationError("--detach and --until registered exclude each other")
+        if detach, let until, until != .stored {
+            throw ValidationError("--detach and --until \(until.rawValue) exclude each other")
         }
-        try firmware.check()
+        try firmware.check(files: files.count)
     }
 
     func run() async throws {
         let environment = ProcessInfo.processInfo.environment
         let terminal = Terminal.standardOutput(environment: environment)
         let display = PushDisplay(mode: json ? .json : terminal.isInteractive ? .bar(terminal) : .lines)
-        let route = try broker.resolve()
-        let order = try makeOrder()
-        let path = file
+        let (route, order) = try prepare(terminal)
+        let paths = files
         Interruption.watch()
         let ending = await withCheckedContinuation { continuation in
             // Reading a file and drawing may block: not on the cooperative pool.
             let thread = NamedThread.start(name: "push") {
                 continuation.resume(
-                    returning: PushSession.run(path: path, order: order, route: route, display: display)
+                    returning: PushSession.run(paths: paths, order: order, route: route, display: display)
                 )
             }
             thread?.detach()
@@ -92,16 +94,20 @@ struct Push: AsyncParsableCommand {
         guard ending.ending.exit == .done else { throw ending.ending.exit.code }
     }
 
-    private func makeOrder() throws -> PushOrder {
-        do throws(SourceFileError) {
+    /// Where it goes and what it is; what is wrong with that is said, and ends the program.
+    private func prepare(_ terminal: Terminal) throws -> (BrokerRoute, PushOrder) {
+        do {
             var order = try firmware.order()
             order.goal = until ?? (detach ? .stored : .registered)
             order.timeLimit = timeLimit
             order.mustResume = resume
             if let segment { order.segment = segment }
-            return order
-        } catch {
-            Console.complain("otaferry: \(error.text)")
+            return (try broker.resolve(), order)
+        } catch let error as BrokerRoute.Problem {
+            report(PushDriver.Ending(error.exit, error.text), terminal)
+            throw error.exit.code
+        } catch let error as SourceFileError {
+            report(PushDriver.Ending(.usage, error.text), terminal)
             throw ProgramExit.usage.code
         }
     }
@@ -115,7 +121,8 @@ struct Push: AsyncParsableCommand {
                 ]).text
             )
         } else if ending.exit == .done {
-            Console.say(terminal.colored(ending.text, .green))
+            let isForPerson = terminal.isInteractive
+            Console.say(isForPerson ? PushDisplay.marked(ending.text, .success, terminal) : ending.text)
             if !ending.hint.isEmpty { Console.complain(ending.hint) }
         } else {
             Console.complain("otaferry: \(ending.text)")

@@ -12,12 +12,19 @@ struct Run: AsyncParsableCommand {
 
     @OptionGroup var options: ConfigurationOptions
 
+    @Flag(help: "Log in JSON; the same as --set log.format=json.")
+    var json = false
+
     func run() async throws {
+        var options = options
+        if json { options.settings.append("log.format=json") }
         let configuration = try options.loadOrExit()
         let environment = ProcessInfo.processInfo.environment
         let style = LogStyle(configuration.log.format, environment: environment)
         let level = configuration.log.level
-        LoggingSystem.bootstrap { _ in StandardErrorLog(level: level, style: style) }
+        // Only where standard error leads to the journal too: what is asked for with log.format elsewhere is lines.
+        let journal = environment["JOURNAL_STREAM"] == nil ? nil : JournalSocket()
+        LoggingSystem.bootstrap { _ in StandardErrorLog(level: level, style: style, journal: journal) }
         let agent = FerryAgent(
             configuration: configuration,
             environment: environment,

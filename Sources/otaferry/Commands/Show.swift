@@ -11,7 +11,7 @@ struct Show: AsyncParsableCommand {
 
     func run() async throws {
         try await remote.perform { (client) throws(CommandClient.Failure) in
-            let address = try await transfer.reference.resolve(client)
+            let address = try await transfer.reference.resolve(client, sender: remote.namedSender)
             let result = try await client.call(
                 "get",
                 ["sender": .string(address.sender.text), "transfer": .string(address.id.text)]

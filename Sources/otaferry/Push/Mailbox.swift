@@ -41,19 +41,36 @@ final class Mailbox: Sendable {
 
 /// Ctrl-C and its kin, noted instead of ending the program at once.
 enum Interruption {
-    private static let isNoted = Atomic<Bool>(false)
+    private static let count = Atomic<Int>(0)
+    private static let isSuspensionNoted = Atomic<Bool>(false)
 
     /// From now on SIGINT, SIGTERM and SIGHUP are noted. A second one ends the program.
     static func watch() {
         // Touched here, so that the handler finds it made.
-        isNoted.store(false, ordering: .relaxed)
+        count.store(0, ordering: .relaxed)
         for number in [SIGINT, SIGTERM, SIGHUP] {
             signal(number) { number in
-                Interruption.isNoted.store(true, ordering: .relaxed)
+                Interruption.count.add(1, ordering: .relaxed)
                 signal(number, SIG_DFL)
             }
         }
     }
 
-    static var isRequested: Bool { isNoted.load(ordering: .relaxed) }
+    /// The same for a command that has changed the terminal and has to bring it back: an impatient second press must not
+    /// end it in the middle of that, a fourth does. Ctrl-Z is noted too.
+    static func watchOnScreen() {
+        count.store(0, ordering: .relaxed)
+        isSuspensionNoted.store(false, ordering: .relaxed)
+        for number in [SIGINT, SIGTERM, SIGHUP] {
+            signal(number) { number in
+                if Interruption.count.add(1, ordering: .relaxed).newValue >= 3 { signal(number, SIG_DFL) }
+            }
+        }
+        signal(SIGTSTP) { _ in Interruption.isSuspensionNoted.store(true, ordering: .relaxed) }
+    }
+
+    static var isRequested: Bool { count.load(ordering: .relaxed) > 0 }
+
+    /// Whether Ctrl-Z was pressed since this was last asked.
+    static func takeSuspension() -> Bool { isSuspensionNoted.exchange(false, ordering: .relaxed) }
 }

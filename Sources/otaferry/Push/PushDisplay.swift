@@ -12,7 +12,17 @@ struct PushDisplay {
     private let mode: Mode
     private var shown: ProgressLine?
     private var shownAt = Duration.zero
-    private var hasOpenLine = false
+    /// What stands on the open line: its columns, and the width of the terminal then; nil where none is open.
+    private var open: (columns: Int, width: Int)?
+
+    /// What a line that stays is about.
+    enum Kind {
+        case plain
+        /// A stage is behind us.
+        case success
+        /// A person should know.
+        case attention
+    }
 
     /// A bar is drawn at most ten times a second, a line of progress written every 5 seconds, an object every second.
     private var interval: Duration {
@@ -27,6 +37,7 @@ struct PushDisplay {
 
     /// Takes the newest figures; shows them when the phase or its note changed or it is time.
     mutating func update(_ line: ProgressLine, at now: Duration) {
+        if case .bar(let terminal) = mode, let open, open.width != terminal.width, let shown { draw(shown, terminal) }
         let isNew = line.phase != shown?.phase || line.note != shown?.note
         guard isNew || line != shown && now - shownAt >= interval else { return }
         shown = line
@@ -48,14 +59,23 @@ struct PushDisplay {
     }
 
     /// A line that stays: what was reached, or what a person should know.
-    mutating func note(_ text: String, _ color: Terminal.Color? = nil) {
+    mutating func note(_ text: String, _ kind: Kind = .plain) {
         switch mode {
         case .bar(let terminal):
-            clear()
-            Terminal.write((color.map { terminal.colored(text, $0) } ?? text) + "\n")
+            // In one go, so that nothing flickers.
+            Terminal.write(clearing(terminal) + Self.marked(text, kind, terminal) + "\n")
             if let shown { draw(shown, terminal) }
         case .lines: say(text)
         case .json: say(JSONValue.object(["event": "note", "text": .string(text)]).text)
+        }
+    }
+
+    /// A text with a sign before it that says how it is meant, cut by nothing: it may wrap.
+    static func marked(_ text: String, _ kind: Kind, _ terminal: Terminal) -> String {
+        switch kind {
+        case .plain: text
+        case .success: terminal.colored(terminal.isUnicode ? "✓" : "+", .green) + " " + text
+        case .attention: terminal.colored("! " + text, .yellow)
         }
     }
 
@@ -69,24 +89,32 @@ struct PushDisplay {
 
     /// Takes the bar away; the last call.
     mutating func finish() {
-        clear()
+        if case .bar(let terminal) = mode {
+            let text = clearing(terminal)
+            if !text.isEmpty { Terminal.write(text) }
+        }
         shown = nil
     }
 
     private func say(_ text: String) { Terminal.write(text + "\n") }
 
     private mutating func draw(_ line: ProgressLine, _ terminal: Terminal) {
-        // One column less, so that no terminal wraps the line.
-        let text = line.text(columns: terminal.width - 1, isUnicode: terminal.isUnicode)
-        let color: Terminal.Color = line.note.isEmpty ? .cyan : .yellow
-        // Carriage return, text, erase to the end of the line.
-        Terminal.write("\r" + terminal.colored(text, color) + "\u{1B}[K")
-        hasOpenLine = true
+        let width = terminal.width
+        // Two columns less, so that no terminal wraps the line, also with the ^C that it shows behind it.
+        let text = line.text(columns: width - 2, isUnicode: terminal.isUnicode)
+        let color: Terminal.Color = line.note.isEmpty || line.isTransient ? .cyan : .yellow
+        let back = open.map { $0.width > width ? clearing(terminal) : "\r" } ?? ""
+        // Text, then erase to the end of the line.
+        Terminal.write(back + terminal.colored(text, color) + "\u{1B}[K")
+        open = (ColumnText.width(text), width)
     }
 
-    private mutating func clear() {
-        guard hasOpenLine else { return }
-        Terminal.write("\r\u{1B}[K")
-        hasOpenLine = false
+    /// What takes the open line away. In a window that became narrower, a terminal has broken it into several.
+    private mutating func clearing(_ terminal: Terminal) -> String {
+        guard let last = open else { return "" }
+        open = nil
+        let width = max(1, terminal.width)
+        let rows = last.width > width ? max(0, last.columns - 1) / width : 0
+        return (rows > 0 ? "\u{1B}[\(rows)A" : "") + "\r\u{1B}[J"
     }
 }

@@ -1,90 +1,157 @@
 import FerryCore
 
-/// What an answer or a state means for the push: that it goes on, or how it ends.
+/// What answers and states mean for the push: that it goes on, or how it ends.
 extension PushDriver {
-    /// Whether the delivery or the transfer has come to an end.
+    /// Whether the push has come to an end.
     func judge() -> Ending? {
-        switch machine.phase {
-        case .away, .opening, .open: return nil
-        case .refused(let refusal): return refused(refusal)
-        case .delivered(let state): return judge(latest ?? TransferStatus(state: state, seq: 0))
+        var reached: [TransferStatus] = []
+        for index in deliveries.indices {
+            switch deliveries[index].machine.phase {
+            case .away, .opening, .open: continue
+            case .refused(let refusal):
+                if let ending = refused(refusal, index) { return ending }
+            case .delivered(let state):
+                let status = deliveries[index].latest ?? TransferStatus(state: state, seq: 0)
+                switch judge(status, index) {
+                case .goesOn: continue
+                case .reached: reached.append(status)
+                case .ended(let ending): return ending
+                }
+            }
         }
+        tellUpload()
+        guard reached.count == deliveries.count, let last = reached.last else { return nil }
+        let held = reached.first { $0.state == .held }?.reason
+        return Ending(
+            .done,
+            reachedText(reached.first { $0.state != .registered } ?? last),
+            hint: held.map { ColumnText.printable(PushHints.sentences([$0.text, $0.hint])) } ?? ""
+        )
     }
 
-    private func refused(_ refusal: SendingMachine.Refusal) -> Ending? {
+    private func refused(_ refusal: SendingMachine.Refusal, _ index: Int) -> Ending? {
         let isTemporary = [.noRoom, .tooManyTransfers].contains(refusal.reason)
         if isTemporary && task.order.timeLimit != nil {
-            guard let since = refusedAt else {
-                refusedAt = now
-                display.note("Refused for now: \(ColumnText.printable(refusal.text))", .yellow)
+            guard let since = deliveries[index].refusedAt else {
+                deliveries[index].refusedAt = now
+                display.note("Refused for now: \(ColumnText.printable(refusal.text))", .attention)
                 return nil
             }
             guard now - since >= Self.refusalPause else { return nil }
-            refusedAt = nil
-            machine = Self.machine(for: task)
-            if isConnected && isAgentOnline { machine.agentReached() }
+            deliveries[index].refusedAt = nil
+            deliveries[index].beginAnew()
+            if isConnected && isAgentOnline { reachAgent() }
             return nil
         }
         let text = ColumnText.printable(refusal.text)
         return Ending(
             refusal.reason == .notAllowed ? .notAllowed : .failed,
-            "Refused (\(refusal.reason.rawValue))\(text.isEmpty ? "" : ": \(text)")",
-            hint: PushHints.hint(for: refusal.reason, address: task.address)
+            name(index) + "Refused (\(refusal.reason.rawValue))\(text.isEmpty ? "" : ": \(text)")",
+            hint: PushHints.hint(for: refusal.reason, address: deliveries[index].file.address)
         )
     }
 
-    private func judge(_ status: TransferStatus) -> Ending? {
-        announce(status)
+    private enum Judgement {
+        case goesOn
+        case reached
+        case ended(Ending)
+    }
+
+    private func judge(_ status: TransferStatus, _ index: Int) -> Judgement {
+        announce(status, index)
         switch task.order.goal.verdict(on: status.state, because: status.reason?.code) {
-        case .goesOn: return nil
-        case .reached:
-            let hint = status.state == .held ? status.reason.map { PushHints.sentences([$0.text, $0.hint]) } ?? "" : ""
-            return Ending(.done, reachedText(status), hint: ColumnText.printable(hint))
-        case .needsPerson where task.order.timeLimit != nil: return nil
+        case .goesOn: return .goesOn
+        case .reached: return .reached
+        case .needsPerson where task.order.timeLimit != nil: return .goesOn
         case .needsPerson, .failed:
+            let address = deliveries[index].file.address
             guard let reason = status.reason else {
                 // The acknowledgement came first; the state message with the reason is behind it.
-                let since = endedAt ?? now
-                endedAt = since
-                guard now - since >= Self.reasonPatience else { return nil }
-                return Ending(
-                    .failed,
-                    "The transfer is \(status.state.rawValue)",
-                    hint: "otaferry show \(task.address) tells why"
+                let since = deliveries[index].endedAt ?? now
+                deliveries[index].endedAt = since
+                guard now - since >= Self.reasonPatience else { return .goesOn }
+                return .ended(
+                    Ending(
+                        .failed,
+                        name(index) + "The transfer is \(status.state.rawValue)",
+                        hint: "otaferry show \(address) tells why"
+                    )
                 )
             }
-            return Ending(
-                .failed,
-                "The transfer is \(status.state.rawValue) (\(reason.code.rawValue)): "
-                    + ColumnText.printable(reason.text),
-                hint: PushHints.hint(for: status, address: task.address)
+            return .ended(
+                Ending(
+                    .failed,
+                    name(index) + "The transfer is \(status.state.rawValue) (\(reason.code.rawValue)): "
+                        + ColumnText.printable(reason.text),
+                    hint: PushHints.hint(for: status, address: address)
+                )
             )
         }
     }
 
-    private func announce(_ status: TransferStatus) {
-        guard announced?.state != status.state || announced?.reason != status.reason else { return }
-        let isFirst = announced == nil
-        announced = status
+    /// Which file is meant, where there are several.
+    private func name(_ index: Int) -> String {
+        deliveries.count == 1 ? "" : ColumnText.printable(deliveries[index].file.source.name) + ": "
+    }
+
+    // MARK: - What a person is told on the way
+
+    private func announce(_ status: TransferStatus, _ index: Int) {
+        let former = deliveries[index].announced
+        guard former?.state != status.state || former?.reason != status.reason else { return }
+        deliveries[index].announced = status
+        let delivery = deliveries[index]
+        let address = delivery.file.address
         display.object([
-            "event": "state", "id": .string(task.address.id.text), "sender": .string(task.address.sender.text),
+            "event": "state", "id": .string(address.id.text), "sender": .string(address.sender.text),
             "state": .string(status.state.rawValue), "reason": status.reason?.json ?? .null,
             "firmware_id": .text(status.firmwareID),
         ])
-        guard isFirst && !display.isForPrograms && !status.state.isFinal else { return }
-        if hasSent {
-            let size = ByteCount(rawValue: task.source.size)
-            display.note("\(size) received as \(task.address) in \(ColumnText.clock(now))", .green)
+        guard former == nil && !display.isForPrograms && !status.state.isFinal else { return }
+        let name = deliveries.count == 1 ? nil : ColumnText.printable(delivery.file.source.name)
+        if delivery.hasSent {
+            let time = now - (delivery.begunAt ?? .zero)
+            let size = ByteCount(rawValue: delivery.size)
+            let what = name.map { "\($0), \(size)" } ?? "\(size)"
+            display.note("\(what) received as \(address) in \(ColumnText.clock(time))", .success)
         } else {
-            display.note("The gateway has this file already, as \(task.address)", .green)
+            display.note("The gateway has \(name ?? "this file") already, as \(address)", .success)
         }
     }
 
+    /// Once the cloud has every byte.
+    private func tellUpload() {
+        guard !hasToldUpload, let begun = deliveries.compactMap(\.uploadBegunAt).min(),
+            deliveries.allSatisfy({ $0.state == .registering || $0.state == .registered })
+        else { return }
+        hasToldUpload = true
+        guard !display.isForPrograms else { return }
+        let size = ByteCount(rawValue: deliveries.reduce(0) { $0 + $1.size })
+        display.note("\(size) uploaded in \(ColumnText.clock(now - begun))", .success)
+    }
+
     private func reachedText(_ status: TransferStatus) -> String {
-        let what = "\(task.order.product) \(task.order.version)"
-        guard status.state == .registered else { return "\(what) is \(status.state.rawValue) as \(task.address)" }
+        let files = deliveries.count == 1 ? "" : " (\(deliveries.count) files)"
+        let what = "\(task.order.product) \(task.order.version)\(files)"
+        guard status.state == .registered else {
+            let address = deliveries.count == 1 ? " as \(deliveries[0].file.address)" : ""
+            return "\(what) is \(status.state.rawValue)\(address)"
+        }
         let id = status.firmwareID.map { " as \(ColumnText.printable($0))" } ?? ""
-        let isNews = hasSent || progress.hasSeenPublishing
+        let isNews = deliveries.contains { $0.hasSent || $0.wasSeenOpen }
         return isNews ? "\(what) is registered\(id)" : "\(what) was registered before\(id)"
+    }
+
+    // MARK: - Leaving early
+
+    func interrupted() -> Ending { Ending(.notYet, "Interrupted", hint: leavingHint) }
+
+    /// What becomes of it when nobody watches any more.
+    var leavingHint: String {
+        guard deliveries.allSatisfy(\.isDelivered) else { return "The same command goes on where it stopped" }
+        guard deliveries.count == 1 else {
+            return "The gateway has the files and goes on by itself; otaferry watch shows it"
+        }
+        return "The gateway has the file and goes on by itself; otaferry watch \(deliveries[0].file.address) shows it"
     }
 }

@@ -1,17 +1,17 @@
 import Broker
 import FerryCore
 
-/// Delivers one file and watches it on its way to the cloud; runs on a thread of its own and may block there.
+/// Delivers the files of a push, one after the other, and watches them on their way to the cloud; runs on a thread of its
+/// own and may block there.
 ///
 /// What to send is decided by `SendingMachine`, what a state means by `PushGoal`; here both meet the connection, the
-/// file and the screen.
+/// files and the screen.
 final class PushDriver {
     /// What one push needs.
     struct Task: Sendable {
         var order: PushOrder
-        var source: FirmwareSource
-        var digest: Digest
-        var address: TransferAddress
+        /// In the order in which they are sent.
+        var files: [PushFile]
         var route: BrokerRoute
     }
 
@@ -41,7 +41,7 @@ final class PushDriver {
     private static let watchInterval = Duration.seconds(15)
     /// … and this often where the broker does not let us read states.
     private static let blindWatchInterval = Duration.seconds(2)
-    /// Connecting and asking are shown when they take longer.
+    /// What lasts for a blink is not shown.
     private static let transientPatience = Duration.milliseconds(700)
     /// A sender that was refused for want of room tries again this often, where a time limit allows.
     static let refusalPause = Duration.seconds(5)
@@ -50,57 +50,49 @@ final class PushDriver {
     let link: BrokerLink
     let mailbox: Mailbox
     var display: PushDisplay
-    private let topics: PushTopics
+    private let statusTopic: String
+    /// Which file an incoming topic is about.
+    private let indexes: [String: Int]
 
-    var machine: SendingMachine
-    var latest: TransferStatus?
-    var progress: PushProgress
+    var deliveries: [Delivery]
+    private var progress = PushProgress()
     private let started = ContinuousClock.now
 
-    var isConnected = false
+    private(set) var isConnected = false
     private var connectedAt: Duration?
     private var agentState: String?
     /// What hinders the agent as a whole, by its status.
     private var agentProblem: String?
     private var hasHeardAgent = false
-    private var hasAskedForOld = false
     private var handedOver: [Int64: Int] = [:]
     private var handedOverBytes = 0
-    var endedAt: Duration?
-    var refusedAt: Duration?
-    private var lastAsked = Duration.zero
-    var announced: TransferStatus?
     private var transientSince: Duration?
-    var hasSent = false
-    private var hasSeenState = false
-
-    /// The receipt of everything but segments.
-    private static let controlReceipt: Int64 = -1
+    var hasToldUpload = false
 
     init(task: Task, link: BrokerLink, mailbox: Mailbox, display: PushDisplay) {
         self.task = task
         self.link = link
         self.mailbox = mailbox
         self.display = display
-        topics = PushTopics(root: task.route.root, address: task.address)
-        machine = Self.machine(for: task)
-        progress = PushProgress(size: task.source.size)
+        let root = task.route.root
+        statusTopic = PushTopics.status(root: root)
+        deliveries = task.files.map { Delivery($0, root: root, segment: task.order.segment) }
+        var indexes: [String: Int] = [:]
+        for (index, delivery) in deliveries.enumerated() {
+            for topic in delivery.topics.incoming { indexes[topic] = index }
+        }
+        self.indexes = indexes
     }
 
-    static func machine(for task: Task) -> SendingMachine {
-        var limits = SendingMachine.Limits()
-        limits.segment = task.order.segment
-        return SendingMachine(size: task.source.size, limits: limits)
-    }
+    /// The file that is sent now: the first that is not settled.
+    private var current: Int? { deliveries.firstIndex { !$0.isSettled } }
 
     var now: Duration { ContinuousClock.now - started }
 
     /// Runs to the end.
     func run() -> Ending {
         while true {
-            if Interruption.isRequested {
-                return Ending(.notYet, "Interrupted", hint: "The same command goes on where it stopped")
-            }
+            if Interruption.isRequested { return interrupted() }
             for item in mailbox.take(waiting: .milliseconds(100)) {
                 if let ending = take(item) { return ending }
             }
@@ -140,7 +132,7 @@ final class PushDriver {
         agentState = nil
         handedOver = [:]
         handedOverBytes = 0
-        machine.agentLost()
+        loseAgent()
         guard !wasConnected else { return nil }
         guard task.order.timeLimit == nil else { return nil }
         return Ending(
@@ -159,33 +151,34 @@ final class PushDriver {
     }
 
     private func take(_ message: InboundMessage) -> Ending? {
+        guard message.topic != statusTopic else {
+            takeStatus(message.payload)
+            return nil
+        }
+        guard let index = indexes[message.topic] else { return nil }
         switch message.topic {
-        case topics.status:
-            let before = isAgentOnline
-            let status = try? JSONValue(parsing: message.payload)
-            agentState = status?["state"]?.string
-            agentProblem = status?["problems"]?.array?.first?["text"]?.string
-            if isAgentOnline && !before && isConnected { reachAgent() }
-            if !isAgentOnline && before { machine.agentLost() }
-        case topics.state:
-            // In the order in which the agent said it. What the broker kept of another spool comes first, and the
-            // agent's own answer corrects it.
-            guard let status = TransferStatus(payload: message.payload) else { return nil }
-            latest = status
-            hasSeenState = true
-        case topics.progress:
-            if let json = try? JSONValue(parsing: message.payload) { progress.note(json, at: now) }
-        case topics.acknowledgement:
-            guard let ack = Acknowledgement(payload: message.payload) else { return nil }
-            return take(ack)
-        default: break
+        case deliveries[index].topics.state:
+            if let status = TransferStatus(payload: message.payload) { deliveries[index].take(status, at: now) }
+        case deliveries[index].topics.progress:
+            if let json = try? JSONValue(parsing: message.payload) { deliveries[index].take(progress: json) }
+        default:
+            if let ack = Acknowledgement(payload: message.payload) { return take(ack, index) }
         }
         return nil
     }
 
-    private func take(_ ack: Acknowledgement) -> Ending? {
+    private func takeStatus(_ payload: [UInt8]) {
+        let before = isAgentOnline
+        let status = try? JSONValue(parsing: payload)
+        agentState = status?["state"]?.string
+        agentProblem = status?["problems"]?.array?.first?["text"]?.string
+        if isAgentOnline && !before && isConnected { reachAgent() }
+        if !isAgentOnline && before { loseAgent() }
+    }
+
+    private func take(_ ack: Acknowledgement, _ index: Int) -> Ending? {
         hasHeardAgent = true
-        if task.order.mustResume && !hasAskedForOld {
+        if task.order.mustResume && index == 0 && !deliveries[index].hasAskedForOld {
             guard ack.state != nil else {
                 return Ending(
                     .failed,
@@ -193,20 +186,21 @@ final class PushDriver {
                     hint: "Without --resume the file is sent from its beginning"
                 )
             }
-            hasAskedForOld = true
-            machine.agentReached()
+            deliveries[index].hasAskedForOld = true
+            deliveries[index].machine.agentReached()
             return nil
         }
-        machine.acknowledged(ack, at: now)
-        if case .delivered(let state) = machine.phase, latest?.state != state {
-            latest = TransferStatus(state: state, seq: ack.seq)
-        }
+        let wasSettled = deliveries[index].isSettled
+        deliveries[index].take(ack, at: now)
+        // The next one's turn.
+        if !wasSettled && deliveries[index].isSettled && isConnected && isAgentOnline { reachAgent() }
         return nil
     }
 
     /// The broker's word about one message.
     private func acknowledged(_ receipt: Int64, _ code: Int32) -> Ending? {
         if let bytes = handedOver.removeValue(forKey: receipt) { handedOverBytes -= bytes }
+        let segment = Self.segment(of: receipt)
         switch code {
         case 0x87:
             return Ending(
@@ -217,9 +211,9 @@ final class PushDriver {
             )
         case 0x10:
             if !hasHeardAgent && task.order.timeLimit == nil { return noAgent() }
-            if receipt >= 0 { machine.segmentDropped(receipt, at: now) }
-        case 0x95: if receipt >= 0 { machine.segmentTooLarge(receipt) }
-        case 0x80...: if receipt >= 0 { machine.segmentDropped(receipt, at: now) }
+            if let segment { deliveries[segment.index].machine.segmentDropped(segment.order, at: now) }
+        case 0x95: if let segment { deliveries[segment.index].machine.segmentTooLarge(segment.order) }
+        case 0x80...: if let segment { deliveries[segment.index].machine.segmentDropped(segment.order, at: now) }
         default: break
         }
         return nil
@@ -235,56 +229,75 @@ final class PushDriver {
 
     var isAgentOnline: Bool { agentState == "online" || agentState == "degraded" }
 
-    private func reachAgent() {
-        if task.order.mustResume && !hasAskedForOld {
-            publish("query", [])
+    func reachAgent() {
+        guard let current else { return }
+        deliveries[current].begunAt = deliveries[current].begunAt ?? now
+        if task.order.mustResume && current == 0 && !deliveries[current].hasAskedForOld {
+            publish("query", [], current)
         } else {
-            machine.agentReached()
+            deliveries[current].machine.agentReached()
         }
+    }
+
+    private func loseAgent() {
+        for index in deliveries.indices { deliveries[index].machine.agentLost() }
     }
 
     // MARK: - What goes out
 
     private func pump() throws(SourceFileError) {
-        while handedOverBytes < Self.handedOverLimit, let action = machine.next(at: now) {
+        guard let current else { return }
+        while handedOverBytes < Self.handedOverLimit, let action = deliveries[current].machine.next(at: now) {
+            let file = deliveries[current].file
             switch action {
-            case .initialize:
-                let document = task.order.document(
-                    name: task.source.name,
-                    size: task.source.size,
-                    digest: task.digest
-                )
-                publish("init", document.encoded)
-            case .send(let order, let range): try send(order, range)
-            case .finish: publish("fin/\(task.source.size)/\(task.digest)", [])
-            case .query: publish("query", [])
-            case .abort: publish("abort", [])
+            case .initialize: publish("init", file.document.encoded, current)
+            case .send(let order, let range): try send(order, range, current)
+            case .finish: publish("fin/\(file.source.size)/\(file.digest)", [], current)
+            case .query: publish("query", [], current)
+            case .abort: publish("abort", [], current)
             }
         }
     }
 
-    private func send(_ order: Int64, _ range: Range<Int64>) throws(SourceFileError) {
-        hasSent = true
-        let bytes = try task.source.read(range)
+    private func send(_ order: Int64, _ range: Range<Int64>, _ index: Int) throws(SourceFileError) {
+        deliveries[index].hasSent = true
+        let bytes = try deliveries[index].file.source.read(range)
+        let receipt = Self.receipt(index, order)
         let message = OutboundMessage(
-            topic: "\(topics.intake)/\(range.lowerBound)",
+            topic: "\(deliveries[index].topics.intake)/\(range.lowerBound)",
             payload: bytes,
-            receipt: order
+            receipt: receipt
         )
         guard link.publish(message) else {
             // The connection is gone; its own word of it is on the way.
-            machine.segmentDropped(order, at: now)
+            deliveries[index].machine.segmentDropped(order, at: now)
             return
         }
-        handedOver[order] = bytes.count
+        handedOver[receipt] = bytes.count
         handedOverBytes += bytes.count
     }
 
     /// A message that is refused here is sent again after the next connection, or when the agent keeps silent.
-    private func publish(_ step: String, _ payload: [UInt8]) {
+    private func publish(_ step: String, _ payload: [UInt8], _ index: Int) {
         link.publish(
-            OutboundMessage(topic: "\(topics.intake)/\(step)", payload: payload, receipt: Self.controlReceipt)
+            OutboundMessage(
+                topic: "\(deliveries[index].topics.intake)/\(step)",
+                payload: payload,
+                receipt: Self.controlReceipt
+            )
         )
+    }
+
+    /// The receipt of everything but segments.
+    private static let controlReceipt: Int64 = -1
+    /// The files of a push are few, their segments many.
+    private static let orderBits: Int64 = 48
+
+    private static func receipt(_ index: Int, _ order: Int64) -> Int64 { Int64(index) << orderBits | order }
+
+    private static func segment(of receipt: Int64) -> (index: Int, order: Int64)? {
+        guard receipt >= 0 else { return nil }
+        return (Int(receipt >> orderBits), receipt & (1 << orderBits - 1))
     }
 
     // MARK: - Time
@@ -292,17 +305,22 @@ final class PushDriver {
     private func checkTimes() -> Ending? {
         if let limit = task.order.timeLimit, now >= limit {
             if !hasHeardAgent { return isConnected ? noAgent() : unreachable() }
-            return Ending(.notYet, "The time limit came first", hint: "The same command goes on where it stopped")
+            return Ending(.notYet, "The time limit came first", hint: leavingHint)
         }
         if isConnected, let connectedAt, !hasHeardAgent {
-            if agentState == nil, now - connectedAt >= Self.statusPatience, machine.phase == .away { reachAgent() }
+            if agentState == nil, now - connectedAt >= Self.statusPatience, let current,
+                deliveries[current].machine.phase == .away
+            {
+                reachAgent()
+            }
             if now - connectedAt >= Self.agentPatience && task.order.timeLimit == nil { return noAgent() }
         }
-        if case .delivered = machine.phase, isConnected,
-            now - lastAsked >= (hasSeenState ? Self.watchInterval : Self.blindWatchInterval)
-        {
-            lastAsked = now
-            publish("query", [])
+        guard isConnected else { return nil }
+        for index in deliveries.indices where deliveries[index].isDelivered {
+            let interval = deliveries[index].hasSeenState ? Self.watchInterval : Self.blindWatchInterval
+            guard now - deliveries[index].askedAt >= interval else { continue }
+            deliveries[index].askedAt = now
+            publish("query", [], index)
         }
         return nil
     }
@@ -312,15 +330,12 @@ final class PushDriver {
     }
 
     private func showProgress() {
-        let line = progress.line(
-            machine: machine,
-            status: latest,
+        let surroundings = PushProgress.Surroundings(
             isConnected: isConnected,
             isAgentAway: connectedAt != nil && !isAgentOnline && agentState != nil,
-            agentProblem: agentProblem,
-            at: now
+            agentProblem: agentProblem
         )
-        // What lasts for a blink needs no words.
+        let line = progress.line(deliveries, surroundings, at: now)
         let since = line.isTransient ? transientSince ?? now : nil
         transientSince = since
         guard since.map({ now - $0 >= Self.transientPatience }) ?? true else { return }

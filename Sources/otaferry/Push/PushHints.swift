@@ -14,7 +14,8 @@ enum PushHints {
         case .versionExists: "Other bytes carry this version already; a new firmware needs a new version"
         case .badSuffix: "Name the file *.bin, .dav, .apk, .tar, .gz, .tar.gz, .zip or .gzip"
         case .checksumMismatch: "The bytes were damaged twice on their way, or the file changed while it was sent"
-        case .badSignature: "--signature names a file made with ssh-keygen -Y sign -n otaferry"
+        case .badSignature:
+            "--sign KEY signs the firmware; the gateway's intake.allowed-signers names the keys and their senders"
         default: ""
         }
     }

@@ -1,77 +1,118 @@
 import FerryCore
 
-/// Turns what is known of a push into the line that shows it.
+/// Turns what is known of a push into the line that shows it: all files together.
 struct PushProgress {
-    private let size: Int64
     private var meter = RateMeter()
-    private var upload: (sent: Int64, rate: Double?, remaining: Duration?)?
-    /// Whether an upload was seen under way.
-    private(set) var hasSeenPublishing = false
 
-    init(size: Int64) { self.size = size }
-
-    /// A `progress` message came.
-    mutating func note(_ json: JSONValue, at now: Duration) {
-        guard json["state"]?.string == TransferState.uploading.rawValue, let sent = json["sent"]?.integer else {
-            return
-        }
-        let rate = json["rate"]?.integer
-        let remaining = json["eta"]?.integer
-        upload = (sent, rate.map { Double($0) }, remaining.map { .seconds($0) })
+    /// What is around the files.
+    struct Surroundings {
+        var isConnected = true
+        /// Whether an agent was there, and is not now.
+        var isAgentAway = false
+        /// What hinders the agent as a whole, by its status.
+        var agentProblem: String?
     }
 
     /// The line for now.
-    mutating func line(
-        machine: SendingMachine,
-        status: TransferStatus?,
-        isConnected: Bool,
-        isAgentAway: Bool,
-        agentProblem: String?,
-        at now: Duration
-    ) -> ProgressLine {
-        guard case .delivered(let told) = machine.phase else {
-            meter.note(machine.received, at: now)
-            return sendingLine(machine, isConnected: isConnected, isAgentAway: isAgentAway)
+    mutating func line(_ deliveries: [Delivery], _ surroundings: Surroundings, at now: Duration) -> ProgressLine {
+        if let index = deliveries.firstIndex(where: { !$0.isDelivered }) {
+            return sendingLine(deliveries, index, surroundings, at: now)
         }
-        let state = status?.state ?? told
-        var line = ProgressLine(phase: state.rawValue)
-        if state.isPublishing || state == .stored || state == .held { hasSeenPublishing = true }
-        if state == .uploading {
-            line.done = max(upload?.sent ?? 0, status?.sent ?? 0)
-            line.total = size
-            line.rate = upload?.rate
-            line.remaining = upload?.remaining
-        } else {
-            upload = nil
-        }
-        if !isConnected {
-            line.note = "the broker is away; trying again"
-        } else if isAgentAway {
-            line.note = "the agent is away; waiting for it"
-        } else {
-            line.note = status?.waitingNote(now: WallTime.now()) ?? ""
-            // What keeps all of them waiting stands in the agent's status alone.
-            if line.note.isEmpty && state == .stored { line.note = ColumnText.printable(agentProblem ?? "") }
-        }
-        return line
+        return publishingLine(deliveries, surroundings)
     }
 
-    private func sendingLine(_ machine: SendingMachine, isConnected: Bool, isAgentAway: Bool) -> ProgressLine {
-        var line = ProgressLine(phase: "receiving", done: machine.received, total: size)
+    // MARK: - To the gateway
+
+    private mutating func sendingLine(
+        _ deliveries: [Delivery],
+        _ index: Int,
+        _ surroundings: Surroundings,
+        at now: Duration
+    ) -> ProgressLine {
+        let total = deliveries.reduce(0) { $0 + $1.size }
+        let done = deliveries.reduce(0) { $0 + ($1.isDelivered ? $1.size : $1.machine.received) }
+        meter.note(done, at: now)
+        let machine = deliveries[index].machine
+        var line = ProgressLine(phase: "sending", done: done, total: total)
+        if deliveries.count > 1 { line.part = "file \(index + 1)/\(deliveries.count)" }
         switch machine.phase {
-        case _ where !isConnected:
+        case _ where !surroundings.isConnected:
             line.note = "connecting to the broker"
             line.isTransient = true
-        case _ where isAgentAway: line.note = "the agent is away; waiting for it"
+        case _ where surroundings.isAgentAway: line.note = "the agent is away; waiting for it"
         case .away, .opening:
             line.note = "asking the agent"
             line.isTransient = true
         case .open where machine.isPaused: line.note = "the gateway asked for a pause"
-        case .open where machine.received == size: line.phase = "verifying"
+        case .open where machine.received == machine.size: line.phase = "verifying"
         default:
             line.rate = meter.rate
-            line.remaining = meter.remaining(size - machine.received)
+            line.remaining = meter.remaining(total - done)
         }
         return line
+    }
+
+    // MARK: - To the cloud
+
+    private func publishingLine(_ deliveries: [Delivery], _ surroundings: Surroundings) -> ProgressLine {
+        let state = Self.state(of: deliveries)
+        var line = ProgressLine(phase: state.rawValue)
+        if state == .uploading {
+            let total = deliveries.reduce(0) { $0 + $1.size }
+            line.total = total
+            line.done = deliveries.reduce(0) { $0 + $1.uploaded }
+            let upload = deliveries.lazy.compactMap(\.upload).first
+            line.rate = upload?.rate
+            if deliveries.count == 1 {
+                line.remaining = upload?.remaining
+            } else {
+                line.part = "file \(min(deliveries.count, Self.uploadedFiles(deliveries) + 1))/\(deliveries.count)"
+                if let rate = upload?.rate, rate >= 1 { line.remaining = .seconds(Double(total - line.done) / rate) }
+            }
+        }
+        line.note = note(deliveries, surroundings, state)
+        if line.note.isEmpty, let words = Self.words(for: state) {
+            line.note = words
+            line.isTransient = true
+        }
+        return line
+    }
+
+    private func note(
+        _ deliveries: [Delivery],
+        _ surroundings: Surroundings,
+        _ state: TransferState
+    ) -> String {
+        if !surroundings.isConnected { return "the broker is away; trying again" }
+        if surroundings.isAgentAway { return "the agent is away; waiting for it" }
+        let now = WallTime.now()
+        let note = deliveries.lazy.compactMap(\.latest).map { $0.waitingNote(now: now) }.first { !$0.isEmpty }
+        if let note { return note }
+        // What keeps all of them waiting stands in the agent's status alone.
+        return state == .stored ? ColumnText.printable(surroundings.agentProblem ?? "") : ""
+    }
+
+    /// Said when it takes longer than a moment.
+    private static func words(for state: TransferState) -> String? {
+        switch state {
+        case .stored: "waiting for its turn"
+        case .ticketing: "asking the cloud where to upload"
+        case .registering: "the cloud has the bytes; registering"
+        default: nil
+        }
+    }
+
+    private static func uploadedFiles(_ deliveries: [Delivery]) -> Int {
+        deliveries.count { $0.state == .registering || $0.state == .registered }
+    }
+
+    /// One state for all files: what is under way, else what is waited for.
+    private static func state(of deliveries: [Delivery]) -> TransferState {
+        let states = deliveries.compactMap(\.state)
+        if let ended = states.first(where: { $0.isFinal && $0 != .registered }) { return ended }
+        if states.contains(.held) { return .held }
+        let uploaded = uploadedFiles(deliveries)
+        if states.contains(.uploading) || uploaded > 0 && uploaded < states.count { return .uploading }
+        return [.ticketing, .stored, .registering].first(where: states.contains) ?? .registered
     }
 }

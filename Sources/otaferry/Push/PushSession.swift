@@ -1,7 +1,7 @@
 import Broker
 import FerryCore
 
-/// One push from the file to its end, on the thread that calls.
+/// One push from the files to its end, on the thread that calls.
 enum PushSession {
     /// How it ended, and the connection that has to be closed.
     struct Result: Sendable {
@@ -11,24 +11,25 @@ enum PushSession {
 
     private struct Interrupted: Error {}
 
-    /// Hashes the file, connects and delivers.
-    static func run(path: String, order: PushOrder, route: BrokerRoute, display: PushDisplay) -> Result {
+    /// Signs and hashes the files, connects and delivers.
+    static func run(paths: [String], order: PushOrder, route: BrokerRoute, display: PushDisplay) -> Result {
         var display = display
         do {
-            let source = try FirmwareSource(path: path)
-            let digest = try hash(source, &display)
-            let document = order.document(name: source.name, size: source.size, digest: digest)
-            if let problem = problem(with: document, size: source.size) {
-                display.finish()
-                return Result(ending: .init(.failed, problem))
+            var sources: [FirmwareSource] = []
+            for path in paths { sources.append(try FirmwareSource(path: path)) }
+            if let problem = PushOrder.problem(withNames: sources.map(\.name)) {
+                return Result(ending: .init(.failed, problem, hint: "Nothing was sent"))
             }
-            let address = TransferAddress(sender: route.sender, id: order.transferID(of: digest))
-            display.object([
-                "event": "begin", "id": .string(address.id.text), "sender": .string(address.sender.text),
-                "size": .integer(source.size), "sha256": .string(digest.hex),
-            ])
-            let task = PushDriver.Task(order: order, source: source, digest: digest, address: address, route: route)
-            return try deliver(task, display)
+            // By name, so that the order on the command line makes no difference.
+            sources.sort { $0.name < $1.name }
+            let files = try prepare(sources, order, route, &display)
+            for file in files {
+                guard let problem = PushOrder.problem(with: file.document, size: file.source.size) else { continue }
+                display.finish()
+                return Result(ending: .init(.failed, problem, hint: "Nothing was sent"))
+            }
+            introduce(files, order, route, &display)
+            return try deliver(PushDriver.Task(order: order, files: files, route: route), display)
         } catch let error as SourceFileError {
             display.finish()
             return Result(ending: .init(.failed, error.text))
@@ -41,42 +42,88 @@ enum PushSession {
         }
     }
 
-    private static func hash(_ source: FirmwareSource, _ display: inout PushDisplay) throws -> Digest {
-        var meter = RateMeter()
-        let started = ContinuousClock.now
-        return try source.digest { (done: Int64) throws(Interrupted) in
-            guard !Interruption.isRequested else { throw Interrupted() }
-            let now = ContinuousClock.now - started
-            meter.note(done, at: now)
-            // A small file is hashed before anyone could read of it.
-            guard now > .milliseconds(200) else { return }
-            let rest = source.size - done
-            display.update(
-                ProgressLine(
-                    phase: "hashing",
-                    done: done,
-                    total: source.size,
-                    rate: meter.rate,
-                    remaining: meter.remaining(rest)
-                ),
-                at: now
+    private static func prepare(
+        _ sources: [FirmwareSource],
+        _ order: PushOrder,
+        _ route: BrokerRoute,
+        _ display: inout PushDisplay
+    ) throws -> [PushFile] {
+        var signatures: [String?] = sources.map { _ in nil }
+        if let key = order.signingKey {
+            for (index, source) in sources.enumerated() {
+                signatures[index] = try FirmwareSigner.sign(source.path, key: key)
+                guard !Interruption.isRequested else { throw Interrupted() }
+            }
+        }
+        let digests = try hash(sources, &display)
+        let parts: [PushOrder.Part] = zip(sources, digests).map { ($0.name, $1) }
+        // A file that a person names a part of a package says so by itself.
+        let package = sources.count > 1 ? (id: order.packageID(of: parts), files: sources.count) : nil
+        return sources.indices.map { index in
+            let id = order.transferID(of: parts[index], package: package?.id ?? order.package)
+            return PushFile(
+                source: sources[index],
+                digest: digests[index],
+                address: TransferAddress(sender: route.sender, id: id),
+                document: order.document(
+                    of: parts[index],
+                    size: sources[index].size,
+                    package: package,
+                    signature: signatures[index]
+                )
             )
         }
     }
 
-    /// What the agent would refuse, found out before a byte is sent.
-    private static func problem(with document: JSONValue, size: Int64) -> String? {
-        guard size > 0 else { return "The file is empty; the cloud takes no empty firmware" }
-        guard size <= CloudLimits.fileBytes else {
-            return "The file has \(ByteCount(rawValue: size)); the cloud takes at most "
-                + "\(ByteCount(rawValue: CloudLimits.fileBytes))"
+    private static func hash(_ sources: [FirmwareSource], _ display: inout PushDisplay) throws -> [Digest] {
+        var meter = RateMeter()
+        let started = ContinuousClock.now
+        let total = sources.reduce(0) { $0 + $1.size }
+        var before: Int64 = 0
+        var digests: [Digest] = []
+        for source in sources {
+            let digest = try source.digest { (done: Int64) throws(Interrupted) in
+                guard !Interruption.isRequested else { throw Interrupted() }
+                let now = ContinuousClock.now - started
+                meter.note(before + done, at: now)
+                // A small file is hashed before anyone could read of it.
+                guard now > .milliseconds(200) else { return }
+                display.update(
+                    ProgressLine(
+                        phase: "hashing",
+                        done: before + done,
+                        total: total,
+                        rate: meter.rate,
+                        remaining: meter.remaining(total - before - done)
+                    ),
+                    at: now
+                )
+            }
+            digests.append(digest)
+            before += source.size
         }
-        do throws(FirmwareMetadata.Problem) {
-            _ = try TransferRequest(document: document)
-            return nil
-        } catch {
-            return error.text
+        return digests
+    }
+
+    /// Says what goes where.
+    private static func introduce(
+        _ files: [PushFile],
+        _ order: PushOrder,
+        _ route: BrokerRoute,
+        _ display: inout PushDisplay
+    ) {
+        for file in files {
+            display.object([
+                "event": "begin", "id": .string(file.address.id.text), "sender": .string(file.address.sender.text),
+                "file": .string(file.source.name), "size": .integer(file.source.size),
+                "sha256": .string(file.digest.hex),
+                "package": file.document["firmware"]?["package"] ?? .null,
+            ])
         }
+        guard !display.isForPrograms else { return }
+        let size = ByteCount(rawValue: files.reduce(0) { $0 + $1.source.size })
+        let what = files.count == 1 ? ColumnText.printable(files[0].source.name) : "\(files.count) files"
+        display.note("\(what), \(size), as \(order.product) \(order.version) to \(route.gateway)")
     }
 
     private static func deliver(_ task: PushDriver.Task, _ display: PushDisplay) throws(LinkError) -> Result {
@@ -87,8 +134,9 @@ enum PushSession {
             clientID: CommandClient.clientID("push"),
             session: .clean
         )
-        let topics = PushTopics(root: task.route.root, address: task.address)
-        settings.subscriptions = topics.incoming.map { Subscription($0, retained: .send) }
+        let root = task.route.root
+        let topics = task.files.flatMap { PushTopics(root: root, address: $0.address).incoming }
+        settings.subscriptions = ([PushTopics.status(root: root)] + topics).map { Subscription($0, retained: .send) }
         let link = try BrokerLink(
             settings: settings,
             receive: { messages, _ in

@@ -7,16 +7,17 @@ struct PushTopics: Sendable {
     let acknowledgement: String
     let state: String
     let progress: String
-    let status: String
 
     init(root: String, address: TransferAddress) {
         intake = "\(root)/in/\(address.sender)/t/\(address.id)"
         acknowledgement = "\(root)/out/\(address)/ack"
         state = "\(root)/state/\(address)"
         progress = "\(root)/progress/\(address)"
-        status = "\(root)/status"
     }
 
-    /// What a sender listens to.
-    var incoming: [String] { [status, acknowledgement, state, progress] }
+    /// What a sender listens to for it.
+    var incoming: [String] { [acknowledgement, state, progress] }
+
+    /// How the agent itself is.
+    static func status(root: String) -> String { "\(root)/status" }
 }

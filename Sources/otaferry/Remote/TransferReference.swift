@@ -14,13 +14,14 @@ struct TransferReference: ExpressibleByArgument, Sendable {
         text = argument
     }
 
-    /// The transfer that is meant, asking the agent where the sender is not named.
-    func resolve(_ client: CommandClient) async throws(CommandClient.Failure) -> TransferAddress {
+    /// The transfer that is meant, asking the agent where the sender is not named or the id cut short.
+    func resolve(_ client: CommandClient, sender: Name?) async throws(CommandClient.Failure) -> TransferAddress {
         if let address = TransferAddress(parsing: text) { return address }
         var found: [TransferAddress] = []
         var after: JSONValue = .null
         repeat {
             var question: [String: JSONValue] = ["limit": .integer(Self.pageLimit)]
+            if let sender { question["filter"] = ["sender": .string(sender.text)] }
             if after != .null { question["after"] = after }
             let page = try await client.call("list", question)
             for state in page["states"]?.array ?? [] {

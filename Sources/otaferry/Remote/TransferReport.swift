@@ -9,6 +9,12 @@ struct TransferReport {
 
     /// The lines, each as long as it is: what is said here is read, not compared.
     func lines(terminal: Terminal) -> [String] {
+        let history = history()
+        return head(terminal: terminal) + (history.isEmpty ? [] : ["", "History"] + history)
+    }
+
+    /// What is known of it now.
+    func head(terminal: Terminal) -> [String] {
         let row = TransferTable.Row(state: state, now: WallTime.now())
         let status = TransferStatus(json: state)
         var lines: [String] = []
@@ -35,7 +41,7 @@ struct TransferReport {
         add("Next attempt", state["cloud"]?["next_attempt"]?.string)
         add("Firmware ID", state["cloud"]?["firmware_id"]?.string)
         add("Request ID", state["cloud"]?["request_id"]?.string)
-        return lines + history(terminal)
+        return lines
     }
 
     private static let firmwareMembers = [
@@ -50,18 +56,16 @@ struct TransferReport {
         return value.string
     }
 
-    private func history(_ terminal: Terminal) -> [String] {
-        guard !events.isEmpty else { return [] }
-        return ["", "History"]
-            + events.map { event in
-                let at = ColumnText.padded(event["at"]?.string ?? "", to: 24)
-                let kind = event["event"]?.string ?? ""
-                let what = kind == "state" ? event["state"]?.string ?? "" : kind
-                let reason = event["reason"]
-                let why = reason?.string ?? reason?["text"]?.string ?? ""
-                return ColumnText.printable("  \(at)  \(ColumnText.padded(what, to: 12))  \(why)")
-                    .trimmingTrailingBlanks
-            }
+    /// What happened, a line each, the oldest first.
+    func history() -> [String] {
+        events.map { event in
+            let at = ColumnText.padded(event["at"]?.string ?? "", to: 24)
+            let kind = event["event"]?.string ?? ""
+            let what = kind == "state" ? event["state"]?.string ?? "" : kind
+            let reason = event["reason"]
+            let why = reason?.string ?? reason?["text"]?.string ?? ""
+            return ColumnText.printable("  \(at)  \(ColumnText.padded(what, to: 12))  \(why)").trimmingTrailingBlanks
+        }
     }
 }
 

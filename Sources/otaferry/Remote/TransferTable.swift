@@ -13,20 +13,34 @@ struct TransferTable {
         var age: String
         var progress: String
         var reason: String
+        /// From 0 to 1; nil where nothing moves.
+        var share: Double?
+        /// Bytes a second.
+        var rate = ""
+        /// The time it still takes.
+        var remaining = ""
+    }
+
+    /// Which columns there are.
+    enum Style: Sendable {
+        case list
+        /// With a bar, rate and time; widths that do not change with every figure.
+        case watch
     }
 
     private struct Column: Sendable {
         let title: String
-        let text: @Sendable (Row) -> String
+        let text: @Sendable (Row, Terminal) -> String
         let isRight: Bool
         /// Columns with a higher number go first when there is no room.
-        let expendability: Int
+        private(set) var expendability: Int
         /// Down to this width it may be cut.
         let least: Int
+        private var usual = 0
 
         init(
             _ title: String,
-            _ text: @escaping @Sendable (Row) -> String,
+            _ text: @escaping @Sendable (Row, Terminal) -> String,
             right: Bool = false,
             expendability: Int,
             least: Int
@@ -37,47 +51,134 @@ struct TransferTable {
             self.expendability = expendability
             self.least = least
         }
+
+        /// The same, never narrower than this while there is room.
+        func wide(_ width: Int, expendability: Int? = nil) -> Column {
+            var column = self
+            column.usual = width
+            if let expendability { column.expendability = expendability }
+            return column
+        }
+
+        func floor(in style: Style) -> Int { style == .watch ? usual : 0 }
     }
 
-    private static let columns: [Column] = [
-        Column("ID", { $0.id }, expendability: 0, least: 12),
-        Column("PRODUCT", { $0.product }, expendability: 3, least: 8),
-        Column("VERSION", { $0.version }, expendability: 2, least: 7),
-        Column("SIZE", { $0.size }, right: true, expendability: 5, least: 7),
-        Column("STATE", { $0.stateText }, expendability: 0, least: 9),
-        Column("DONE", { $0.progress }, right: true, expendability: 6, least: 4),
-        Column("AGE", { $0.age }, right: true, expendability: 4, least: 3),
-        Column("REASON", { $0.reason }, expendability: 7, least: 12),
+    private static let listColumns: [Column] = [
+        Column("ID", { row, _ in row.id }, expendability: 0, least: 19),
+        Column("PRODUCT", { row, _ in row.product }, expendability: 3, least: 8),
+        Column("VERSION", { row, _ in row.version }, expendability: 2, least: 7),
+        Column("SIZE", { row, _ in row.size }, right: true, expendability: 5, least: 7),
+        Column("STATE", { row, _ in row.stateText }, expendability: 0, least: 11),
+        Column("DONE", { row, _ in row.progress }, right: true, expendability: 6, least: 4),
+        Column("AGE", { row, _ in row.age }, right: true, expendability: 4, least: 3),
+        Column("REASON", { row, _ in row.reason }, expendability: 7, least: 12),
     ]
+
+    private static let barWidth = 16
+
+    private static let watchColumns: [Column] = [
+        listColumns[0], listColumns[1], listColumns[2], listColumns[3].wide(7, expendability: 6),
+        listColumns[4].wide(11),
+        Column(
+            "PROGRESS",
+            { row, terminal in
+                row.share.map { ProgressLine.bar($0, columns: barWidth, isUnicode: terminal.isUnicode) } ?? ""
+            },
+            expendability: 9,
+            least: barWidth
+        ).wide(barWidth),
+        listColumns[5].wide(4, expendability: 1),
+        Column("RATE", { row, _ in row.rate }, right: true, expendability: 4, least: 9).wide(9),
+        Column("LEFT", { row, _ in row.remaining }, right: true, expendability: 5, least: 5).wide(5),
+        listColumns[6].wide(3, expendability: 8), listColumns[7].wide(12),
+    ]
+    /// In a window without room for reasons one takes the place of these, which are empty in its row.
+    private static let movementTitles: Set<String> = ["PROGRESS", "DONE", "RATE", "LEFT", "AGE"]
+    private static let leastReason = 10
     private static let gap = 2
 
     let rows: [Row]
+    private let style: Style
+    private var columns: [Column] { style == .list ? Self.listColumns : Self.watchColumns }
 
-    init(states: [JSONValue], now: WallTime) { rows = states.map { Row(state: $0, now: now) } }
+    init(states: [JSONValue], now: WallTime) { self.init(rows: states.map { Row(state: $0, now: now) }) }
 
-    /// The lines; `columns` nil: as wide as it gets.
+    init(rows: [Row], style: Style = .list) {
+        self.rows = rows
+        self.style = style
+    }
+
+    /// The lines, the titles first; `columns` nil: as wide as it gets.
     func lines(columns limit: Int?, terminal: Terminal) -> [String] {
-        var shown = Self.columns.map { (column: $0, width: natural($0)) }
-        if let limit { Self.fit(&shown, to: limit) }
-        let titles = shown.map { Self.cell($0.column.title, $0.column, $0.width, terminal) }
-        return [Self.line(titles)]
+        var shown = columns.map { (column: $0, width: natural($0, terminal)) }
+        if let limit {
+            // While it is watched the columns stay where they are.
+            if style == .list { dropEmpty(&shown, limit, terminal) }
+            Self.fit(&shown, to: limit)
+        }
+        let titles = Self.line(shown.map { Self.cell($0.column.title, $0.column, $0.width, terminal) })
+        return [style == .list ? titles : terminal.faint(titles)]
             + rows.map { row in
-                Self.line(
-                    shown.map { column, width in
-                        let text = Self.cell(column.text(row), column, width, terminal)
-                        guard column.title == "STATE", let color = row.color else { return text }
-                        return terminal.colored(text, color)
+                var cells: [String] = []
+                for (column, width) in shown {
+                    if let limit, Self.movementTitles.contains(column.title),
+                        let reason = Self.spilledReason(
+                            row,
+                            shown,
+                            limit - Self.total(shown, before: column.title),
+                            terminal
+                        )
+                    {
+                        cells.append(reason)
+                        break
                     }
-                )
+                    let text = Self.cell(column.text(row, terminal), column, width, terminal)
+                    let isColored = column.title == "STATE" || column.title == "PROGRESS"
+                    cells.append(isColored ? row.color.map { terminal.colored(text, $0) } ?? text : text)
+                }
+                return Self.line(cells)
             }
     }
 
-    private func natural(_ column: Column) -> Int {
-        rows.reduce(column.title.count) { max($0, ColumnText.width(column.text($1))) }
+    /// The reason of a row that does not move, where there is no column for it.
+    private static func spilledReason(
+        _ row: Row,
+        _ shown: [(column: Column, width: Int)],
+        _ room: Int,
+        _ terminal: Terminal
+    ) -> String? {
+        guard row.progress.isEmpty, !row.reason.isEmpty, room >= leastReason,
+            !shown.contains(where: { $0.column.title == "REASON" })
+        else { return nil }
+        return ColumnText.fitted(row.reason, to: room, ellipsis: terminal.ellipsis)
+    }
+
+    /// Where there is not room for all, columns go first that say nothing.
+    private func dropEmpty(_ shown: inout [(column: Column, width: Int)], _ limit: Int, _ terminal: Terminal) {
+        while Self.total(shown) > limit {
+            let empty = shown.indices.filter { index in
+                shown[index].column.expendability > 0
+                    && rows.allSatisfy { shown[index].column.text($0, terminal).isEmpty }
+            }
+            let next = empty.max { shown[$0].column.expendability < shown[$1].column.expendability }
+            guard let next else { return }
+            shown.remove(at: next)
+        }
+    }
+
+    private func natural(_ column: Column, _ terminal: Terminal) -> Int {
+        rows.reduce(max(column.title.count, column.floor(in: style))) {
+            max($0, ColumnText.width(column.text($1, terminal)))
+        }
     }
 
     private static func total(_ shown: [(column: Column, width: Int)]) -> Int {
         shown.reduce(0) { $0 + $1.width + gap } - gap
+    }
+
+    /// Where a column begins.
+    private static func total(_ shown: [(column: Column, width: Int)], before title: String) -> Int {
+        shown.prefix { $0.column.title != title }.reduce(0) { $0 + $1.width + gap }
     }
 
     /// Cuts the widest columns, then leaves columns out.
@@ -109,7 +210,7 @@ struct TransferTable {
     }
 
     private static func cell(_ text: String, _ column: Column, _ width: Int, _ terminal: Terminal) -> String {
-        let fitted = ColumnText.fitted(text, to: width, ellipsis: terminal.isUnicode ? "…" : "~")
+        let fitted = ColumnText.fitted(text, to: width, ellipsis: terminal.ellipsis)
         let padding = String(repeating: " ", count: max(0, width - ColumnText.width(fitted)))
         return column.isRight ? padding + fitted : fitted + padding
     }

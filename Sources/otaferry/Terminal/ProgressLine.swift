@@ -10,6 +10,8 @@ struct ProgressLine: Sendable, Equatable {
     /// Bytes a second.
     var rate: Double?
     var remaining: Duration?
+    /// Which part of the whole it is at: `file 2/3`.
+    var part = ""
     /// Said instead of rate and time: why it waits.
     var note = ""
     /// Whether it is over in a moment when all is well.
@@ -29,6 +31,7 @@ struct ProgressLine: Sendable, Equatable {
     var sentence: String {
         var text = phase
         if let percent, let total { text += " \(percent) % of \(ByteCount(rawValue: total))" }
+        if !part.isEmpty { text += ", \(part)" }
         if let rate { text += ", \(Self.rateText(rate))" }
         if let remaining { text += ", \(ColumnText.clock(remaining)) left" }
         if !note.isEmpty { text += ": \(note)" }
@@ -44,14 +47,15 @@ struct ProgressLine: Sendable, Equatable {
             return ColumnText.fitted(text, to: columns, ellipsis: ellipsis)
         }
         let figure = String(repeating: " ", count: percent < 10 ? 2 : percent < 100 ? 1 : 0) + "\(percent) %"
-        // Each is left out where the bar would become too short with it.
+        // Each is left out where the bar would become too short with it. What is not known keeps its place, so that the bar
+        // keeps its length.
         let extras =
             note.isEmpty
             ? [
-                rate.map { Self.padLeft(Self.rateText($0), to: 9) },
-                remaining.map { Self.padLeft(ColumnText.clock($0), to: 5) },
-                "of \(ByteCount(rawValue: total))",
-            ].compactMap { $0 } : [note]
+                Self.padLeft(rate.map(Self.rateText) ?? "", to: 9),
+                Self.padLeft(remaining.map(ColumnText.clock) ?? "", to: 5),
+                "of \(ByteCount(rawValue: total))", part,
+            ].filter { !$0.isEmpty } : [note]
         var tail = figure
         for extra in extras {
             let room = columns - Self.phaseWidth - ColumnText.width(tail) - ColumnText.width(extra) - 6
@@ -63,12 +67,18 @@ struct ProgressLine: Sendable, Equatable {
             return ColumnText.fitted("\(phase) \(tail)", to: columns, ellipsis: ellipsis)
         }
         let bar = bar(columns: min(room, Self.longestBar), isUnicode: isUnicode)
-        return "\(head)  \(bar)  \(tail)"
+        let line = "\(head)  \(bar)  \(tail)"
+        return String(line.reversed().drop { $0 == " " }.reversed())
     }
 
     private func bar(columns: Int, isUnicode: Bool) -> String {
         let part = Double(max(0, done)) / Double(max(1, total ?? 1))
-        let share = total == 0 ? 1 : min(1, part)
+        return Self.bar(total == 0 ? 1 : part, columns: columns, isUnicode: isUnicode)
+    }
+
+    /// A bar for a share of 0 to 1.
+    static func bar(_ share: Double, columns: Int, isUnicode: Bool) -> String {
+        let share = min(1, max(0, share))
         guard isUnicode else {
             let filled = Int(share * Double(columns - 2))
             let head = filled < columns - 2 && filled > 0 ? ">" : ""

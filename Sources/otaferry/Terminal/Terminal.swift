@@ -11,6 +11,7 @@ struct Terminal: Sendable {
     var fixedWidth: Int?
 
     private static let widthWithoutWindow = 80
+    private static let heightWithoutWindow = 24
 
     /// Standard output as it is.
     static func standardOutput(environment: [String: String]) -> Terminal {
@@ -32,14 +33,25 @@ struct Terminal: Sendable {
         return encoding.hasSuffix("UTF-8") || encoding.hasSuffix("UTF8")
     }
 
+    /// Columns and rows.
+    struct Size: Sendable, Equatable {
+        var columns: Int
+        var rows: Int
+    }
+
     /// Columns.
-    var width: Int {
-        if let fixedWidth { return fixedWidth }
+    var width: Int { size.columns }
+
+    /// How large the window is.
+    var size: Size {
+        if let fixedWidth { return Size(columns: fixedWidth, rows: Self.heightWithoutWindow) }
         // struct winsize: rows, columns, and two that nobody uses. Which module owns its declaration depends on what
         // else is imported, so it is spelled out.
         var size: [UInt16] = [0, 0, 0, 0]
-        guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size[1] > 0 else { return Self.widthWithoutWindow }
-        return Int(size[1])
+        guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size[1] > 0 else {
+            return Size(columns: Self.widthWithoutWindow, rows: Self.heightWithoutWindow)
+        }
+        return Size(columns: Int(size[1]), rows: size[0] > 0 ? Int(size[0]) : Self.heightWithoutWindow)
     }
 
     /// The colors that are used.
@@ -54,6 +66,15 @@ struct Terminal: Sendable {
     func colored(_ text: String, _ color: Color) -> String {
         hasColor ? "\u{1B}[\(color.rawValue)m\(text)\u{1B}[0m" : text
     }
+
+    /// Bold, where there is any color.
+    func strong(_ text: String) -> String { hasColor ? "\u{1B}[1m\(text)\u{1B}[0m" : text }
+
+    /// Less visible, where there is any color.
+    func faint(_ text: String) -> String { hasColor ? "\u{1B}[2m\(text)\u{1B}[0m" : text }
+
+    /// `…`, or what ASCII has for it.
+    var ellipsis: String { isUnicode ? "…" : "~" }
 
     /// Writes at once, without a line's end.
     static func write(_ text: String) {

@@ -138,6 +138,16 @@ struct OperatorTests {
         }
     }
 
+    @Test("An answer that the broker would not take is answered by its size instead")
+    func largeAnswer() async throws {
+        let bench = try OperatorBench()
+        for number in 0..<5 { _ = try await bench.intake.ack("t/t\(number)/init", Array("{\"name\":\"x\"}".utf8)) }
+        bench.intake.board.dataLink(isUp: true, maximumPacket: ByteCount(3_000))
+        let answer = await bench.give("list", ["request": "r1"])
+        #expect(answer["error"]?["code"] == "answer-too-large" && answer["request"] == "r1")
+        #expect(await bench.code("list", ["limit": 1]) == "ok")
+    }
+
     @Test("get shows the state and the history")
     func get() async throws {
         let bench = try OperatorBench()

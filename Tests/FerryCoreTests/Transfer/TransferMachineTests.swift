@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// A transfer at one place of its life: a state, and with an arrow one whose upload the cloud has confirmed.
-private struct Place: Sendable, CustomStringConvertible {
+struct Place: Sendable, CustomStringConvertible {
     var state: TransferState
     var isUploaded: Bool
     let description: String
@@ -47,7 +47,7 @@ private struct Place: Sendable, CustomStringConvertible {
 }
 
 /// What can happen to a transfer.
-private enum Event: String, CaseIterable {
+enum Event: String, CaseIterable {
     case attemptBegan, ticketReceived, uploadFinished, firmwareRegistered, registerWindowEnded
     case failedRetry, failedNewTicket, failedLookUp, failedHold, failedFail
     case restarted, attemptAbandoned
@@ -137,7 +137,7 @@ private let table = """
     """
 
 /// The words of the table.
-private let states = [
+let states = [
     "recv": "receiving", "stor": "stored", "tick": "ticketing", "uplo": "uploading", "regg": "registering",
     "done": "registered", "held": "held", "held^": "held^", "fail": "failed", "fail^": "failed^", "canc": "cancelled",
     "expd": "expired",
@@ -146,7 +146,7 @@ private let states = [
 /// The codes of the refusals.
 private let refusals = ["open": "receiving", "final": "final", "busy": "publishing"]
 
-private let rows: [(place: Place, event: Event, outcome: String)] = {
+let rows: [(place: Place, event: Event, outcome: String)] = {
     let lines = table.split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
     let places = lines[0].map { Place(states[$0] ?? $0) }
     return lines.dropFirst().flatMap { words -> [(place: Place, event: Event, outcome: String)] in

@@ -27,6 +27,38 @@ struct MosquittoSnippetTests {
         )
     }
 
+    @Test("It goes into the folder of Debian's own configuration, and the broker starts with both")
+    func besideDebiansOwn() async throws {
+        let folder = try TemporaryFolder("snippet")
+        let shipped = try String(
+            contentsOf: URL(filePath: #filePath).deletingLastPathComponent()
+                .appending(path: "../../../packaging/mosquitto/otaferry.conf"),
+            encoding: .utf8
+        )
+        let port = try LoopbackSocket.freePort()
+        try FileManager.default.createDirectory(atPath: folder.file("conf.d"), withIntermediateDirectories: true)
+        try folder.write("", to: "passwords")
+        try folder.write("", to: "acl")
+        try folder.write(
+            shipped.replacingOccurrences(of: "listener 1883", with: "listener \(port) 127.0.0.1")
+                .replacingOccurrences(of: "/etc/mosquitto/otaferry.passwd", with: folder.file("passwords"))
+                .replacingOccurrences(of: "/etc/mosquitto/otaferry.acl", with: folder.file("acl")),
+            to: "conf.d/otaferry.conf"
+        )
+        // Debian's file, with the paths of a test.
+        let root = geteuid() == 0 ? "user root\n" : ""
+        try folder.write(
+            root + "pid_file \(folder.file("pid"))\npersistence true\npersistence_location \(folder.path)/\n"
+                + "log_dest stderr\ninclude_dir \(folder.file("conf.d"))\n",
+            to: "mosquitto.conf"
+        )
+        let broker = try ProgramRunner("mosquitto", ["-c", folder.file("mosquitto.conf")])
+        try await eventually("mosquitto to listen") {
+            guard broker.isRunning else { throw TestSupportError("mosquitto ended:\n\(broker.text(.errors))") }
+            return LoopbackSocket.isOpen(port)
+        }
+    }
+
     /// Publishes what must not arrive and then what must, and looks at what arrived.
     private func expectOnly(
         _ allowed: (topic: String, by: MQTTProbe.Login),

@@ -121,7 +121,7 @@ extension SystemTests {
 
         @Test("On a file system that turned read-only it says so, and goes on when it can be written again")
         func readOnly() async throws {
-            let fault = DiskFault(call: .write, effect: .error("EROFS"), nth: 25, span: .times(60))
+            let fault = DiskFault(call: .write, effect: .error("EROFS"), nth: 25, span: .times(4))
             let outcome = try await DiskTrial(fault: fault).run()
             #expect(outcome.hasStruck && outcome.hasSaid && !outcome.hasEnded)
         }

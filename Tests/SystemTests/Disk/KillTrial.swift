@@ -19,7 +19,10 @@ struct KillTrial {
     /// Looks at the disk after every kill, and in the end whether everything is registered, once and byte for byte.
     func run() async throws -> Outcome {
         let gateway = try await Gateway { $0.isStarted = false }
-        let traffic = Self.senders.map { Traffic(client: gateway.probe, sender: $0) }
+        let traffic = Self.senders.map {
+            // An agent that is killed every second or so gets on slowly.
+            Traffic(client: gateway.probe, sender: $0, patience: .seconds(900))
+        }
         var items: [Traffic.Item] { traffic.flatMap(\.items) }
         var survived = 0
         do {
@@ -28,7 +31,7 @@ struct KillTrial {
                 for number in 1...kills {
                     try gateway.launch()
                     // The moment is the point: any of them has to do, the start included.
-                    try await Task.sleep(for: .milliseconds(Int.random(in: 0...1_500)))
+                    try await Task.sleep(for: .milliseconds(Int.random(in: 0...2_000)))
                     guard gateway.agent?.isRunning == true else { throw TestSupportError("The agent ended by itself") }
                     try await gateway.kill()
                     let witness = Witness(gateway: gateway, items: items)

@@ -19,6 +19,8 @@ final class Traffic: Sendable {
     let segment: Int
     /// It stops by itself after so many.
     let limit: Int
+    /// How long a firmware may take to become stored.
+    let patience: Duration
     private let state = Mutex(State())
 
     private struct State {
@@ -27,11 +29,18 @@ final class Traffic: Sendable {
         var items: [Item] = []
     }
 
-    init(client: MQTTClient, sender: String = "ci", segment: Int = 16 << 10, limit: Int = .max) {
+    init(
+        client: MQTTClient,
+        sender: String = "ci",
+        segment: Int = 16 << 10,
+        limit: Int = .max,
+        patience: Duration = .seconds(90)
+    ) {
         self.client = client
         self.sender = sender
         self.segment = segment
         self.limit = limit
+        self.patience = patience
     }
 
     /// All that was begun.
@@ -56,14 +65,15 @@ final class Traffic: Sendable {
             )
             while true {
                 do {
-                    try await delivery.run(within: .seconds(90))
+                    try await delivery.run(within: patience)
                     break
                 } catch {
-                    // An init that the agent never acknowledged may be lost with it; what it acknowledged must not be.
+                    // An init that the agent never acknowledged may be lost with it, and may be refused for want of room;
+                    // what it acknowledged must not be.
                     let answers = client.messages(on: "\(Gateway.root)/out/\(sender)/\(item.id)/ack").compactMap(\.json)
-                    guard answers.allSatisfy({ $0.reasonText == "unknown-transfer" }), !answers.isEmpty else {
-                        throw error
-                    }
+                    guard !answers.isEmpty, answers.allSatisfy({ $0["state"]?.string == nil }) else { throw error }
+                    // A sender that was refused waits for a while.
+                    try await Task.sleep(for: .milliseconds(200))
                 }
             }
         }

@@ -22,9 +22,11 @@ package final class MosquittoBroker: Sendable {
     package let folder: TemporaryFolder
     private let program: Mutex<ProgramRunner?>
 
-    /// Starts it; returns when it takes connections. `configuration` is added to the file as it is.
+    /// Starts it; returns when it takes connections. `configuration` is added to the file as it is, `preamble` stands
+    /// before everything else.
     package init(
         configuration: String = "",
+        preamble: String = "",
         access: Access = .anybody,
         persistence: Persistence = .off,
         port: UInt16? = nil
@@ -32,7 +34,7 @@ package final class MosquittoBroker: Sendable {
         folder = try TemporaryFolder("mosquitto")
         self.port = try port ?? LoopbackSocket.freePort()
         program = Mutex(nil)
-        var lines = ["listener \(self.port) 127.0.0.1", "log_dest stderr", "log_timestamp false"]
+        var lines = [preamble, "listener \(self.port) 127.0.0.1", "log_dest stderr", "log_timestamp false"]
         // Started by root it would become another user, who may not write here.
         if geteuid() == 0 { lines.append("user root") }
         switch access {

@@ -27,13 +27,15 @@ package final class ProgramRunner: Sendable {
     }
 
     /// Starts a program: a path, one of the package's own programs by its name, or one found in `PATH`. Standard input
-    /// is empty, or the file named. `environment` adds to the test's own.
+    /// is empty, or the file named. `environment` adds to the test's own. With a terminal all three of its streams are
+    /// that, and what it shows counts as output.
     package init(
         _ program: String,
         _ arguments: [String] = [],
         environment: [String: String] = [:],
         folder: String? = nil,
-        input: String? = nil
+        input: String? = nil,
+        terminal: (path: String, master: Int32)? = nil
     ) throws {
         let path = try Self.locate(program)
         name = program.split(separator: "/").last.map(String.init) ?? program
@@ -42,14 +44,19 @@ package final class ProgramRunner: Sendable {
             ["/usr/bin/setpriv", "--pdeathsig", "KILL", "--"]
             + (folder.map { ["/usr/bin/env", "-C", $0] } ?? []) + [path] + arguments
         let variables = ProcessInfo.processInfo.environment.merging(environment) { $1 }.map { "\($0)=\($1)" }
-        let spawned = SpawnThread.shared.run { spawn(words, variables, input: input ?? "/dev/null") }
-        let child = try spawned.get()
-        processID = child.processID
         let shared = Shared()
         self.shared = shared
-        Self.read(child.output, .output, into: shared)
-        Self.read(child.errors, .errors, into: shared)
-        let processID = child.processID
+        if let terminal {
+            processID = try SpawnThread.shared.run { spawn(words, variables, terminal: terminal.path) }.get()
+            shared.state.withLock { $0.openPipes = 1 }
+            Self.read(terminal.master, .output, into: shared)
+        } else {
+            let child = try SpawnThread.shared.run { spawn(words, variables, input: input ?? "/dev/null") }.get()
+            processID = child.processID
+            Self.read(child.output, .output, into: shared)
+            Self.read(child.errors, .errors, into: shared)
+        }
+        let processID = processID
         Thread.detachNewThread {
             var info = siginfo_t()
             // Waits without reaping first, so that nobody signals a process id that means somebody else by then.
@@ -87,6 +94,11 @@ package final class ProgramRunner: Sendable {
     /// All it has written so far.
     package func text(_ stream: Stream = .output) -> String {
         String(decoding: shared.state.withLock { $0.bytes[stream] ?? [] }, as: UTF8.self)
+    }
+
+    /// What it has written from that byte on.
+    func bytes(_ stream: Stream = .output, from start: Int) -> [UInt8] {
+        shared.state.withLock { Array(($0.bytes[stream] ?? []).dropFirst(start)) }
     }
 
     /// The whole lines it has written so far.

@@ -1,0 +1,230 @@
+import Broker
+import FerryCore
+
+extension BrokerExamination {
+    /// What the answers of the broker mean.
+    func findings(_ facts: Facts) -> [Finding] {
+        [reached(facts)] + version(facts) + spoken(facts) + [inflight(facts)] + queue(facts) + rights(facts)
+            + senders(facts) + [agent(facts)] + problems(facts)
+    }
+
+    private func reached(_ facts: Facts) -> Finding {
+        Finding(.broker, .ok, "\(configuration.broker.url) answered in \(facts.delay.milliseconds) ms")
+    }
+
+    private func version(_ facts: Facts) -> [Finding] {
+        if let version = facts.version { return version.findings }
+        guard let text = facts.versionText else {
+            return [
+                Finding(
+                    .brokerVersion,
+                    .skipped,
+                    "The broker does not tell its version",
+                    remedy: "Let the agent's user read $SYS/broker/version"
+                )
+            ]
+        }
+        return [Finding(.brokerVersion, .note, "The broker is \(text), of which nothing is known here")]
+    }
+
+    private func spoken(_ facts: Facts) -> [Finding] {
+        guard facts.welcome.protocolVersion == 5 else {
+            return [
+                Finding(
+                    .brokerProtocol,
+                    .warning,
+                    "The broker speaks MQTT 3.1.1 only",
+                    why: "it acknowledges what its rights forbid, and nobody learns of it",
+                    remedy: "Use a broker with MQTT 5, such as Mosquitto 2.0"
+                )
+            ]
+        }
+        var findings: [Finding] = []
+        if !facts.welcome.isRetainAvailable {
+            findings.append(
+                Finding(
+                    .brokerProtocol,
+                    .error,
+                    "The broker keeps no retained messages",
+                    why: "states and the status are lost on whoever listens later",
+                    remedy: "Set retain_available true"
+                )
+            )
+        }
+        if facts.welcome.maximumQuality < 1 {
+            findings.append(
+                Finding(
+                    .brokerProtocol,
+                    .error,
+                    "The broker takes QoS 0 only",
+                    why: "nothing is acknowledged, so firmware is lost",
+                    remedy: "Set max_qos 1 or more"
+                )
+            )
+        }
+        return findings.isEmpty ? [Finding(.brokerProtocol, .ok, "MQTT 5, with QoS 1 and retained messages")] : findings
+    }
+
+    private func inflight(_ facts: Facts) -> Finding {
+        // Absent means 65,535 (MQTT 5, 3.2.2.3.3).
+        let count = facts.welcome.receiveMaximum ?? 65_535
+        guard count < 10 else { return Finding(.brokerInflight, .ok, "The broker takes \(count) messages at a time") }
+        return Finding(
+            .brokerInflight,
+            .warning,
+            "The broker takes only \(count) messages at a time",
+            why: "senders and the agent wait for each other most of the time",
+            remedy: "Set max_inflight_messages 20 or more"
+        )
+    }
+
+    private func queue(_ facts: Facts) -> [Finding] {
+        guard let kept = facts.kept else { return [] }
+        guard kept < Self.probeCount else {
+            return [Finding(.brokerQueue, .ok, "The broker kept all of \(kept) messages for a client that was away")]
+        }
+        return [
+            Finding(
+                .brokerQueue,
+                kept < 500 ? .error : .warning,
+                "The broker kept \(kept) of \(Self.probeCount) messages for a client that was away",
+                why: "it has acknowledged the others to their sender and dropped them",
+                remedy: "Set max_queued_messages 100000 and max_queued_bytes 268435456 in mosquitto.conf, restart it"
+            )
+        ]
+    }
+
+    private func rights(_ facts: Facts) -> [Finding] {
+        let user = configuration.broker.username
+        var findings: [Finding] = []
+        let lost = [(Trip.firmware, "in/#"), (.command, "cmd/#")].filter { facts.trips[$0.0] == .vanished }
+        if !lost.isEmpty {
+            let names = lost.map { "\($0.1)" }.joined(separator: " and ")
+            findings.append(
+                Finding(
+                    .brokerRights,
+                    .error,
+                    "What is published below \(names) does not reach \(user)",
+                    why: "the broker acknowledges it to its sender and throws it away",
+                    remedy: "Give \(user) \"topic readwrite otaferry/v1/#\" in the broker's access list"
+                )
+            )
+        } else if facts.trips[.firmware] == .arrived && facts.trips[.command] == .arrived {
+            findings.append(Finding(.brokerRights, .ok, "Firmware and commands reach \(user)"))
+        } else {
+            findings.append(untried(.brokerRights, "in/# and cmd/#"))
+        }
+        switch facts.trips[.file] {
+        case .vanished:
+            findings.append(
+                Finding(
+                    .brokerFiles,
+                    .error,
+                    "What is published below $file/# does not reach \(user)",
+                    why: "clients of EMQX's file transfer are acknowledged, and their bytes are thrown away",
+                    remedy: "Add \"topic read $file/#\" for \(user), or set broker.file-transfer = false"
+                )
+            )
+        case .arrived: findings.append(Finding(.brokerFiles, .ok, "What is published below $file/# reaches \(user)"))
+        case .refused: findings.append(untried(.brokerFiles, "$file/#"))
+        case nil: break
+        }
+        return findings
+    }
+
+    /// Who may not write somewhere cannot see whether what others write there comes in.
+    private func untried(_ check: DoctorCheck, _ topics: String) -> Finding {
+        Finding(
+            check,
+            .skipped,
+            "Whether \(configuration.broker.username) may read \(topics) cannot be tried: it may not write there",
+            remedy: "Run doctor where it can read the broker's access list, as root"
+        )
+    }
+
+    private func senders(_ facts: Facts) -> [Finding] {
+        guard facts.takesAnybody else { return [Finding(.brokerSenders, .ok, "Clients need a name at the broker")] }
+        return [
+            Finding(
+                .brokerSenders,
+                .warning,
+                "The broker lets in clients without a name",
+                why: "anybody who reaches it can send firmware as any sender, and perhaps give commands",
+                remedy: "Set allow_anonymous false, password_file and acl_file in mosquitto.conf"
+            )
+        ]
+    }
+
+    private func agent(_ facts: Facts) -> Finding {
+        let gateway = configuration.gateway
+        if let version = facts.agentVersion {
+            guard version != AgentVersion.text else {
+                return Finding(.agent, .ok, "The agent of \(gateway) answers, version \(version)")
+            }
+            return Finding(
+                .agent,
+                .note,
+                "The agent of \(gateway) has version \(version), this program \(AgentVersion.text)",
+                why: "it was not restarted after the upgrade",
+                remedy: "sudo systemctl restart otaferry"
+            )
+        }
+        if facts.trips[.command] == .refused {
+            return Finding(
+                .agent,
+                .skipped,
+                "The agent cannot be asked: this user may not give commands",
+                remedy: "mosquitto_sub -C 1 -t \(root)/status says how it is"
+            )
+        }
+        return Finding(
+            .agent,
+            .note,
+            "No agent answers for \(gateway)",
+            why: "firmware waits in the broker",
+            remedy: "sudo systemctl start otaferry"
+        )
+    }
+
+    private var root: String { "otaferry/v1/\(configuration.gateway)" }
+
+    /// What the agent itself complains of.
+    private func problems(_ facts: Facts) -> [Finding] {
+        guard facts.agentVersion != nil, let status = facts.agentStatus else { return [] }
+        let isDegraded = status["state"]?.string == "degraded"
+        return (status["problems"]?.array ?? []).map { problem in
+            Finding(
+                .agent,
+                isDegraded ? .error : .warning,
+                "The agent says \(problem["code"]?.string ?? "?"): \(problem["text"]?.string ?? "")",
+                why: isDegraded ? "no firmware comes in while it lasts" : "firmware waits while it lasts",
+                remedy: problem["hint"]?.string ?? ""
+            )
+        }
+    }
+
+    /// The largest message that the broker takes, by CONNACK or by its configuration.
+    static func packets(_ settings: MosquittoSettings?, _ facts: Facts?, _ configuration: Configuration) -> [Finding] {
+        let needed = configuration.intake.oneShotMax.rawValue + 1_024
+        let told = facts?.welcome.maximumPacket?.rawValue
+        let configured = (settings?.values["max_packet_size"]).flatMap { Int64($0) }
+        let payload = (settings?.values["message_size_limit"]).flatMap { Int64($0) }.map { $0 + 1_024 }
+        let limits = [
+            told, configured, payload, facts?.version?.defaultMaximumPacket.flatMap { configured == nil ? $0 : nil },
+        ]
+        guard let limit = limits.compactMap({ $0 }).filter({ $0 > 0 }).min(), limit < needed else {
+            return [Finding(.brokerPackets, .ok, "The broker takes messages of intake.one-shot-max")]
+        }
+        let size = ByteCount(rawValue: limit)
+        return [
+            Finding(
+                .brokerPackets,
+                limit < 64 << 10 ? .error : .warning,
+                "The broker takes messages of \(size) at most, intake.one-shot-max is \(configuration.intake.oneShotMax)",
+                why: "mosquitto_pub of a larger firmware ends well and sends nothing",
+                remedy: "Set max_packet_size \(needed) in mosquitto.conf, or intake.one-shot-max = \""
+                    + ByteCount(rawValue: max(1 << 10, ((limit - 1_024) >> 10) << 10)).configurationText + "\""
+            )
+        ]
+    }
+}

@@ -1,0 +1,248 @@
+import Broker
+import FerryCore
+
+/// The local broker: asked over MQTT as the agent's user, and by its own files where they can be read.
+struct BrokerExamination: Sendable {
+    var configuration: Configuration
+    var host = HostFiles()
+    /// Mosquitto's configuration, where the broker is on this machine.
+    var brokerFile: String?
+    var isQueueProbed = false
+
+    /// What asking the broker showed.
+    struct Facts: Sendable {
+        var welcome = Welcome()
+        var delay = Duration.zero
+        var versionText: String?
+        /// Whether a message to the agent's own topics comes back to its user, by topic.
+        var trips: [Trip: Outcome] = [:]
+        var agentVersion: String?
+        var agentStatus: JSONValue?
+        var takesAnybody = false
+        /// Messages that the broker kept for a client that was away; nil: not asked.
+        var kept: Int?
+
+        var version: MosquittoVersion? { versionText.flatMap(MosquittoVersion.init(status:)) }
+    }
+
+    /// A topic that is tried.
+    enum Trip: Sendable, Hashable, CaseIterable {
+        case firmware
+        case command
+        case file
+    }
+
+    /// What became of the message.
+    enum Outcome: Sendable, Hashable {
+        case arrived
+        /// The broker said that this user may not publish there.
+        case refused
+        /// The broker took it and did not deliver it.
+        case vanished
+    }
+
+    private static let defaultFile = "/etc/mosquitto/mosquitto.conf"
+    private static let notAllowed: Int32 = 0x87
+    private static let versionTopic = "$SYS/broker/version"
+    /// More than Mosquitto keeps by default, with those that are under way.
+    static let probeCount = 1_500
+
+    private var root: String { "otaferry/v1/\(configuration.gateway)" }
+    private let name = "doctor-" + String(UInt32.random(in: .min ... .max), radix: 16)
+
+    init(configuration: Configuration, host: HostFiles = HostFiles(), brokerFile: String? = nil, isQueueProbed: Bool) {
+        self.configuration = configuration
+        self.host = host
+        self.brokerFile = brokerFile
+        self.isQueueProbed = isQueueProbed
+    }
+
+    func findings() async -> [Finding] {
+        do throws(LinkError) {
+            let facts = try await facts()
+            return findings(facts) + files(facts)
+        } catch {
+            return [unreachable(error)] + files(nil)
+        }
+    }
+
+    private func unreachable(_ error: LinkError) -> Finding {
+        let remedy =
+            switch error.code {
+            case .notAuthorized: "Look at broker.username, broker.password-file and the broker's password file"
+            case .subscriptionRefused: "Give the agent's user the right to read its topics"
+            case .tls: "Look at broker.ca-file, the broker's certificate and its host name"
+            case .unreachable, .lost, .silent, .notStored, .refused, .library:
+                "Look whether it runs (systemctl status mosquitto) and broker.url is right"
+            }
+        return Finding(.broker, .error, error.text, why: "no firmware and no command comes in", remedy: remedy)
+    }
+
+    // MARK: - Asking
+
+    func facts() async throws(LinkError) -> Facts {
+        let access = try access()
+        var facts = Facts()
+        let begun = ContinuousClock.now
+        let visit = try BrokerVisit(access, clientID: "otaferry-\(name)", subscriptions: subscriptions)
+        do throws(LinkError) {
+            facts.welcome = try await visit.arrive()
+        } catch {
+            await visit.leave()
+            throw error
+        }
+        facts.delay = ContinuousClock.now - begun
+        await converse(visit, &facts)
+        await visit.leave()
+        facts.takesAnybody = await takesAnybody(access)
+        if isQueueProbed && facts.welcome.protocolVersion == 5 { facts.kept = await keptMessages(access) }
+        return facts
+    }
+
+    private var subscriptions: [Subscription] {
+        var filters = ["\(root)/in/\(name)/#", "\(root)/cmd/ping", "\(root)/res/\(name)"]
+        if configuration.broker.isFileTransferEnabled { filters.append("$file/\(name)/#") }
+        return filters.map { Subscription($0, retained: .withhold, need: .optional) }
+            + [Self.versionTopic, "\(root)/status"].map { Subscription($0, retained: .send, need: .optional) }
+    }
+
+    private func topic(_ trip: Trip) -> String {
+        switch trip {
+        // Asks for the state of a transfer that nobody knows.
+        case .firmware: "\(root)/in/\(name)/t/1/query"
+        case .command: "\(root)/cmd/ping"
+        // No step of EMQX's file transfer: the agent lets it pass.
+        case .file: "$file/\(name)/doctor"
+        }
+    }
+
+    private func converse(_ visit: BrokerVisit, _ facts: inout Facts) async {
+        let mark = Array("{\"request\":\"\(name)\"}".utf8)
+        let answer = "\(root)/res/\(name)"
+        for trip in Trip.allCases where trip != .file || configuration.broker.isFileTransferEnabled {
+            let topic = topic(trip)
+            let payload = trip == .command ? mark : []
+            let receipt = visit.publish(topic, payload, responseTopic: trip == .command ? answer : nil)
+            let code = await visit.answer(to: receipt)
+            if code == Self.notAllowed {
+                facts.trips[trip] = .refused
+                continue
+            }
+            let came = await visit.message { $0.topic == topic && $0.payload == payload }
+            facts.trips[trip] = came == nil ? .vanished : .arrived
+        }
+        if facts.trips[.command] != .refused {
+            let reply = await visit.message { $0.topic == answer }
+            facts.agentVersion = reply.flatMap { try? JSONValue(parsing: $0.payload) }?["result"]?["version"]?.string
+        }
+        // What is retained came before the answers.
+        let status = visit.lastMessage { $0.topic == "\(root)/status" }
+        facts.agentStatus = status.flatMap { try? JSONValue(parsing: $0.payload) }
+        let version = await visit.message(within: .milliseconds(300)) { $0.topic == Self.versionTopic }
+        facts.versionText = version.map { String(decoding: $0.payload.prefix(80), as: UTF8.self).escaped }
+    }
+
+    /// Whether somebody without a name is let in.
+    private func takesAnybody(_ access: BrokerAccess) async -> Bool {
+        var access = access
+        access.username = nil
+        access.password = nil
+        access.certificateFile = nil
+        access.keyFile = nil
+        guard let visit = try? BrokerVisit(access, clientID: "otaferry-\(name)-nobody") else { return false }
+        let welcome = try? await visit.arrive(within: .seconds(5))
+        await visit.leave()
+        return welcome != nil
+    }
+
+    /// Leaves a session behind, fills its queue and counts what comes of it. Nil where that cannot be done.
+    private func keptMessages(_ access: BrokerAccess) async -> Int? {
+        let client = "otaferry-\(name)-queue"
+        let topic = "\(root)/progress/\(name)/queue"
+        let mark = Array("end".utf8)
+        func visit(_ session: BrokerLinkSettings.Session, _ name: String, isListening: Bool) async -> BrokerVisit? {
+            let subscriptions = isListening ? [Subscription(topic, retained: .withhold)] : []
+            guard let visit = try? BrokerVisit(access, clientID: name, session: session, subscriptions: subscriptions)
+            else { return nil }
+            guard (try? await visit.arrive()) != nil else {
+                await visit.leave()
+                return nil
+            }
+            return visit
+        }
+        guard let first = await visit(.persistent(expiry: .seconds(60)), client, isListening: true) else { return nil }
+        await first.leave()
+        var kept: Int?
+        if let sender = await visit(.clean, client + "-sender", isListening: false) {
+            let receipts = (0..<Self.probeCount).compactMap { _ in sender.publish(topic) }
+            _ = await sender.answer(to: receipts.last, within: .seconds(20))
+            if let second = await visit(.persistent(expiry: .seconds(60)), client, isListening: true) {
+                // The mark is dropped like the rest until the queue has room.
+                for _ in 0..<50 where kept == nil {
+                    sender.publish(topic, mark)
+                    guard await second.message(within: .milliseconds(200), where: { $0.payload == mark }) != nil else {
+                        continue
+                    }
+                    kept = second.count { $0.topic == topic && $0.payload.isEmpty }
+                }
+                await second.leave()
+            }
+            await sender.leave()
+        }
+        // Takes the session away.
+        await visit(.clean, client, isListening: false)?.leave()
+        return kept == 0 ? nil : kept
+    }
+
+    private func access() throws(LinkError) -> BrokerAccess {
+        do throws(AgentError) {
+            return try configuration.brokerAccess()
+        } catch {
+            throw LinkError(.notAuthorized, error.description)
+        }
+    }
+
+    // MARK: - The broker's files
+
+    private var isLocal: Bool {
+        switch configuration.broker.url {
+        case .unix: true
+        case .tcp(let host, _), .tls(let host, _): ["localhost", "::1"].contains(host) || host.hasPrefix("127.")
+        }
+    }
+
+    /// What the broker's own files say; `facts` nil where it could not be asked.
+    func files(_ facts: Facts?) -> [Finding] {
+        let path = brokerFile ?? Self.defaultFile
+        guard brokerFile != nil || isLocal else {
+            return skipped("The broker is on another machine", facts)
+        }
+        guard let settings = MosquittoSettings(path: path, host: host) else {
+            return skipped("\(path) is not there or cannot be read", facts)
+        }
+        var findings = settings.findings(version: facts?.version)
+        if let lists = settings.values["acl_file"] {
+            if let text = try? host.read(lists) {
+                findings += MosquittoAccessList(text: text).findings(
+                    user: configuration.broker.username,
+                    root: root,
+                    isFileTransferEnabled: configuration.broker.isFileTransferEnabled
+                )
+            } else {
+                let text = "\(lists), the access list, cannot be read"
+                findings.append(Finding(.brokerRights, .skipped, text, remedy: "Run doctor as root once"))
+            }
+        }
+        return findings + Self.packets(settings, facts, configuration)
+    }
+
+    private func skipped(_ text: String, _ facts: Facts?) -> [Finding] {
+        let remedy = "--broker-file names Mosquitto's configuration"
+        var findings = [Finding(.brokerPersistence, .skipped, text, remedy: remedy)]
+        findings += facts == nil ? [] : Self.packets(nil, facts, configuration)
+        if facts?.kept == nil {
+            findings.append(Finding(.brokerQueue, .skipped, text, remedy: remedy + "; --probe-queue tries it out"))
+        }
+        return findings
+    }
+}

@@ -1,0 +1,69 @@
+/// Looks for what will hurt: at the broker, the disk, the files, the clock, the cloud and the service.
+package struct Doctor: Sendable {
+    private let configuration: Configuration
+    private let environment: [String: String]
+    private let options: Options
+
+    package struct Options: Sendable {
+        /// Mosquitto's configuration; nil: Debian's place, where the broker is on this machine.
+        package var brokerFile: String?
+        /// Whether a queue of the broker is filled to see how much it keeps.
+        package var isQueueProbed = false
+        /// Whether the cloud is asked.
+        package var isCloudAsked = true
+
+        package init() {}
+    }
+
+    package init(configuration: Configuration, environment: [String: String], options: Options = Options()) {
+        var configuration = configuration
+        configuration.serviceCredentials.adopt(CredentialStore())
+        self.configuration = configuration
+        self.environment = environment
+        self.options = options
+    }
+
+    /// What was found, in the order of the checks; nothing is changed by it.
+    package func examine() async -> [Finding] {
+        async let broker = BrokerExamination(
+            configuration: configuration,
+            brokerFile: options.brokerFile,
+            isQueueProbed: options.isQueueProbed
+        ).findings()
+        async let cloud =
+            options.isCloudAsked
+            ? CloudExamination(configuration: configuration, environment: environment).findings()
+            : CloudExamination.withoutCloud()
+        let local =
+            DiskExamination(spool: configuration.spool).findings()
+            + RightsExamination(configuration: configuration).findings()
+            + ServiceExamination(intake: configuration.intake).findings()
+        let text =
+            configuration.files.isEmpty ? "No file was read; the defaults hold" : "No mistake in the configuration"
+        return Self.tidied([Finding(.configuration, .ok, text)] + (await broker) + local + (await cloud))
+    }
+
+    /// The findings of a configuration with mistakes: nothing else can be looked at.
+    package static func findings(of error: ConfigurationError) -> [Finding] {
+        error.mistakes.map { mistake in
+            Finding(
+                .configuration,
+                .error,
+                "\(mistake)",
+                why: "the agent does not start",
+                remedy: "docs/configuration.md lists every key"
+            )
+        }
+    }
+
+    /// In the order of the checks. Several looks may answer one check: what is wrong counts, then what is known.
+    static func tidied(_ findings: [Finding]) -> [Finding] {
+        DoctorCheck.allCases.flatMap { check in
+            let own = findings.filter { $0.check == check }
+            let wrong = own.filter { $0.grade != .ok && $0.grade != .skipped }
+            if !wrong.isEmpty { return wrong }
+            if let fine = own.first(where: { $0.grade == .ok }) { return [fine] }
+            return Array(own.prefix(1))
+        }
+    }
+}

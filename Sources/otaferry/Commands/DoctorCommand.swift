@@ -1,0 +1,72 @@
+import Agent
+import ArgumentParser
+import FerryCore
+import FoundationEssentials
+
+/// `otaferry doctor`: what will hurt, before it hurts.
+struct DoctorCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "doctor",
+        abstract: "Look for what will hurt: broker, disk, rights, clock, cloud, service.",
+        discussion: """
+            Prints a line for each check, with the remedy where there is something to mend, and exits with 0 when all is \
+            well, 1 with warnings and 2 with errors. Run it on the gateway as root, who sees the files of broker and \
+            service too. It changes nothing: it publishes a few empty messages below the gateway's topics, and makes two \
+            calls to the cloud that leave nothing there.
+            """
+    )
+
+    @OptionGroup var configuration: ConfigurationOptions
+
+    @Option(
+        name: .customLong("broker-file"),
+        help: ArgumentHelp(
+            "Mosquitto's configuration.",
+            discussion: "Else /etc/mosquitto/mosquitto.conf, where the broker is on this machine.",
+            valueName: "file"
+        ),
+        completion: .file(extensions: ["conf"])
+    )
+    var brokerFile: String?
+
+    @Flag(
+        name: .customLong("probe-queue"),
+        help: "Also publish 1,500 empty messages to see how many the broker keeps for a client that is away."
+    )
+    var isQueueProbed = false
+
+    @Flag(name: .customLong("offline"), help: "Do not ask the cloud.")
+    var isOffline = false
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    func run() async throws {
+        let findings = await findings()
+        if json {
+            Console.say(DoctorReport(findings: findings).json.text)
+        } else {
+            let terminal = Terminal.standardOutput(environment: ProcessInfo.processInfo.environment)
+            for line in DoctorReport(findings: findings).lines(terminal: terminal) { Console.say(line) }
+        }
+        if findings.contains(where: { $0.grade == .error }) { throw ProgramExit.errorsFound.code }
+        if findings.contains(where: { $0.grade == .warning }) { throw ProgramExit.failed.code }
+    }
+
+    private func findings() async -> [Finding] {
+        var options = Doctor.Options()
+        options.brokerFile = brokerFile
+        options.isQueueProbed = isQueueProbed
+        options.isCloudAsked = !isOffline
+        do throws(ConfigurationError) {
+            let doctor = Doctor(
+                configuration: try configuration.load(),
+                environment: ProcessInfo.processInfo.environment,
+                options: options
+            )
+            return await doctor.examine()
+        } catch {
+            return Doctor.findings(of: error)
+        }
+    }
+}

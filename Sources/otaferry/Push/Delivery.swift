@@ -1,0 +1,121 @@
+import FerryCore
+
+/// One file on its way: what the agent said of it, and what is sent next.
+struct Delivery {
+    let file: PushFile
+    let topics: PushTopics
+    private let segment: Int64
+
+    var machine: SendingMachine
+    /// The newest state that is known.
+    var latest: TransferStatus?
+    /// The state that the person was told of last.
+    var announced: TransferStatus?
+    /// What the agent says of the running upload.
+    private(set) var upload: Upload?
+    /// When its first message went out.
+    var begunAt: Duration?
+    /// When its upload was first seen under way.
+    private(set) var uploadBegunAt: Duration?
+    /// Whether it was not yet at its end when the agent first told of it.
+    private(set) var wasSeenOpen = false
+    /// Whether a byte of it was sent by this push.
+    var hasSent = false
+    /// Whether the broker lets us read its state.
+    var hasSeenState = false
+    /// Whether the agent was asked what it has of the file.
+    var hasAskedForOld = false
+    /// When the agent refused it for now.
+    var refusedAt: Duration?
+    /// When it came to an end whose reason is not known yet.
+    var endedAt: Duration?
+    /// When the agent was last asked how it is.
+    var askedAt = Duration.zero
+
+    /// How far an upload is.
+    struct Upload {
+        var sent: Int64
+        /// Bytes a second.
+        var rate: Double?
+        var remaining: Duration?
+    }
+
+    init(_ file: PushFile, root: String, segment: Int64) {
+        self.file = file
+        self.segment = segment
+        topics = PushTopics(root: root, address: file.address)
+        machine = Self.machine(file, segment)
+    }
+
+    private static func machine(_ file: PushFile, _ segment: Int64) -> SendingMachine {
+        var limits = SendingMachine.Limits()
+        limits.segment = segment
+        return SendingMachine(size: file.source.size, limits: limits)
+    }
+
+    /// Forgets what was sent and what was answered.
+    mutating func beginAnew() { machine = Self.machine(file, segment) }
+
+    var size: Int64 { file.source.size }
+
+    /// Whether the agent has every byte.
+    var isDelivered: Bool { if case .delivered = machine.phase { true } else { false } }
+
+    /// Whether nothing more is to be sent, for better or worse.
+    var isSettled: Bool {
+        switch machine.phase {
+        case .delivered, .refused: true
+        case .away, .opening, .open: false
+        }
+    }
+
+    /// Where it stands once it is delivered.
+    var state: TransferState? {
+        guard case .delivered(let told) = machine.phase else { return nil }
+        return latest?.state ?? told
+    }
+
+    /// Bytes that the cloud has of it.
+    var uploaded: Int64 {
+        switch state {
+        case .registering, .registered: size
+        case .uploading: min(size, max(upload?.sent ?? 0, latest?.sent ?? 0))
+        default: 0
+        }
+    }
+
+    /// A `state` message came, in the order in which the agent said it. What the broker kept of another spool comes first,
+    /// and the agent's own answer corrects it.
+    mutating func take(_ status: TransferStatus, at now: Duration) {
+        latest = status
+        hasSeenState = true
+        if !status.state.isFinal { wasSeenOpen = true }
+        if status.state == .uploading {
+            uploadBegunAt = uploadBegunAt ?? now
+        } else {
+            upload = nil
+        }
+    }
+
+    /// A `progress` message came.
+    mutating func take(progress json: JSONValue) {
+        guard json["state"]?.string == TransferState.uploading.rawValue, let sent = json["sent"]?.integer else {
+            return
+        }
+        let remaining = json["eta"]?.integer
+        upload = Upload(
+            sent: sent,
+            rate: json["rate"]?.integer.map { Double($0) },
+            remaining: remaining.map { .seconds($0) }
+        )
+    }
+
+    /// An acknowledgement came.
+    mutating func take(_ ack: Acknowledgement, at now: Duration) {
+        machine.acknowledged(ack, at: now)
+        if case .delivered(let told) = machine.phase, latest?.state != told {
+            latest = TransferStatus(state: told, seq: ack.seq)
+            if !told.isFinal { wasSeenOpen = true }
+        }
+    }
+}

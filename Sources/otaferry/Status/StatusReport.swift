@@ -1,0 +1,117 @@
+import FerryCore
+
+/// A status message for a person.
+struct StatusReport {
+    let status: JSONValue
+    let gateway: String
+    let now: WallTime
+
+    private static let labelWidth = 10
+
+    /// The lines; what the message does not say is left out.
+    func lines(terminal: Terminal) -> [String] {
+        let state = status["state"]?.string ?? "unknown"
+        let since = age(status["since"]).map { " for \($0)" } ?? ""
+        let version = status["version"]?.string.map { ", otaferry \($0)" } ?? ""
+        var lines = [terminal.colored("\(gateway) is \(state)", Self.color(state)) + (since + version).printable]
+        func add(_ label: String, _ parts: [String?]) {
+            let text = parts.compactMap { $0 }.filter { !$0.isEmpty }.joined(separator: ", ")
+            guard !text.isEmpty else { return }
+            lines.append("  " + ColumnText.padded(label, to: Self.labelWidth) + text.printable)
+        }
+        add("Broker", [broker, size("broker", "max_packet").map { "messages up to \($0)" }])
+        add("Cloud", cloud)
+        add("Spool", spool)
+        add("Queue", queue)
+        add("Done", done)
+        add("Memory", [size("memory", "resident")])
+        add("Limits", limits)
+        for problem in status["problems"]?.array ?? [] {
+            let text = "\(problem["code"]?.string ?? "?"): \(problem["text"]?.string ?? "")".printable
+            lines.append("  " + terminal.colored(ColumnText.padded("Problem", to: Self.labelWidth) + text, .yellow))
+            if let hint = problem["hint"]?.string, !hint.isEmpty {
+                lines.append("  " + ColumnText.padded("", to: Self.labelWidth) + hint.printable)
+            }
+        }
+        return lines
+    }
+
+    private static func color(_ state: String) -> Terminal.Color {
+        switch state {
+        case "online": .green
+        case "degraded", "stopping": .yellow
+        default: .red
+        }
+    }
+
+    private func value(_ path: [String]) -> JSONValue? { path.reduce(status as JSONValue?) { $0?[$1] } }
+
+    private func number(_ path: String...) -> Int64? { value(path)?.integer }
+
+    private func size(_ path: String...) -> String? { value(path)?.integer.map { "\(ByteCount(rawValue: $0))" } }
+
+    private func age(_ value: JSONValue?) -> String? {
+        value?.string.flatMap(WallTime.init(iso8601:)).map { TransferTable.Row.age(now - $0) }
+    }
+
+    private var broker: String? {
+        guard let isConnected = status["broker"]?["connected"]?.bool else {
+            return status["broker"]?["version"]?.string
+        }
+        return (isConnected ? "connected" : "not connected")
+            + (status["broker"]?["version"]?.string.map { ", \($0)" } ?? "")
+    }
+
+    private var cloud: [String?] {
+        guard let cloud = status["cloud"] else { return [] }
+        let words = cloud["reachable"]?.bool.map { $0 ? "reachable" : "not reachable" } ?? "not asked yet"
+        let offset: Double? =
+            switch cloud["clock_offset"] {
+            case .double(let seconds): seconds
+            case .integer(let seconds): Double(seconds)
+            default: nil
+            }
+        let clock = offset.flatMap {
+            abs($0) < 2 ? nil : "this clock is \(Int(abs($0))) s \($0 > 0 ? "behind" : "ahead")"
+        }
+        return [words, age(cloud["last_success"]).map { "last success \($0) ago" }, clock]
+    }
+
+    private var spool: [String?] {
+        guard let used = size("spool", "used"), let quota = size("spool", "quota") else { return [] }
+        return [
+            "\(used) of \(quota) used", size("spool", "free").map { "\($0) free" },
+            number("spool", "transfers").map { "\($0) \($0 == 1 ? "transfer" : "transfers")" },
+        ]
+    }
+
+    private var queue: [String?] {
+        guard let queue = status["queue"]?.object else { return [] }
+        let order = ["receiving", "stored", "publishing", "held", "failed"]
+        let counts = order.compactMap { name in queue[name]?.integer.flatMap { $0 == 0 ? nil : "\($0) \(name)" } }
+        guard !counts.isEmpty else { return ["empty"] }
+        return counts + [age(status["queue_since"]).map { "the oldest since \($0)" }]
+    }
+
+    private var done: [String?] {
+        guard status["totals"] != nil else { return [] }
+        return [
+            size("totals", "stored").map { "\($0) stored" }, size("totals", "sent").map { "\($0) sent" },
+            number("totals", "registered").map { "\($0) registered" },
+            number("totals", "attempts").map { "\($0) attempts" },
+            size("totals", "written").map { "\($0) written to the disk" },
+        ]
+    }
+
+    private var limits: [String?] {
+        [
+            size("limits", "one_shot_max").map { "one message up to \($0)" },
+            size("limits", "segment").map { "segments of \($0)" },
+            size("limits", "size_max").map { "files up to \($0)" },
+        ]
+    }
+}
+
+extension String {
+    fileprivate var printable: String { ColumnText.printable(self) }
+}

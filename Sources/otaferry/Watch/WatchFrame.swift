@@ -1,0 +1,126 @@
+import FerryCore
+
+/// What a person sees of a gateway: lines for a window.
+struct WatchFrame {
+    let gateway: Name
+    let terminal: Terminal
+    let size: Terminal.Size
+    /// Said at the top while something is amiss with the connection.
+    var connectionNote = ""
+
+    private static let hint = "q ends"
+    private static let hintWhenPaused = "* paused   q ends"
+
+    // MARK: - All transfers
+
+    /// The whole gateway.
+    func lines(_ board: WatchBoard, _ entries: [WatchBoard.Entry], now: WallTime) -> [String] {
+        var lines = header(board)
+        lines.append("")
+        let room = max(1, size.rows - lines.count - 2)
+        if entries.isEmpty {
+            lines.append(fitted("No transfers"))
+        } else {
+            // One line is for the titles.
+            let isCut = entries.count > room - 1
+            let shown = entries.prefix(max(0, isCut ? room - 2 : room - 1))
+            let table = TransferTable(rows: shown.map { $0.row(now: now) }, style: .watch)
+            lines += table.lines(columns: size.columns, terminal: terminal)
+            if isCut {
+                lines.append(terminal.faint(fitted("\(terminal.ellipsis) \(entries.count - shown.count) more")))
+            }
+        }
+        let isPaused = entries.contains { $0.status.isPaused && !$0.status.state.isFinal }
+        return withFooter(lines, isPaused ? Self.hintWhenPaused : Self.hint)
+    }
+
+    /// How the agent is, and what hinders it.
+    private func header(_ board: WatchBoard) -> [String] {
+        let agent = board.agent
+        let state = ColumnText.printable(agent?["state"]?.string ?? "not heard of")
+        var parts: [String] = []
+        func count(_ member: String, _ word: String) {
+            guard let number = agent?["queue"]?[member]?.integer, number > 0 else { return }
+            parts.append("\(number) \(word)")
+        }
+        count("receiving", "receiving")
+        count("publishing", "publishing")
+        count("stored", "waiting")
+        count("held", "held")
+        count("failed", "failed")
+        if let used = agent?["spool"]?["used"]?.integer, let quota = agent?["spool"]?["quota"]?.integer {
+            parts.append("spool \(ByteCount(rawValue: used)) of \(ByteCount(rawValue: quota))")
+        }
+        var text = "\(gateway)  \(state)"
+        for part in parts where ColumnText.width(text) + ColumnText.width(part) + 3 <= size.columns {
+            text += "   \(part)"
+        }
+        text = fitted(text)
+        // Colors come last: what has one is not cut.
+        let name = "\(gateway)  \(state)"
+        if text.hasPrefix(name) {
+            let color: Terminal.Color = state == "online" ? .green : state == "degraded" ? .yellow : .red
+            text = terminal.strong("\(gateway)") + "  " + terminal.colored(state, color) + text.dropFirst(name.count)
+        }
+        var lines = [text]
+        if !connectionNote.isEmpty { lines.append(terminal.colored(fitted("! " + connectionNote), .yellow)) }
+        for problem in agent?["problems"]?.array ?? [] {
+            let words = [problem["text"]?.string ?? "", problem["hint"]?.string ?? ""].map(ColumnText.printable)
+            lines.append(terminal.colored(fitted("! " + words.filter { !$0.isEmpty }.joined(separator: ": ")), .yellow))
+        }
+        return lines
+    }
+
+    // MARK: - One transfer
+
+    /// One transfer: what is known, how it moves, what happened.
+    func lines(_ entry: WatchBoard.Entry, events: [JSONValue], now: WallTime) -> [String] {
+        let report = TransferReport(state: entry.document, events: events)
+        var lines = report.head(terminal: plain).map(fitted)
+        if !connectionNote.isEmpty { lines.insert(terminal.colored(fitted("! " + connectionNote), .yellow), at: 0) }
+        lines.append("")
+        let row = entry.row(now: now)
+        if let share = row.share, let total = entry.status.size {
+            let bar = ProgressLine(
+                phase: entry.status.state.rawValue,
+                done: Int64(share * Double(total)),
+                total: total,
+                rate: entry.movement?.rate,
+                remaining: entry.movement?.remaining
+            )
+            lines.append(terminal.colored(bar.text(columns: size.columns, isUnicode: terminal.isUnicode), .cyan))
+        } else {
+            let color = row.color ?? .cyan
+            let note = entry.status.waitingNote(now: now)
+            let line = ProgressLine(phase: row.stateText, note: note)
+            lines.append(terminal.colored(line.text(columns: size.columns, isUnicode: terminal.isUnicode), color))
+        }
+        let history = report.history()
+        let room = size.rows - lines.count - 3
+        if !history.isEmpty && room > 1 {
+            lines += ["", "History"] + history.suffix(room - 1).map(fitted)
+        }
+        return withFooter(lines, Self.hint)
+    }
+
+    /// Colors would be cut in the middle.
+    private var plain: Terminal {
+        var terminal = terminal
+        terminal.hasColor = false
+        return terminal
+    }
+
+    // MARK: - Lines
+
+    private func fitted(_ text: String) -> String {
+        ColumnText.fitted(text, to: size.columns, ellipsis: terminal.ellipsis)
+    }
+
+    /// The lines, and the hint in the last row of the window.
+    private func withFooter(_ lines: [String], _ hint: String) -> [String] {
+        guard size.rows > 3 else { return Array(lines.prefix(size.rows)) }
+        var lines = Array(lines.prefix(size.rows - 2))
+        lines += Array(repeating: "", count: size.rows - 1 - lines.count)
+        return lines + [terminal.faint(fitted(hint))]
+    }
+}

@@ -1,0 +1,124 @@
+import FerryCore
+import Testing
+
+@testable import otaferry
+
+@Suite("What watch knows and shows")
+struct WatchBoardTests {
+    private let root = "otaferry/v1/gw1"
+    private let now = WallTime(milliseconds: 1_790_000_000_000)
+
+    private func state(_ id: String, _ state: String, seq: Int64 = 1, _ more: [String: JSONValue] = [:]) -> JSONValue {
+        let members: [String: JSONValue] = [
+            "sender": "ci", "id": .string(id), "size": 10_000_000, "state": .string(state), "seq": .integer(seq),
+            "since": .string((now + .seconds(-300)).iso8601),
+            "firmware": ["product": "pumpctl", "version": "1.4.2"], "received": ["durable": 10_000_000],
+            "cloud": ["sent": 0], "reason": .null, "paused": false,
+        ]
+        return .object(members.merging(more) { $1 })
+    }
+
+    private func tell(_ board: inout WatchBoard, _ id: String, _ name: String, seq: Int64 = 1) {
+        _ = board.take(topic: "\(root)/state/ci/\(id)", payload: state(id, name, seq: seq).encoded)
+    }
+
+    private var busy: WatchBoard {
+        var board = WatchBoard(root: root)
+        tell(&board, "done", "registered")
+        tell(&board, "waits", "stored")
+        tell(&board, "stuck", "held")
+        tell(&board, "goes", "uploading")
+        let progress: JSONValue = ["state": "uploading", "sent": 6_100_000, "rate": 12_300_000, "eta": 34]
+        _ = board.take(topic: "\(root)/progress/ci/goes", payload: progress.encoded)
+        let status: JSONValue = [
+            "state": "online", "queue": ["stored": 1, "publishing": 1, "held": 1, "receiving": 0, "failed": 0],
+            "spool": ["used": 30_000_000, "quota": 4_000_000_000],
+            "problems": [
+                ["code": "paused", "text": "Publication is paused by an operator", "hint": "otaferry resume"]
+            ],
+        ]
+        _ = board.take(topic: "\(root)/status", payload: status.encoded)
+        return board
+    }
+
+    private func frame(_ columns: Int, _ rows: Int, unicode: Bool = true) throws -> [String] {
+        let terminal = Terminal(isInteractive: true, isUnicode: unicode, hasColor: false)
+        let frame = WatchFrame(
+            gateway: try #require(Name("gw1")),
+            terminal: terminal,
+            size: Terminal.Size(columns: columns, rows: rows)
+        )
+        return frame.lines(busy, busy.sorted(), now: now)
+    }
+
+    @Test("What moves comes first, then what needs a person, what waits, what has ended")
+    func order() { #expect(busy.sorted().map(\.address.id.text) == ["goes", "stuck", "waits", "done"]) }
+
+    @Test("A wide window shows bar, rate and time")
+    func wide() throws {
+        #expect(
+            try frame(130, 10) == [
+                "gw1  online   1 publishing   1 waiting   1 held   spool 30.0 MB of 4.0 GB",
+                "! Publication is paused by an operator: otaferry resume",
+                "",
+                "ID        PRODUCT  VERSION     SIZE  STATE        PROGRESS          DONE       RATE   LEFT  AGE  REASON",
+                "ci/goes   pumpctl  1.4.2    10.0 MB  uploading    █████████▊░░░░░░   61%  12.3 MB/s   0:34   5m",
+                "ci/stuck  pumpctl  1.4.2    10.0 MB  held                                                    5m",
+                "ci/waits  pumpctl  1.4.2    10.0 MB  stored                                                  5m",
+                "ci/done   pumpctl  1.4.2    10.0 MB  registered                                              5m",
+                "",
+                "q ends",
+            ]
+        )
+    }
+
+    @Test("No line is wider than the window, and there are never more than its rows", arguments: [10, 20, 40, 80, 200])
+    func fits(columns: Int) throws {
+        for rows in 1...14 {
+            for unicode in [true, false] {
+                let lines = try frame(columns, rows, unicode: unicode)
+                #expect(lines.count <= rows)
+                #expect(lines.allSatisfy { ColumnText.width($0) <= columns })
+                if !unicode { #expect(lines.allSatisfy { $0.utf8.count == $0.count }) }
+            }
+        }
+    }
+
+    @Test("What does not fit is counted")
+    func counts() throws { #expect(try frame(80, 8).contains("… 3 more")) }
+
+    @Test("A repeated state is no news, another one is")
+    func news() {
+        var board = busy
+        func change(_ name: String, seq: Int64) -> String {
+            switch board.take(topic: "\(root)/state/ci/goes", payload: state("goes", name, seq: seq).encoded) {
+            case .state: "state"
+            case .repeated: "repeated"
+            default: "other"
+            }
+        }
+        #expect(change("uploading", seq: 2) == "repeated")
+        #expect(change("registering", seq: 3) == "state")
+        #expect(board.entries.values.allSatisfy { $0.movement == nil })
+    }
+
+    @Test("What the broker no longer keeps after a new connection is gone")
+    func stale() {
+        var board = busy
+        board.connectionLost()
+        tell(&board, "goes", "registered")
+        #expect(board.dropStale().map(\.id.text) == ["done", "stuck", "waits"])
+        #expect(board.sorted().map(\.address.id.text) == ["goes"])
+    }
+
+    @Test(
+        "What is no message of an agent changes nothing",
+        arguments: ["otaferry/v1/gw2/state/ci/x", "otaferry/v1/gw1/state/ci", "otaferry/v1/gw1/state/c i/x", "x"]
+    )
+    func ignores(topic: String) {
+        var board = WatchBoard(root: root)
+        #expect(board.take(topic: topic, payload: state("x", "stored").encoded) == nil)
+        #expect(board.take(topic: "\(root)/state/ci/x", payload: Array("{".utf8)) == nil)
+        #expect(board.entries.isEmpty)
+    }
+}

@@ -1,0 +1,92 @@
+import FerryCore
+import Foundation
+import TestSupport
+import Testing
+
+extension SystemTests {
+    /// What is written for people: the commands in it run, manual pages and completions are sound.
+    @Suite("The documents")
+    struct DocumentTests {
+        private static let package = URL(filePath: #filePath).deletingLastPathComponent()
+            .appending(path: "../../..").standardized.path
+        private static let isRoot = geteuid() == 0
+
+        /// The folder with the built programs.
+        private static func programs() throws -> String {
+            (try ProgramRunner.locate("otaferry") as NSString).deletingLastPathComponent
+        }
+
+        private static func has(_ program: String) -> Bool { (try? ProgramRunner.locate(program)) != nil }
+
+        @Test(
+            "The commands of the first day and of daily work do what they say, one after the other",
+            .enabled(if: isRoot)
+        )
+        func commands() async throws {
+            let pages = ["first-day", "observability", "doctor", "operations"].map { "\(Self.package)/docs/\($0).md" }
+            let run = try await ProgramRunner.run(
+                Self.package + "/packaging/try-documents.sh",
+                [try Self.programs()] + pages,
+                within: .seconds(180)
+            )
+            #expect(run.ending == .exited(0), "\(run.text().suffix(4_000))\n\(run.text(.errors).suffix(4_000))")
+            let text = run.text()
+            for part in [
+                "gw1 is online", "pumpctl 2.0.0 is registered as", "ok       cloud-credentials",
+                "ok       broker-rights", "ok       broker-senders", "ok       secrets",
+                #"otaferry_registered_total{gateway="gw1"} "#, "is forgotten",
+            ] {
+                #expect(text.contains(part), "\(part) in \(text)")
+            }
+            #expect(!text.contains("\nerror "))
+        }
+
+        @Test("Manual pages for the program and each command say what --help says, without a fault")
+        func manual() async throws {
+            let folder = try TemporaryFolder("manual")
+            let make = try await ProgramRunner.run(
+                Self.package + "/packaging/make-documents.sh",
+                ["man", try ProgramRunner.locate("otaferry"), folder.path]
+            )
+            #expect(make.ending == .exited(0), "\(make.text()) \(make.text(.errors))")
+            // mandoc writes what it finds wrong.
+            #expect(make.lines().count == 1, "\(make.text())")
+            let help = try await ProgramRunner.run("otaferry", ["--experimental-dump-help"])
+            let commands = try JSONValue(parsing: help.text())["command"]?["subcommands"]?.array ?? []
+            let names = commands.compactMap { $0["commandName"]?.string }.filter { $0 != "help" }
+            #expect(names.count > 15)
+            for name in names {
+                let page = try String(contentsOfFile: folder.file("man/otaferry-\(name).1"), encoding: .utf8)
+                #expect(page.contains(".Sh SYNOPSIS"))
+                let main = try String(contentsOfFile: folder.file("man/otaferry.1"), encoding: .utf8)
+                #expect(main.contains(".It Cm \(name)\n"))
+            }
+        }
+
+        @Test("Completions for bash, zsh and fish are sound, and bash completes a command and an option")
+        func completions() async throws {
+            let folder = try TemporaryFolder("completions")
+            let make = try await ProgramRunner.run(
+                Self.package + "/packaging/make-documents.sh",
+                ["completions", try ProgramRunner.locate("otaferry"), folder.path]
+            )
+            #expect(make.ending == .exited(0), "\(make.text()) \(make.text(.errors))")
+            let script = """
+                source "$1"
+                function_name=$(complete -p otaferry | sed 's/.*-F \\([^ ]*\\).*/\\1/')
+                for words in "doc" "doctor --offl"; do
+                    COMP_LINE="otaferry $words" COMP_WORDS=(otaferry $words)
+                    COMP_CWORD=$((${#COMP_WORDS[@]} - 1)) COMP_POINT=${#COMP_LINE}
+                    COMPREPLY=()
+                    "$function_name" otaferry "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+                    printf '%s\\n' "${COMPREPLY[*]}"
+                done
+                """
+            let bash = try await ProgramRunner.run(
+                "bash",
+                ["-c", script, "bash", folder.file("completions/bash/otaferry")]
+            )
+            #expect(bash.lines() == ["doctor", "--offline"], "\(bash.text()) \(bash.text(.errors))")
+        }
+    }
+}

@@ -1,0 +1,172 @@
+import CloudSimulator
+import FerryCore
+import Foundation
+import TestSupport
+import Testing
+
+extension SystemTests {
+    /// What the agent tells of itself: the status, the metrics, thin-edge.io's health.
+    @Suite("How the agent is")
+    struct StatusTests {
+        private func status(_ gateway: Gateway, _ more: [String] = []) async throws -> ProgramRunner {
+            try await ProgramRunner.run(
+                "otaferry",
+                ["status", "--broker", gateway.broker.url, "--gateway", Gateway.name] + more
+            )
+        }
+
+        private func publish(_ gateway: Gateway, _ firmware: TestFirmware) async throws {
+            try await gateway.send("put/pumpctl/\(firmware.version)", firmware.bytes)
+            try await gateway.waitForState(.registered, of: firmware.oneShotID)
+        }
+
+        @Test("otaferry status tells a person how it is, and a program by its exit code")
+        func person() async throws {
+            let gateway = try await Gateway()
+            try await publish(gateway, TestFirmware(100_000))
+            try await eventually("the status after it") {
+                gateway.probe.messages(on: Gateway.root + "/status").last?.json?["totals"]?["registered"]?.integer == 1
+            }
+            let run = try await status(gateway)
+            #expect(run.ending == .exited(0), "\(run.text(.errors))")
+            let text = run.text()
+            for part in [
+                "gw1 is online", "Broker    connected, mosquitto version", "Cloud     reachable, last success",
+                "Queue     empty", "100 kB stored, 100 kB sent, 1 registered, 1 attempts", "one message up to 16.8 MB",
+            ] {
+                #expect(text.contains(part), "\(part) in \(text)")
+            }
+            #expect(!text.contains("\u{1B}"))
+            let json = try await JSONValue(parsing: status(gateway, ["--json"]).text())
+            #expect(json["totals"]?["stored"]?.integer == 100_000)
+            #expect(json["memory"]?["resident"]?.integer ?? 0 > 1_000_000)
+            #expect(json["broker"]?["connected"]?.bool == true)
+        }
+
+        @Test("An agent that is gone, degraded or was never there: the exit code says so")
+        func gone() async throws {
+            let gateway = try await Gateway()
+            try await gateway.stop()
+            let offline = try await status(gateway)
+            #expect(offline.ending == .exited(1))
+            #expect(offline.text().hasPrefix("gw1 is offline"))
+            let other = try await ProgramRunner.run(
+                "otaferry",
+                ["status", "--broker", gateway.broker.url, "--gateway", "other"]
+            )
+            #expect(other.ending == .exited(69))
+            let nobody = try await ProgramRunner.run(
+                "otaferry",
+                ["status", "--broker", "mqtt://127.0.0.1:\(try LoopbackSocket.freePort())"]
+            )
+            #expect(nobody.ending == .exited(69), "\(nobody.text(.errors))")
+        }
+
+        private static let package = URL(filePath: #filePath).deletingLastPathComponent()
+            .appending(path: "../../..").standardized.path
+        private static let documents = package + "/docs/observability"
+
+        /// Prometheus' own checker: of the machine, or as packaging/check-observability.sh has fetched it.
+        private static let promtool = [package + "/.build/checks/usr/bin/promtool", "/usr/bin/promtool"]
+            .first { FileManager.default.isExecutableFile(atPath: $0) }
+
+        private func expectSound(_ words: [String], input: String? = nil) async throws {
+            let run = try await ProgramRunner.run(try #require(Self.promtool), words, input: input)
+            #expect(run.ending == .exited(0), "\(words): \(run.text()) \(run.text(.errors))")
+        }
+
+        @Test("The figures of a gateway are what Prometheus reads")
+        func metrics() async throws {
+            let gateway = try await Gateway()
+            await gateway.cloud.stop()
+            try await gateway.send("put/pumpctl/1.4.2", TestFirmware(50_000).bytes)
+            try await eventually("a waiting firmware") {
+                let status = gateway.probe.messages(on: Gateway.root + "/status").last?.json
+                return status?["queue"]?["stored"]?.integer == 1 && status?["cloud"]?["reachable"]?.bool == false
+            }
+            let run = try await status(gateway, ["--metrics"])
+            #expect(run.ending == .exited(0))
+            for line in [
+                #"otaferry_transfers{gateway="gw1",state="stored"} 1"#, #"otaferry_cloud_reachable{gateway="gw1"} 0"#,
+                #"otaferry_problem{gateway="gw1",code="cloud"} 1"#,
+                #"otaferry_stored_bytes_total{gateway="gw1"} 50000"#,
+                "otaferry_oldest_transfer_timestamp_seconds{gateway=\"gw1\"} 1",
+            ] {
+                #expect(run.text().contains(line), "\(line) in \(run.text())")
+            }
+            guard Self.promtool != nil else { return }
+            try await expectSound(["check", "metrics"], input: gateway.folder.write(run.text(), to: "metrics"))
+        }
+
+        @Test("The metrics file is there while the agent runs, says when it stops, and rests while nothing happens")
+        func textfile() async throws {
+            let folder = try TemporaryFolder("metrics")
+            let path = folder.file("otaferry.prom")
+            let gateway = try await Gateway { $0.settings["metrics.textfile"] = path }
+            func text() -> String { (try? String(contentsOfFile: path, encoding: .utf8)) ?? "" }
+            try await eventually(within: .seconds(30), "the file") { text().contains(#"state="online"} 1"#) }
+            let first = try FileManager.default.attributesOfItem(atPath: path)[.systemFileNumber] as? Int
+            try await publish(gateway, TestFirmware(10_000))
+            try await eventually(within: .seconds(40), "the firmware in the file") {
+                text().contains(#"otaferry_registered_total{gateway="gw1"} 1"#)
+            }
+            #expect(try FileManager.default.attributesOfItem(atPath: path)[.systemFileNumber] as? Int != first)
+            try await gateway.stop()
+            #expect(text().contains(#"state="offline"} 1"#), "\(text())")
+        }
+
+        @Test("The example of alerts is sound, and its rules fire when they should", .enabled(if: promtool != nil))
+        func alerts() async throws {
+            try await expectSound(["check", "rules", Self.documents + "/alerts.yml"])
+            try await expectSound(["test", "rules", Self.documents + "/alerts-test.yml"])
+        }
+
+        @Test(
+            "Every expression of the example of a dashboard is one that Prometheus reads",
+            .enabled(if: promtool != nil)
+        )
+        func dashboard() async throws {
+            let text = try String(contentsOfFile: Self.documents + "/dashboard.json", encoding: .utf8)
+            let targets = try JSONValue(parsing: text)["panels"]?.array?.flatMap { $0["targets"]?.array ?? [] } ?? []
+            let expressions = targets.compactMap { $0["expr"]?.string }
+            #expect(expressions.count >= 15)
+            let rules = expressions.enumerated().map { index, text in
+                let rate = text.replacingOccurrences(of: "$__rate_interval", with: "5m")
+                return "  - record: panel_\(index)\n    expr: '\(rate)'\n"
+            }
+            let folder = try TemporaryFolder("dashboard")
+            let file = try folder.write("groups:\n- name: dashboard\n  rules:\n" + rules.joined(), to: "rules.yml")
+            try await expectSound(["check", "rules", file])
+        }
+
+        @Test("thin-edge.io is told up and down, where it is asked for")
+        func thinEdge() async throws {
+            let topic = "te/device/main/service/otaferry/status/health"
+            let gateway = try await Gateway {
+                $0.settings["broker.thin-edge"] = "true"
+                $0.isStarted = false
+            }
+            let listener = try await MQTTClient(port: gateway.broker.port, topics: [topic])
+            try await gateway.start()
+            let up = try await listener.waitFor(topic: topic)
+            #expect(up.json?["status"]?.string == "up")
+            #expect(up.json?["pid"]?.integer == gateway.agent.map { Int64($0.processID) })
+            try await gateway.kill()
+            try await listener.waitFor(topic: topic, skipping: 1) { $0.json?["status"]?.string == "down" }
+            try await gateway.start()
+            try await eventually("up again") { listener.messages(on: topic).last?.json?["status"]?.string == "up" }
+            try await gateway.stop()
+            try await eventually("down") { listener.messages(on: topic).last?.json?["status"]?.string == "down" }
+        }
+
+        @Test("Nobody is told anything on thin-edge.io's topics where it is not asked for")
+        func withoutThinEdge() async throws {
+            let gateway = try await Gateway { $0.isStarted = false }
+            let listener = try await MQTTClient(port: gateway.broker.port, topics: ["te/#", Gateway.root + "/status"])
+            try await gateway.start()
+            try await gateway.stop()
+            try await listener.waitFor(topic: Gateway.root + "/status") { $0.json?["state"]?.string == "offline" }
+            #expect(!listener.messages.contains { $0.topic.hasPrefix("te/") })
+        }
+    }
+}

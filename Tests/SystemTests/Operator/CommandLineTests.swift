@@ -1,0 +1,172 @@
+import CloudSimulator
+import FerryCore
+import Foundation
+import TestSupport
+import Testing
+
+extension SystemTests {
+    /// The commands as operators type them.
+    @Suite("The command line of operators")
+    struct CommandLineTests {
+        private let firmware = TestFirmware(30_000)
+        private var id: String { firmware.oneShotID }
+
+        /// A gateway with one stored firmware that cannot go to the cloud.
+        private func waiting() async throws -> Gateway {
+            let gateway = try await Gateway()
+            await gateway.cloud.stop()
+            try await gateway.send("put/pumpctl/1.4.2", firmware.bytes)
+            try await gateway.waitForState(.stored, of: id) { $0.reasonCode == "cloud-unreachable" }
+            return gateway
+        }
+
+        @Test("Every command about a transfer does it and says so, also as JSON")
+        func verbs() async throws {
+            let gateway = try await waiting()
+            let person = Person(gateway: gateway)
+            let address = "ci/\(id)"
+            let table: [([String], String)] = [
+                (["ping"], "gw1 answered in"), (["pause", id], "\(address) is paused"),
+                (["resume", id], "\(address) goes on"),
+                (["pause"], "All publication is paused"), (["resume"], "Publication goes on"),
+                (["priority", id, "-7"], "\(address) has priority -7"), (["retry", id], "\(address) is tried again"),
+                (["describe", id, "--description", "for the pump"], "\(address) is described"),
+                (["show", id], "for the pump"), (["sync"], "Everything is said again"),
+                (["cancel", String(id.prefix(8))], "\(address) is cancelled"),
+                (["purge", address], "\(address) is forgotten"),
+            ]
+            for (words, sentence) in table {
+                let command = try await person.run(words)
+                #expect(command.ending == .exited(0), "\(words): \(command.story)")
+                #expect(command.text().contains(sentence), "\(words): \(command.story)")
+            }
+            let other = TestFirmware(1_000, version: "1.5.0", seed: 3)
+            try await gateway.send("put/pumpctl/1.5.0", other.bytes)
+            try await gateway.waitForState(.stored, of: other.oneShotID)
+            for (words, _) in table {
+                let words = words.map {
+                    $0.hasSuffix(String(id.prefix(8))) || $0.contains(id) ? "ci/\(other.oneShotID)" : $0
+                }
+                let command = try await person.run(words + ["--json"])
+                #expect(command.ending == .exited(0), "\(words): \(command.story)")
+                #expect(try JSONValue(parsing: Array(command.text().utf8)).object != nil, "\(words)")
+            }
+        }
+
+        @Test("list goes over all pages, filters, and fits a window of any width")
+        func list() async throws {
+            let gateway = try await Gateway {
+                // Small files come faster than they are verified.
+                $0.settings["intake.open-transfers-max"] = "1000"
+            }
+            let person = Person(gateway: gateway)
+            #expect(try await person.run(["pause"]).ending == .exited(0))
+            let count = 520
+            for number in 0..<count {
+                try await gateway.send(
+                    "put/pumpctl/4.0.\(number)",
+                    Array("firmware \(number)".utf8),
+                    sender: number % 4 == 0 ? "lab" : "ci"
+                )
+            }
+            try await eventually(within: .seconds(60), "all of them") {
+                gateway.probe.messages.count {
+                    $0.topic.hasPrefix(Gateway.root + "/state/") && $0.json?["state"]?.string == "stored"
+                } >= count
+            }
+            let all = try await person.run(["list"])
+            #expect(all.ending == .exited(0) && all.lines().count == count + 1, "\(all.lines().count)")
+            #expect(!all.text().contains("\u{1B}"))
+            func number(_ words: [String]) async throws -> Int? {
+                let list = try await person.run(["list", "--json"] + words)
+                return try JSONValue(parsing: Array(list.text().utf8))["states"]?.array?.count
+            }
+            #expect(try await number([]) == count)
+            #expect(try await number(["--sender", "lab"]) == count / 4)
+            #expect(try await number(["--sender", "lab", "--product", "pumpctl", "--state", "stored"]) == count / 4)
+            #expect(try await number(["--state", "registered"]) == 0)
+            #expect(try await number(["--product", "other"]) == 0)
+            #expect(try await number(["--limit", "501"]) == 501)
+            for columns in [40, 80, 200] {
+                let list = try person.atTerminal(["list", "--limit", "3"], columns: columns)
+                #expect(try await list.program.waitForExit() == .exited(0))
+                #expect(list.screen.wraps == 0)
+                let lines = list.screen.lines
+                #expect(lines.first?.hasPrefix("ID ") == true && lines.first?.contains("STATE") == true, "\(lines)")
+                #expect(lines.count { $0.contains("stored") } == 3, "\(lines)")
+                #expect(lines.first?.contains("REASON") == (columns > 40), "\(lines)")
+            }
+        }
+
+        @Test("limits shows what is in force, sets it until the next start, or for good")
+        func limits() async throws {
+            let gateway = try await Gateway { $0.settings["upload.rate-limit"] = "1MiB/s" }
+            let person = Person(gateway: gateway)
+            func expect(_ words: [String], _ rate: String, _ window: String) async throws {
+                let limits = try await person.run(["limits"] + words)
+                #expect(limits.ending == .exited(0), "\(limits.story)")
+                #expect(limits.lines() == ["Rate limit  \(rate)", "Window      \(window)"], "\(words)")
+            }
+            try await expect([], "1MiB/s", "none")
+            try await expect(["--rate-limit", "512KiB/s", "--window", "22:00-06:00"], "512KiB/s", "22:00-06:00")
+            try await gateway.killAndRestart()
+            try await expect([], "1MiB/s", "none")
+            try await expect(["--rate-limit", "none", "--window", "01:00-02:00", "--keep"], "none", "01:00-02:00")
+            try await gateway.killAndRestart()
+            try await expect([], "none", "01:00-02:00")
+            let json = try await person.run(["limits", "--json"])
+            #expect(try JSONValue(parsing: Array(json.text().utf8))["window"]?.string == "01:00-02:00")
+        }
+
+        @Test("Every command ends with the exit code that the documents promise")
+        func exitCodes() async throws {
+            let folder = try TemporaryFolder("acl")
+            try folder.write("topic read none\n", to: "acl")
+            try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: folder.file("acl"))
+            let strict = try await MosquittoBroker(configuration: "acl_file \(folder.file("acl"))")
+            let gateway = try await Gateway()
+            await gateway.cloud.stop()
+            let person = Person(gateway: gateway)
+            let file = try gateway.folder.write(firmware.bytes, to: "pumpctl.bin")
+            let push = ["push", file, "--product", "pumpctl", "--version", "1.4.2"]
+            let badConfiguration = try gateway.folder.write("gatway = \"x\"\n", to: "bad.toml")
+            let badPassword = ["--password-file", gateway.folder.file("absent")]
+            let noBroker = ["--broker", "mqtt://127.0.0.1:\(try LoopbackSocket.freePort())"]
+            let noAgent = ["--gateway", "elsewhere"]
+            let noRight = ["--broker", strict.url]
+            let table: [([String], Int32)] = [
+                (push + ["--until", "stored"], 0), (["list"], 0), (["show", "ci/"], 64), (["limits"], 0), (["ping"], 0),
+                (["check", "--config", gateway.folder.file("otaferry.toml")], 0), (["--help"], 0), (["--version"], 0),
+                (["show", "ci/nobody"], 1), (["cancel", "nobody99"], 1),
+                (["push", "/absent", "--product", "p", "--version", "1"], 1),
+                (push + ["--product", "unheard.of"], 1),
+                ([], 0), (["explode"], 64), (["push", file], 64), (["list", "--state", "odd"], 64),
+                (["list", "--limit", "0"], 64),
+                (["limits", "--keep"], 64), (["limits", "--window", "noon"], 64),
+                (["limits", "--rate-limit", "fast"], 64),
+                (["priority", "ci/x", "101"], 64), (["describe", "ci/x"], 64), (push + ["--priority", "101"], 64),
+                (["list"] + badPassword, 64), (["ping", "--gateway", "a/b"], 64),
+                (["list", "--broker", "http://x"], 64),
+                (["list"] + noBroker, 69), (push + noBroker, 69), (["watch"] + noBroker, 69),
+                (["limits"] + noBroker, 69),
+                (["list"] + noAgent, 69), (push + noAgent, 69), (["watch"] + noAgent, 69),
+                (push + ["--time-limit", "500ms"], 75), (push + noBroker + ["--time-limit", "500ms"], 69),
+                (["list"] + noRight, 77), (push + noRight, 77), (["watch"] + noRight, 69),
+                (["check", "--config", badConfiguration], 78), (["list", "--config", badConfiguration], 78),
+                (push + ["--config", badConfiguration], 78), (["run", "--config", badConfiguration], 78),
+            ]
+            for (words, code) in table {
+                let command = try await person.run(words)
+                #expect(command.ending == .exited(code), "\(words): \(command.story)")
+                if code == 0 { continue }
+                // Whatever went wrong is said, and never on standard output.
+                #expect(!command.text(.errors).isEmpty && command.text().isEmpty || words.first == "push", "\(words)")
+            }
+            for words in [["list"] + noAgent, ["show", "ci/nobody"], ["watch"] + noBroker] {
+                let command = try await person.run(words + ["--json"])
+                let answer = try JSONValue(parsing: Array(command.text().utf8))
+                #expect(answer["error"]?["text"]?.string?.isEmpty == false, "\(words): \(command.story)")
+            }
+        }
+    }
+}

@@ -1,0 +1,164 @@
+import CloudSimulator
+import FerryCore
+import Foundation
+import TestSupport
+import Testing
+
+extension SystemTests {
+    /// What people ask of `otaferry push` besides one file until it is registered.
+    @Suite("otaferry push, its options")
+    struct PushOptionTests {
+        private let parts = (0..<3).map { TestFirmware(400_000 + $0, version: "2.0.0", seed: UInt64($0 + 120)) }
+        private let names = ["rootfs.tar.gz", "boot.bin", "modem.bin"]
+
+        private func write(_ gateway: Gateway) throws -> [String] {
+            try zip(names, parts).map { try gateway.folder.write($1.bytes, to: $0) }
+        }
+
+        private func words(_ files: [String], _ more: [String] = []) -> [String] {
+            ["push"] + files + ["--product", "pumpctl", "--version", "2.0.0"] + more
+        }
+
+        @Test("Several files are one package and become one firmware; their order makes no difference")
+        func package() async throws {
+            let gateway = try await Gateway()
+            let person = Person(gateway: gateway)
+            let files = try write(gateway)
+            let push = try await person.run(words(files))
+            #expect(push.ending == .exited(0), "\(push.story)")
+            #expect(push.text().contains("pumpctl 2.0.0 (3 files) is registered as"), "\(push.story)")
+            let list = await gateway.cloud.firmware
+            #expect(list.count == 1)
+            let objects = await gateway.cloud.objects
+            let registered = list.first?.files ?? []
+            #expect(Set(registered.map(\.name)) == Set(names))
+            for (name, part) in zip(names, parts) {
+                let key = registered.first { $0.name == name }?.key
+                #expect(objects.first { $0.key == key }?.sha256 == part.sha256)
+            }
+            let again = try await person.run(words(files.reversed()))
+            #expect(again.ending == .exited(0) && again.text().contains("was registered before"), "\(again.story)")
+            #expect(gateway.cloud.calls(.postObject).count == 3)
+        }
+
+        @Test("A package whose sender and agent are killed in the middle goes on with the same command")
+        func killed() async throws {
+            let gateway = try await Gateway()
+            let person = Person(gateway: gateway)
+            let files = try write(gateway)
+            let words = words(files, ["--segment", "4KiB"])
+            let first = try person.start(words + ["--json"])
+            try await first.waitForLine { $0.contains("\"state\":\"stored\"") }
+            try await first.kill()
+            let second = try person.start(words + ["--resume"])
+            try await gateway.killAndRestart()
+            #expect(try await second.waitForExit(within: .seconds(60)) == .exited(0), "\(second.story)")
+            #expect(await gateway.cloud.firmware.count == 1)
+            #expect(await gateway.cloud.firmware.first?.files.count == 3)
+        }
+
+        @Test("What a package may not hold is refused here, in a sentence, before anything is sent")
+        func refused() async throws {
+            let gateway = try await Gateway()
+            let person = Person(gateway: gateway)
+            func expectRefusal(_ names: [String], _ sentence: String) async throws {
+                let files = try names.map { name in
+                    let folder = gateway.folder.file(UUID().uuidString)
+                    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+                    try Data([1]).write(to: URL(filePath: folder + "/" + name))
+                    return folder + "/" + name
+                }
+                let push = try await person.run(words(files))
+                #expect(push.ending == .exited(1) && push.text(.errors).contains(sentence), "\(push.story)")
+            }
+            try await expectRefusal(["a.bin", "b.bin", "a.bin"], "Two files are called a.bin")
+            try await expectRefusal(["a.bin", String(repeating: "n", count: 29) + ".bin"], "has 33 characters")
+            try await expectRefusal((0...20).map { "\($0).bin" }, "at most 20 files; these are 21")
+            try await expectRefusal(["a.bin", "b.exe"], "The cloud takes no b.exe")
+            #expect(gateway.probe.messages.allSatisfy { !$0.topic.contains("/out/") && !$0.topic.contains("/state/") })
+        }
+
+        @Test("--until ends with the state that is asked for, --detach with stored")
+        func until() async throws {
+            let gateway = try await Gateway { $0.cloud = { $0.receiveBuffer = 32_768 } }
+            let person = Person(gateway: gateway)
+            let gate = Gate()
+            gateway.cloud.setFault(.postObject, .holdUpload(afterBytes: 100_000, gate))
+            let firmware = TestFirmware(3_000_000)
+            let words = try person.push(firmware)
+            for (options, sentence) in [
+                (["--detach"], "pumpctl 1.4.2 is"), (["--until", "stored"], "pumpctl 1.4.2 is"),
+                (["--until", "uploading"], "pumpctl 1.4.2 is uploading as ci/"),
+            ] {
+                let push = try await person.run(words + options)
+                #expect(push.ending == .exited(0) && push.text().contains(sentence), "\(push.story)")
+            }
+            let limited = try await person.run(words + ["--until", "registering", "--time-limit", "1s"])
+            #expect(limited.ending == .exited(75), "\(limited.story)")
+            gate.open()
+            let last = try await person.run(words + ["--until", "registering"])
+            #expect(last.ending == .exited(0), "\(last.story)")
+        }
+
+        @Test("--json is one object a line, from the beginning to the end with the exit code")
+        func json() async throws {
+            let gateway = try await Gateway()
+            let person = Person(gateway: gateway)
+            let push = try await person.run(words(try write(gateway), ["--json"]))
+            let objects = try push.lines().map { try JSONValue(parsing: Array($0.utf8)) }
+            #expect(objects.prefix(3).compactMap { $0["file"]?.string } == names.sorted())
+            #expect(Set(objects.prefix(3).compactMap { $0["package"]?["id"]?.string }).count == 1)
+            #expect(objects.last?["event"]?.string == "end" && objects.last?["exit"]?.integer == 0)
+            #expect(objects.contains { $0["state"]?.string == "registered" && $0["firmware_id"]?.string != nil })
+            let missing = try await person.run(words(["/nonexistent.bin"], ["--json"]))
+            let end = try JSONValue(parsing: Array((missing.lines().last ?? "").utf8))
+            #expect(missing.ending == .exited(1) && end["exit"]?.integer == 1, "\(missing.story)")
+        }
+
+        // MARK: - Signatures
+
+        @Test("--sign puts a signature into init that ssh-keygen verifies, for every file")
+        func sign() async throws {
+            let gateway = try await Gateway()
+            let person = Person(gateway: gateway)
+            let key = gateway.folder.file("key")
+            let made = try await ProgramRunner.run(
+                "ssh-keygen",
+                ["-q", "-t", "ed25519", "-N", "", "-C", "ci", "-f", key]
+            )
+            #expect(made.ending == .exited(0), "\(made.story)")
+            let listener = try await MQTTClient(port: gateway.broker.port, topics: ["\(Gateway.root)/in/#"])
+            let files = try write(gateway)
+            let push = try await person.run(words(files, ["--sign", key]))
+            #expect(push.ending == .exited(0), "\(push.story)")
+            let publicKey = try String(contentsOfFile: key + ".pub", encoding: .utf8)
+            let signers = try gateway.folder.write("ci namespaces=\"otaferry\" \(publicKey)", to: "signers")
+            let requests = listener.messages.filter { $0.topic.hasSuffix("/init") }.compactMap(\.json)
+            #expect(Set(requests.compactMap { $0["name"]?.string }) == Set(names))
+            for request in requests {
+                let name = try #require(request["name"]?.string)
+                let text = try #require(request["firmware"]?["signature"]?.string)
+                let signature = try gateway.folder.write(text, to: name + ".sig")
+                let verify = try await ProgramRunner.run(
+                    "ssh-keygen",
+                    ["-Y", "verify", "-f", signers, "-I", "ci", "-n", "otaferry", "-s", signature],
+                    input: gateway.folder.file(name)
+                )
+                #expect(verify.ending == .exited(0), "\(verify.story)")
+            }
+        }
+
+        @Test("Without ssh-keygen, or with a key that is none, --sign says what is missing")
+        func signFails() async throws {
+            let gateway = try await Gateway()
+            let person = Person(gateway: gateway)
+            let words = words(try write(gateway), ["--sign", gateway.folder.file("nokey")])
+            let absent = try await person.run(words, ["PATH": gateway.folder.path])
+            #expect(absent.ending == .exited(1))
+            #expect(absent.text(.errors).contains("--sign needs ssh-keygen"), "\(absent.story)")
+            #expect(absent.text(.errors).contains("apt install openssh-client"))
+            let wrong = try await person.run(words)
+            #expect(wrong.ending == .exited(1) && wrong.text(.errors).contains("nokey"), "\(wrong.story)")
+        }
+    }
+}
