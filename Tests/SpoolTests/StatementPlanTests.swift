@@ -12,6 +12,7 @@ struct StatementPlanTests {
     private static let statements: [(sql: String, plan: String)] = [
         ("DELETE FROM transfer WHERE key = ?1", "SEARCH transfer USING INTEGER PRIMARY KEY"),
         ("DELETE FROM event WHERE transfer = ?1", "SEARCH event USING PRIMARY KEY (transfer=?)"),
+        ("SELECT bytes FROM segment WHERE position = ?1", "SEARCH segment USING INTEGER PRIMARY KEY"),
         ("DELETE FROM segment WHERE position = ?1", "SEARCH segment USING INTEGER PRIMARY KEY"),
         ("DELETE FROM setting WHERE name = ?1", "SEARCH setting USING PRIMARY KEY"),
         // Once a minute over the commands of one day.
