@@ -23,7 +23,6 @@ struct StatementPlanTests {
                 + " ORDER BY position DESC LIMIT 1",
             "SEARCH segment USING INTEGER PRIMARY KEY"
         ),
-        ("SELECT bytes FROM segment WHERE position = ?1", "SEARCH segment USING INTEGER PRIMARY KEY"),
         (
             "SELECT position, length(bytes), seq, at FROM segment WHERE position >= ?1 AND position < ?2",
             "SEARCH segment USING INTEGER PRIMARY KEY"
