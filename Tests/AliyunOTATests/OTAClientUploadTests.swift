@@ -87,6 +87,15 @@ struct OTAClientUploadTests {
         #expect(receipt != nil && receipt?.crc64 == nil)
     }
 
+    @Test("The page of a captive portal is no success, whatever its status")
+    func portal() async throws {
+        let peer = try Self.peer(200, ["Content-Type: text/html"], body: "<html>Log in</html>")
+        defer { peer.stop() }
+        let error = try await Self.upload(1_000, to: peer).error
+        #expect(error?.reason.code == .cloudUnreachable)
+        #expect(error?.disposition == .retry(floor: .seconds(30)))
+    }
+
     @Test("Another checksum than the caller's, or than that of the bytes sent, is a damaged upload")
     func damaged() async throws {
         let peer = try Self.peer(200, ["x-oss-hash-crc64ecma: \(Self.sum(10))"])

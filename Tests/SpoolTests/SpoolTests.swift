@@ -15,6 +15,35 @@ private let address = TransferAddress(parsing: "ci/one") ?? { fatalError("ci/one
 
 @Suite("The spool")
 struct SpoolTests {
+    @Test("Bytes are read as they are, also before their commit and after others were in their place")
+    func readsWhatIsNotWrittenYet() async throws {
+        try await withFolder { folder in
+            let spool = try Spool(settings: Spool.Settings(path: folder + "/spool.db"))
+            defer { spool.close() }
+            for round in 0..<3 {
+                let bytes = [UInt8](repeating: UInt8(round), count: 600_000)
+                try await spool.transact { (ledger) throws(SpoolError) in
+                    // What was there before is gone with the same transaction, its pages are used again.
+                    if let former = try ledger.transfer(at: address) { try ledger.remove(former) }
+                    while try ledger.reclaimStep() {}
+                    var transfer = try ledger.save(ledger.begin(address, door: .segments, at: .now()))
+                    let key = transfer.key
+                    for start in stride(from: 0, to: bytes.count, by: 200_000) {
+                        let part = Array(bytes[start..<start + 200_000])
+                        _ = try ledger.store(part, at: Int64(start), of: &transfer, now: .now())
+                        let back = try ledger.readChunk(key: key, from: Int64(start), atMost: 200_000)
+                        #expect(back == part)
+                    }
+                }
+                let back = try await spool.read { (ledger) throws(SpoolError) in
+                    let key = try ledger.transfer(at: address)?.key ?? 0
+                    return try ledger.readChunk(key: key, from: 0, atMost: 600_000)
+                }
+                #expect(back == bytes)
+            }
+        }
+    }
+
     @Test("Bytes, transfers and events are there again after it was closed")
     func survivesClosing() async throws {
         try await withFolder { folder in

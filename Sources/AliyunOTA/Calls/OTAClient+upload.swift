@@ -38,6 +38,11 @@ extension OTAClient {
         }
         clock.learn(dateHeader: response.headers["date"])
         guard [200, 201, 204].contains(response.status) else { throw refusal(response, ticket, fileName) }
+        // OSS answers a 200 without a body, and always names the request. A page is somebody else's, a portal's for
+        // example: the object is not there, and must not be registered.
+        guard response.body.isEmpty || response.headers["x-oss-request-id"] != nil || response.status == 201 else {
+            throw CloudError(.upload, fileName, unreadable: response)
+        }
         let told = response.headers["x-oss-hash-crc64ecma"].flatMap { UInt64($0) }
         let sent = crc64 ?? pieces.crc64
         guard told == nil || told == sent else {
