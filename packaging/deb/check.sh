@@ -20,10 +20,14 @@ echo "lintian: no errors and no warnings in ${#packages[@]} packages"
 python=${OTAFERRY_CACHE:-$HOME/.cache/otaferry}/cyclonedx
 if [[ ! -d $python ]]; then
     rm -rf "$python.part"
-    python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target "$python.part" \
-        'cyclonedx-python-lib[json-validation]==11.12.0' 2>"/tmp/otaferry-pip.$$" ||
-        { cat "/tmp/otaferry-pip.$$" >&2 && rm -f "/tmp/otaferry-pip.$$" && exit 1; }
-    rm -f "/tmp/otaferry-pip.$$"
+    mkdir -p "$(dirname "$python")"
+    python3 -m pip --version >/dev/null 2>&1 || packaging/install-build-packages.sh python3-pip
+    # It warns of packages elsewhere that do not matter here.
+    if ! words=$(python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
+        --target "$python.part" 'cyclonedx-python-lib[json-validation]==11.12.0' 2>&1); then
+        printf '%s\n' "$words" >&2
+        exit 1
+    fi
     mv "$python.part" "$python"
 fi
 PYTHONPATH=$python python3 - "dist/otaferry_${version}_$architecture.cdx.json" <<'END'

@@ -23,9 +23,10 @@ done
 [[ ${#lacking[@]} -eq 0 ]] || fail "The test of the packages lacks: apt-get install ${lacking[*]}"
 
 version=$(sed -n 's/.*static let text = "\(.*\)"/\1/p' Sources/Agent/AgentVersion.swift)${OTAFERRY_VERSION_SUFFIX:-}
+architecture=$(dpkg --print-architecture)
 packages=()
 for name in otaferry otaferry-cloud otaferry-dbgsym; do
-    packages+=("dist/${name}_${version}_amd64.deb")
+    packages+=("dist/${name}_${version}_$architecture.deb")
     [[ -s ${packages[-1]} ]] || fail "${packages[-1]} is not there: make deb"
 done
 
@@ -81,7 +82,7 @@ if command -v piuparts >/dev/null; then
         # It takes compressed roots only.
         gzip -1 <"$cache/$suite.tar" >"$work/$suite.tgz"
         piuparts --distribution "$suite" --mirror "$mirror main" --no-check-valid-until --warn-on-others \
-            --basetgz "$work/$suite.tgz" "dist/otaferry_${version}_amd64.deb" >"$work/piuparts.log" 2>&1 ||
+            --basetgz "$work/$suite.tgz" "dist/otaferry_${version}_$architecture.deb" >"$work/piuparts.log" 2>&1 ||
             { grep -E 'ERROR|FAIL' "$work/piuparts.log" >&2 || tail -n 20 "$work/piuparts.log" >&2; fail "piuparts is not content."; }
         tail -n 1 "$work/piuparts.log"
     done

@@ -51,7 +51,19 @@ times_in_cloud() {
 }
 id_of() { sha256sum "$1" | cut -c 1-16; }
 
+# Everything, and then what is left in the middle for the power cut.
 first() {
+    install_all
+    live
+    leave_in_the_middle
+}
+# What is left for the power cut alone.
+short() {
+    install_all
+    leave_in_the_middle
+}
+
+install_all() {
     dpkg -i /packages/new/*.deb >/root/dpkg.log 2>&1 || fail "the packages do not install" /root/dpkg.log
     await 120 shows ActiveState active || fail "the service did not start by itself"
     shows Type notify
@@ -89,6 +101,9 @@ first() {
     [[ $(times_in_cloud /root/1.bin) -eq 1 ]] || fail "the cloud does not hold it once"
     passed "one firmware end to end, with the access key of the service manager's credentials"
 
+}
+
+live() {
     local pid group=/sys/fs/cgroup/system.slice/otaferry.service
     pid=/proc/$(show MainPID)
     grep -q '^Max core file size  *0  *0' "$pid/limits" || fail "it may dump core"
@@ -171,7 +186,10 @@ first() {
     [[ $(times_in_cloud /root/5.bin) -eq 1 ]] || fail "the cloud does not hold it once"
     passed "without the credential, the access key is taken from /etc/otaferry/credentials"
 
-    # Left in the middle: one uploads, one is being received.
+}
+
+leave_in_the_middle() {
+    # One uploads, one is being received.
     start_cloud --fault slow=20000@uploadx1
     head -c 3000000 /dev/urandom >/root/3.bin
     head -c 6000000 /dev/urandom >/root/4.bin
