@@ -71,7 +71,8 @@ final class Intake: Sendable {
         batch.parts.close()
         do throws(SpoolError) {
             try batch.transaction.commit()
-            herald.spoolWorks()
+            // Whether a disk that failed can be written again the housekeeper finds out: this batch may have written nothing.
+            herald.board.solve(.spoolFull)
             note(nil)
             return .done
         } catch {
@@ -104,7 +105,7 @@ final class Intake: Sendable {
 
     /// The disk is full: nothing is stored, every sender is told, and the broker need not deliver it again.
     private func refuse(_ deliveries: [Delivery], _ error: SpoolError) -> BrokerLink.Outcome {
-        herald.spoolIsFull()
+        herald.board.spoolIsFull()
         do {
             try spool.transactWaiting { [rules, herald, bytesReleased] (ledger) throws(SpoolError) in
                 var intake = IntakeTransaction(ledger: ledger, rules: rules, now: .now(), isFull: true)

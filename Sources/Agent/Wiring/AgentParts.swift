@@ -54,7 +54,11 @@ struct AgentParts: Sendable {
                 reserve: configuration.spool.reserve
             ),
             troubleFound: { [damage] error in
-                if error.code == .inputOutput { board.spoolFailed(error) } else { damage.found(error) }
+                switch error.code {
+                case .inputOutput: board.spoolFailed(error)
+                case .full: board.spoolIsFull()
+                default: damage.found(error)
+                }
             }
         )
         self.spool = spool
