@@ -3,7 +3,8 @@
 
     PROGRAM --experimental-dump-help | packaging/man.py --date 2026-05-01 --version 1.0.0 FOLDER
 
-Writes FOLDER/PROGRAM.1 and FOLDER/PROGRAM-COMMAND.1 for each command, in mdoc(7).
+Writes FOLDER/PROGRAM.1 and FOLDER/PROGRAM-COMMAND.1 for each command, in mdoc(7); for otaferry also
+FOLDER/otaferry.toml.5, out of docs/configuration.md, which a test compares with the code.
 """
 
 import argparse
@@ -169,9 +170,65 @@ def page(names, command, arguments, pages):
         yield ".Sh EXIT STATUS"
         yield from table("", EXITS)
     yield ".Sh SEE ALSO"
-    others = sorted(other for other in pages if other != title)
+    others = [f"{other} 1" for other in sorted(pages) if other != title]
+    if names[0] == "otaferry":
+        others.append("otaferry.toml 5")
     for number, other in enumerate(others):
-        yield f".Xr {other} 1" + (" ," if number + 1 < len(others) else "")
+        yield f".Xr {other}" + (" ," if number + 1 < len(others) else "")
+
+
+def plain(text):
+    """Markdown's signs taken away."""
+    return re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", text).replace("`", "")
+
+
+def configuration_page(markdown, arguments):
+    """The keys of the configuration."""
+    date = arguments.date
+    yield f".Dd {date:%B} {date.day}, {date.year}"
+    yield ".Dt OTAFERRY.TOML 5"
+    yield f".Os {escaped('otaferry ' + arguments.version)}"
+    yield ".Sh NAME"
+    yield ".Nm otaferry.toml"
+    yield ".Nd configuration of the agent otaferry"
+    yield ".Sh SYNOPSIS"
+    yield ".Pa /etc/otaferry/otaferry.toml"
+    yield ".Pp"
+    yield ".Pa /etc/otaferry/otaferry.d/*.toml"
+    yield ".Sh DESCRIPTION"
+    yield from paragraphs(
+        "A TOML file. Files of otaferry.d beside it are read after it, in the order of their names; later ones win. "
+        "A mistake keeps the agent from starting, and otaferry check names all of them. "
+        "Sizes are written as 64KiB or 20MB, durations as 250ms, 30s, 15m, 24h or 7d, both in quotes."
+    )
+    is_listing = False
+    for line in markdown.split("## Keys\n", 1)[1].splitlines():
+        if line.startswith("### "):
+            if is_listing:
+                yield ".El"
+            is_listing = False
+            yield f".Ss {escaped(plain(line[4:]))}"
+        elif line.startswith("#### "):
+            if not is_listing:
+                yield ".Bl -tag -width Ds"
+            is_listing = True
+            yield f".It Ic {escaped(plain(line[5:]))}"
+        elif line.startswith("- "):
+            # One line: type, default and range.
+            name, _, value = plain(line[2:]).partition(": ")
+            yield escaped(f"{name}: {value or 'empty'}.")
+            if name == "Range":
+                yield ".Pp"
+        elif line.strip():
+            yield escaped(plain(line))
+    if is_listing:
+        yield ".El"
+    yield ".Sh FILES"
+    yield from table("Pa", FILES)
+    yield ".Sh SEE ALSO"
+    yield ".Xr otaferry 1 ,"
+    yield ".Xr otaferry-check 1 ,"
+    yield ".Xr otaferry-doctor 1"
 
 
 def main():
@@ -194,7 +251,13 @@ def main():
         related = pages if len(names) == 1 else [name]
         text = "\n".join(page(names, described, arguments, related)) + "\n"
         (folder / ("-".join(names) + ".1")).write_text(text, encoding="utf-8")
-    print(f"{len(found)} pages in {folder}")
+    count = len(found)
+    reference = pathlib.Path(__file__).resolve().parent.parent / "docs/configuration.md"
+    if name == "otaferry":
+        text = "\n".join(configuration_page(reference.read_text(encoding="utf-8"), arguments)) + "\n"
+        (folder / "otaferry.toml.5").write_text(text, encoding="utf-8")
+        count += 1
+    print(f"{count} pages in {folder}")
 
 
 if __name__ == "__main__":

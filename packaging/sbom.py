@@ -12,6 +12,7 @@ import argparse
 import datetime
 import json
 import pathlib
+import re
 import sys
 import uuid
 
@@ -58,6 +59,17 @@ def built_from(folder):
     return packages
 
 
+def version_inside(checkout, part, version):
+    """The version of what a package holds of others, from its own sources; else the package's."""
+    if "version_in" not in part:
+        return version
+    path = checkout / part["version_in"]
+    found = [match for pattern in part["version_words"] for match in re.findall(pattern, path.read_text())]
+    if not found:
+        fail(f"{path} does not tell the version of {part['name']}")
+    return ".".join(found)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--checkouts", required=True, type=pathlib.Path)
@@ -83,8 +95,9 @@ def main():
         path = location.removesuffix(".git").split("://", 1)[-1]
         components.append(component(entry, version, f"pkg:swift/{path}@{version}"))
         for part in entry.get("parts", []):
-            components.append(component({"in": entry["in"], **part}, part.get("version", version)))
-            if f"{part['files']}" not in notices:
+            checkout = options.checkouts / "checkouts" / entry["name"]
+            components.append(component({"in": entry["in"], **part}, version_inside(checkout, part, version)))
+            if part["files"] not in notices:
                 fail(f"the copyright file does not name {part['files']}")
         if f"Files: {entry['name']}/*" not in notices:
             fail(f"the copyright file does not name {entry['name']}")

@@ -128,6 +128,7 @@ cat >"$scratch/bin/apt-get" <<'END'
 # The package is there already; purging takes its files away.
 [[ " $* " != *" purge "* ]] || rm -rf /etc/otaferry /var/lib/otaferry
 END
+ln "$scratch/bin/apt-get" "$scratch/bin/apt"
 cat >"$scratch/bin/journalctl" <<'END'
 #!/bin/bash
 tail -n 5 /var/log/otaferry
@@ -147,15 +148,26 @@ systemctl start mosquitto
 systemctl start otaferry
 
 # --- The pages
+# What a reader puts in, what would go on for ever, and names that are different each time.
+cat >"$scratch/reader.sed" <<'END'
+s/^(sudo (-u otaferry )?)?otaferry doctor/\1otaferry-doctor doctor/
+s/^access_key_id = LTAI…/access_key_id = simulated-key/
+s/^access_key_secret = …/access_key_secret = simulated-secret/
+s/^otaferry-cloud --port 8080$/true/
+s/^(otaferry watch.*|mosquitto_sub -v.*)/timeout 3 \1 || [[ $? -eq 124 ]]/
+s/^otaferry show ci\/f27e21cc2943e86e/otaferry show "$(otaferry list --json | jq -r '.states[0].id')"/
+END
 commands=$scratch/commands
 for page in "$@"; do
     awk -v page="$(basename "$page")" '
         $0 == "```sh" { inside = 1; number++; printf "echo \"--- %s, block %d\"\n", page, number; next }
         /^```/ { inside = 0; next }
-        inside { print }' "$page" | sed -E 's/^(sudo (-u otaferry )?)?otaferry doctor/\1otaferry-doctor doctor/' >>"$commands"
+        inside { print }' "$page" | sed -E -f "$scratch/reader.sed" >>"$commands"
 done
 cd "$scratch/work"
 touch otaferry_1_amd64.deb
+head -c 50000 /dev/urandom >pumpctl.bin
+head -c 5000000 /dev/urandom >rootfs.tar.gz
 code=0
 bash -euo pipefail "$commands" </dev/null || code=$?
 if [[ $code -ne 0 ]]; then

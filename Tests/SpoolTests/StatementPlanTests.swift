@@ -12,13 +12,14 @@ struct StatementPlanTests {
     private static let statements: [(sql: String, plan: String)] = [
         ("DELETE FROM transfer WHERE key = ?1", "SEARCH transfer USING INTEGER PRIMARY KEY"),
         ("DELETE FROM event WHERE transfer = ?1", "SEARCH event USING PRIMARY KEY (transfer=?)"),
+        ("SELECT bytes FROM segment WHERE position = ?1", "SEARCH segment USING INTEGER PRIMARY KEY"),
         ("DELETE FROM segment WHERE position = ?1", "SEARCH segment USING INTEGER PRIMARY KEY"),
         ("DELETE FROM setting WHERE name = ?1", "SEARCH setting USING PRIMARY KEY"),
         // Once a minute over the commands of one day.
         ("DELETE FROM answer WHERE at < ?1", "SCAN answer"),
         ("SELECT exists(SELECT 1 FROM answer WHERE at < 1)", "SCAN answer"),
         (
-            "SELECT position, crc64, bytes FROM segment WHERE position <= ?1 AND position >= ?2"
+            "SELECT position, crc64, length(bytes) FROM segment WHERE position <= ?1 AND position >= ?2"
                 + " ORDER BY position DESC LIMIT 1",
             "SEARCH segment USING INTEGER PRIMARY KEY"
         ),

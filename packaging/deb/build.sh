@@ -103,7 +103,10 @@ done
 
 (
     cd "$work"
-    export DEB_HOST_ARCH=$architecture DH_QUIET=1
+    # Where the packages run and where they are built: by this debhelper picks the tools. It warns that there is no
+    # compiler of GCC's for it, which nobody needs.
+    eval "$(dpkg-architecture -a"$architecture" -s 2>/dev/null)"
+    export DH_QUIET=1
     dh_installdocs
     dh_installchangelogs --no-trim
     # Ours beside Debian's, under its own name.

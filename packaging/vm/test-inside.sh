@@ -193,7 +193,7 @@ uploading() {
 }
 half_is_durable() {
     OTAFERRY_BROKER=mqtt://127.0.0.1 OTAFERRY_GATEWAY=gw1 OTAFERRY_USERNAME=operator \
-        OTAFERRY_PASSWORD_FILE=/root/operator otaferry show ci/half --json | grep '"durable":1000000'
+        OTAFERRY_PASSWORD_FILE=/root/operator otaferry show ci/half --json | grep -E '"durable": ?1000000'
 }
 
 second() {

@@ -94,8 +94,13 @@ extension BrokerExamination {
         ]
     }
 
+    /// The agent's name at the broker, for sentences.
+    private var userName: String {
+        configuration.broker.username.isEmpty ? "the agent" : configuration.broker.username
+    }
+
     private func rights(_ facts: Facts) -> [Finding] {
-        let user = configuration.broker.username
+        let user = userName
         var findings: [Finding] = []
         let lost = [(Trip.firmware, "in/#"), (.command, "cmd/#")].filter { facts.trips[$0.0] == .vanished }
         if !lost.isEmpty {
@@ -137,7 +142,7 @@ extension BrokerExamination {
         Finding(
             check,
             .skipped,
-            "Whether \(configuration.broker.username) may read \(topics) cannot be tried: it may not write there",
+            "Whether \(userName) may read \(topics) cannot be tried: it may not write there",
             remedy: "Run doctor where it can read the broker's access list, as root"
         )
     }

@@ -37,10 +37,14 @@ package struct Doctor: Sendable {
         let local =
             DiskExamination(spool: configuration.spool).findings()
             + RightsExamination(configuration: configuration).findings()
-            + ServiceExamination(intake: configuration.intake).findings()
+            + ServiceExamination(intake: configuration.intake, folders: writtenFolders).findings()
         let text =
             configuration.files.isEmpty ? "No file was read; the defaults hold" : "No mistake in the configuration"
         return Self.tidied([Finding(.configuration, .ok, text)] + (await broker) + local + (await cloud))
+    }
+
+    private var writtenFolders: [String] {
+        [configuration.spool.path, configuration.metrics.textfile].compactMap { $0 }.map(DiskExamination.parent)
     }
 
     /// The findings of a configuration with mistakes: nothing else can be looked at.

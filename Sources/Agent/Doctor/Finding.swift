@@ -71,4 +71,5 @@ package enum DoctorCheck: String, Sendable, Hashable, CaseIterable {
     case service
     case serviceMemory = "service-memory"
     case serviceWatchdog = "service-watchdog"
+    case servicePaths = "service-paths"
 }

@@ -4,6 +4,8 @@ import FerryCore
 struct ServiceExamination: Sendable {
     var host = HostFiles()
     var intake: Configuration.Intake
+    /// Folders that the agent writes in.
+    var folders: [String] = []
 
     private static let unit = "otaferry.service"
     /// In the order in which systemd prefers them.
@@ -20,7 +22,10 @@ struct ServiceExamination: Sendable {
         for folder in Self.folders.reversed() {
             for name in host.names(in: "\(folder)/\(Self.unit).d", suffix: ".conf") {
                 let text = host.text("\(folder)/\(Self.unit).d/\(name)") ?? ""
-                settings.merge(Self.service(in: text)) { _, new in new }
+                for (key, value) in Self.service(in: text) {
+                    let isList = key == "ReadWritePaths" && !value.isEmpty
+                    settings[key] = isList ? (settings[key].map { $0 + " " } ?? "") + value : value
+                }
             }
         }
         return settings
@@ -38,7 +43,9 @@ struct ServiceExamination: Sendable {
             let key = line[..<equals].filter { !$0.isWhitespace }
             var value = line[line.index(after: equals)...]
             while value.first?.isWhitespace == true { value.removeFirst() }
-            settings[key] = String(value)
+            // Lists grow line by line; an empty line begins anew.
+            let isList = key == "ReadWritePaths" && !value.isEmpty
+            settings[key] = isList ? (settings[key].map { $0 + " " } ?? "") + value : String(value)
         }
         return settings
     }
@@ -55,7 +62,30 @@ struct ServiceExamination: Sendable {
                 )
             ]
         }
-        return [restart(settings), watchdog(settings), memory(settings)]
+        return [restart(settings), watchdog(settings), memory(settings), paths(settings)]
+    }
+
+    /// A unit that protects the system lets the agent write where it is told, and nowhere else.
+    private func paths(_ settings: [String: String]) -> Finding {
+        let isProtected = settings["ProtectSystem"] == "strict"
+        let state = (settings["StateDirectory"] ?? "").split(separator: " ").map { "/var/lib/\($0)" }
+        let open =
+            state
+            + (settings["ReadWritePaths"] ?? "").split(separator: " ").map { $0.drop { "-+".contains($0) } }
+            .map(String.init)
+        let closed = folders.filter { folder in
+            isProtected && !open.contains { folder == $0 || folder.hasPrefix($0 + "/") }
+        }
+        guard let first = closed.first else {
+            return Finding(.servicePaths, .ok, "The unit lets the agent write where it has to")
+        }
+        return Finding(
+            .servicePaths,
+            .error,
+            "\(Self.unit) does not let the agent write in \(closed.joined(separator: ", "))",
+            why: "ProtectSystem=strict makes everything read-only that is not named",
+            remedy: "systemctl edit otaferry: ReadWritePaths=\(first) under [Service]"
+        )
     }
 
     private func restart(_ settings: [String: String]) -> Finding {

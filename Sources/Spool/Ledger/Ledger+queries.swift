@@ -47,9 +47,6 @@ extension Ledger {
         return free - settings.reserve.rawValue + reusable * 4_096
     }
 
-    /// When the oldest transfer that is not final began; nil where there is none.
-    package var oldestUnfinished: WallTime? { openTransfers.lazy.map(\.created).min() }
-
     /// How many transfers are in each state.
     package func counts() throws(SpoolError) -> [TransferState: Int] {
         var counts = try statements.finalCounts()

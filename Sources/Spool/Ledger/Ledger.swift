@@ -164,6 +164,9 @@ package final class Ledger {
         for case let transfer? in changed.values { body(transfer) }
     }
 
+    /// When the oldest transfer that is not final began, as committed; nil where there is none.
+    package var oldestUnfinished: WallTime? { committed.values.lazy.map(\.created).min() }
+
     /// How many transfers are not final, as committed.
     package var unfinishedCount: Int { committed.count }
 

@@ -1,6 +1,33 @@
 import ArgumentParser
 import FerryCore
 
+extension BrokerOptions {
+    /// What the options, the environment and the configuration file add up to, for a command that asks.
+    func route() throws(CommandClient.Failure) -> BrokerRoute {
+        do throws(BrokerRoute.Problem) {
+            return try resolve()
+        } catch {
+            throw CommandClient.Failure(exit: error.exit, text: error.text)
+        }
+    }
+}
+
+extension CommandClient.Failure {
+    /// Says what went wrong: to a person on standard error, to a program as an object.
+    func report(json: Bool) {
+        if json {
+            Console.say(
+                JSONValue.object([
+                    "error": ["code": .text(code), "text": .string(text), "hint": .string(hint)]
+                ]).text
+            )
+        } else {
+            Console.complain("otaferry: \(text)")
+            if !hint.isEmpty { Console.complain("  \(hint)") }
+        }
+    }
+}
+
 /// The options of every command that asks an agent.
 struct RemoteOptions: ParsableArguments {
     @Flag(help: "Print the answer as one JSON object.")
@@ -14,29 +41,10 @@ struct RemoteOptions: ParsableArguments {
     /// Runs `body` with a client; says why when that fails, and ends the program.
     func perform(_ body: (CommandClient) async throws(CommandClient.Failure) -> Void) async throws {
         do throws(CommandClient.Failure) {
-            try await body(CommandClient(route: try route()))
+            try await body(CommandClient(route: try broker.route()))
         } catch {
-            if json {
-                Console.say(
-                    JSONValue.object([
-                        "error": [
-                            "code": .text(error.code), "text": .string(error.text), "hint": .string(error.hint),
-                        ]
-                    ]).text
-                )
-            } else {
-                Console.complain("otaferry: \(error.text)")
-                if !error.hint.isEmpty { Console.complain("  \(error.hint)") }
-            }
+            error.report(json: json)
             throw error.exit.code
-        }
-    }
-
-    private func route() throws(CommandClient.Failure) -> BrokerRoute {
-        do throws(BrokerRoute.Problem) {
-            return try broker.resolve()
-        } catch {
-            throw CommandClient.Failure(exit: error.exit, text: error.text)
         }
     }
 

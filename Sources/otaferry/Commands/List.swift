@@ -42,7 +42,7 @@ struct List: AsyncParsableCommand {
             for line in table.lines(columns: terminal.isInteractive ? terminal.width : nil, terminal: terminal) {
                 Console.say(line)
             }
-            if next != .null { Console.complain("There are more; a higher --limit shows them") }
+            if next != .null { Console.complain("There are more; raise --limit") }
         }
     }
 

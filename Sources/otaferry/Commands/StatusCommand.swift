@@ -26,13 +26,13 @@ struct StatusCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let route = try broker.resolve()
+        let route: BrokerRoute
         let status: JSONValue
         do throws(CommandClient.Failure) {
+            route = try broker.route()
             status = try await StatusReader(route: route).read()
         } catch {
-            Console.complain("otaferry: \(error.text)")
-            if !error.hint.isEmpty { Console.complain("  \(error.hint)") }
+            error.report(json: json)
             throw error.exit.code
         }
         if json {

@@ -14,7 +14,9 @@ struct TransferReport {
     }
 
     /// What is known of it now.
-    func head(terminal: Terminal) -> [String] {
+    ///
+    /// - Parameter newer: how far it is, where that is known better than from the state.
+    func head(terminal: Terminal, progress newer: String? = nil) -> [String] {
         let row = TransferTable.Row(state: state, now: WallTime.now())
         let status = TransferStatus(json: state)
         var lines: [String] = []
@@ -28,7 +30,8 @@ struct TransferReport {
         add("SHA-256", state["sha256"]?.string)
         for (label, member) in Self.firmwareMembers { add(label, Self.text(state["firmware"]?[member])) }
         let since = state["since"]?.string.map { " since \($0)" } ?? ""
-        let progress = row.progress.isEmpty ? "" : ", \(row.progress) done"
+        let done = newer ?? row.progress
+        let progress = done.isEmpty ? "" : ", \(done) done"
         add("State", row.stateText.filter { $0 != "*" } + since + progress)
         if let color = row.color, let last = lines.popLast() { lines.append(terminal.colored(last, color)) }
         if status?.isPaused == true { add("Paused", "yes; otaferry resume \(row.id) lets it go on") }

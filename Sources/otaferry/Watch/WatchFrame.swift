@@ -76,10 +76,10 @@ struct WatchFrame {
     /// One transfer: what is known, how it moves, what happened.
     func lines(_ entry: WatchBoard.Entry, events: [JSONValue], now: WallTime) -> [String] {
         let report = TransferReport(state: entry.document, events: events)
-        var lines = report.head(terminal: plain).map(fitted)
+        let row = entry.row(now: now)
+        var lines = report.head(terminal: plain, progress: row.progress).map(fitted)
         if !connectionNote.isEmpty { lines.insert(terminal.colored(fitted("! " + connectionNote), .yellow), at: 0) }
         lines.append("")
-        let row = entry.row(now: now)
         if let share = row.share, let total = entry.status.size {
             let bar = ProgressLine(
                 phase: entry.status.state.rawValue,

@@ -191,17 +191,34 @@ struct MachineTests {
     @Test(
         "A unit is judged with its drop-ins",
         arguments: [
-            ("Restart=always\nWatchdogSec=60", "", [.ok, .ok, .ok]),
-            ("Type=notify", "", [.warning, .warning, .ok]),
-            ("Restart=always\nWatchdogSec=2s\nMemoryMax=64M", "", [.ok, .warning, .warning]),
-            ("Restart=always\nWatchdogSec=2min\nMemoryMax=64M", "[Service]\nMemoryMax=256M", [.ok, .ok, .ok]),
+            ("Restart=always\nWatchdogSec=60", "", [.ok, .ok, .ok, .ok]),
+            ("Type=notify", "", [.warning, .warning, .ok, .ok]),
+            ("Restart=always\nWatchdogSec=2s\nMemoryMax=64M", "", [.ok, .warning, .warning, .ok]),
+            ("Restart=always\nWatchdogSec=2min\nMemoryMax=64M", "[Service]\nMemoryMax=256M", [.ok, .ok, .ok, .ok]),
+            ("Restart=always\nWatchdogSec=60\nProtectSystem=strict", "", [.ok, .ok, .ok, .error]),
+            (
+                "Restart=always\nWatchdogSec=60\nProtectSystem=strict\nStateDirectory=otaferry",
+                "[Service]\nReadWritePaths=/mnt/a\nReadWritePaths=-/srv", [.ok, .ok, .ok, .ok]
+            ),
         ] as [(String, String, [Finding.Grade])]
     )
     func service(unit: String, dropIn: String, grades: [Finding.Grade]) throws {
         try write("[Unit]\nMemoryMax=1\n[Service]\n" + unit, to: "lib/systemd/system/otaferry.service")
         if !dropIn.isEmpty { try write(dropIn, to: "etc/systemd/system/otaferry.service.d/10.conf") }
-        let examination = ServiceExamination(host: host, intake: Configuration().intake)
+        let folders = ["/var/lib/otaferry", "/srv/metrics"]
+        let examination = ServiceExamination(host: host, intake: Configuration().intake, folders: folders)
         #expect(examination.findings().map(\.grade) == grades)
+    }
+
+    @Test("The unit of the package has no fault, and is strict about other places")
+    func shippedUnit() throws {
+        let unit = try String(contentsOfFile: packageDirectory + "/systemd/otaferry.service", encoding: .utf8)
+        try write(unit, to: "lib/systemd/system/otaferry.service")
+        var examination = ServiceExamination(host: host, intake: Configuration().intake)
+        examination.folders = ["/var/lib/otaferry"]
+        #expect(examination.findings().map(\.grade) == [.ok, .ok, .ok, .ok])
+        examination.folders = ["/srv/otaferry"]
+        #expect(examination.findings().last?.grade == .error)
     }
 
     @Test("The limit that holds now counts more than the unit's")
@@ -209,7 +226,7 @@ struct MachineTests {
         try write("[Service]\nRestart=always\nWatchdogSec=60", to: "etc/systemd/system/otaferry.service")
         try write("33554432", to: "sys/fs/cgroup/system.slice/otaferry.service/memory.max")
         let examination = ServiceExamination(host: host, intake: Configuration().intake)
-        #expect(examination.findings().last?.grade == .warning)
+        #expect(examination.findings().first { $0.check == .serviceMemory }?.grade == .warning)
         #expect(
             ServiceExamination(host: HostFiles(root: "/nowhere"), intake: .init()).findings().map(\.grade) == [.note]
         )

@@ -200,14 +200,16 @@ struct IntakeTransactionTests {
     @Test("The credit is shared by those that are sending, and is never less than a segment")
     func credit() async throws {
         let bench = try IntakeBench(credit: .kibibytes(16))
+        let now = WallTime.now()
         for (count, share) in [(1, 16_384), (2, 8_192), (3, 5_461), (4, 4_096)] as [(Int, Int64)] {
-            let reply = try await bench.ack("t/t\(count)/init", plain)
+            let outcome = try await bench.send([("t/t\(count)/init", plain)], at: now)
+            let reply = try #require(outcome.replies.last?.payload)
             #expect(reply["credit"] == .integer(share) && reply["segment"] == 1_024)
         }
         let small = try IntakeBench(credit: .init(rawValue: 100))
         #expect(try await small.ack("t/one/init", plain)["credit"] == 1_024)
         // A transfer that fell silent takes no part.
-        let later = try await bench.send([("t/t1/query", [])], at: .now() + .seconds(60))
+        let later = try await bench.send([("t/t1/query", [])], at: now + .seconds(60))
         #expect(later.replies.last?.payload["credit"] == 16_384)
     }
 

@@ -216,7 +216,9 @@ struct StatusBoardTests {
         let members = try #require(message.object)
         #expect(
             members.keys.sorted() == [
-                "broker", "cloud", "gateway", "limits", "problems", "queue", "since", "spool", "state", "v", "version",
+                "broker", "cloud", "gateway", "limits", "memory", "problems", "queue", "queue_since", "since", "spool",
+                "state",
+                "totals", "v", "version",
             ]
         )
         #expect(
@@ -224,7 +226,7 @@ struct StatusBoardTests {
         )
         #expect(message["spool"] == ["used": 1, "free": 3, "quota": 4, "transfers": 36])
         #expect(message["queue"] == ["receiving": 1, "stored": 2, "publishing": 12, "held": 6, "failed": 7])
-        #expect(message["broker"] == ["version": "mosquitto version 2.0.11", "max_packet": 65_536])
+        #expect(message["broker"] == ["connected": true, "version": "mosquitto version 2.0.11", "max_packet": 65_536])
         #expect(message["cloud"]?["reachable"] == true && message["cloud"]?["clock_offset"] == .double(-1.5))
         #expect(message["cloud"]?["last_success"]?.string != nil)
         let limits = try #require(message["limits"])
@@ -239,7 +241,7 @@ struct StatusBoardTests {
     func unknown() {
         let message = board().message(usage: usage, counts: [:])
         #expect(message["cloud"]?.object?["reachable"] == .null && message["cloud"]?.object?["last_success"] == .null)
-        #expect(message["broker"]?.object == ["version": .null, "max_packet": .null])
+        #expect(message["broker"]?.object == ["connected": false, "version": .null, "max_packet": .null])
     }
 
     @Test("It is degraded while firmware cannot come in, and only then", arguments: StatusBoard.Problem.allCases)

@@ -23,7 +23,9 @@ extension SystemTests {
             .enabled(if: isRoot)
         )
         func commands() async throws {
-            let pages = ["first-day", "observability", "doctor", "operations"].map { "\(Self.package)/docs/\($0).md" }
+            let pages = ["first-day", "observability", "doctor", "spool", "operations"].map {
+                "\(Self.package)/docs/\($0).md"
+            }
             let run = try await ProgramRunner.run(
                 Self.package + "/packaging/try-documents.sh",
                 [try Self.programs()] + pages,
@@ -41,6 +43,57 @@ extension SystemTests {
             #expect(!text.contains("\nerror "))
         }
 
+        @Test("The commands of the README do what they say", .enabled(if: isRoot))
+        func readme() async throws {
+            let run = try await ProgramRunner.run(
+                Self.package + "/packaging/try-documents.sh",
+                [try Self.programs(), Self.package + "/README.md"],
+                within: .seconds(120)
+            )
+            #expect(run.ending == .exited(0), "\(run.text().suffix(4_000))\n\(run.text(.errors).suffix(4_000))")
+            for part in ["gw1 is online", "a1AbCdEfGhI 2.0.0 is registered as", "Firmware ID"] {
+                #expect(run.text().contains(part), "\(part) in \(run.text())")
+            }
+        }
+
+        /// The headings of a page as links name them.
+        private static func anchors(of page: String) -> Set<String> {
+            let outside = page.components(separatedBy: "```").enumerated().filter { $0.offset.isMultiple(of: 2) }
+            let headings = outside.flatMap { $0.element.split(separator: "\n") }.filter { $0.hasPrefix("#") }
+            return Set(
+                headings.map { heading in
+                    String(
+                        heading.drop { $0 == "#" }.dropFirst().lowercased().compactMap { character -> Character? in
+                            if character == " " { return "-" }
+                            return character.isLetter || character.isNumber || "-_".contains(character)
+                                ? character : nil
+                        }
+                    )
+                }
+            )
+        }
+
+        @Test("Every link of every page leads to a file and a heading that there are")
+        func links() throws {
+            let listed = try FileManager.default.subpathsOfDirectory(atPath: Self.package + "/docs")
+            let pages = try FileManager.default.contentsOfDirectory(atPath: Self.package) + listed.map { "docs/" + $0 }
+            var count = 0
+            for page in pages where page.hasSuffix(".md") {
+                let text = try String(contentsOfFile: Self.package + "/" + page, encoding: .utf8)
+                for match in text.matches(of: /\]\(([^)#:]*)(?:#([^)]+))?\)/) {
+                    let file = String(match.output.1)
+                    let base = URL(filePath: Self.package + "/" + page)
+                    let target = file.isEmpty ? base.path : base.deletingLastPathComponent().appending(path: file).path
+                    #expect(FileManager.default.fileExists(atPath: target), "\(page): \(file)")
+                    count += 1
+                    guard let anchor = match.output.2, target.hasSuffix(".md") else { continue }
+                    let found = Self.anchors(of: try String(contentsOfFile: target, encoding: .utf8))
+                    #expect(found.contains(String(anchor)), "\(page): \(file)#\(anchor)")
+                }
+            }
+            #expect(count > 80)
+        }
+
         @Test("Manual pages for the program and each command say what --help says, without a fault")
         func manual() async throws {
             let folder = try TemporaryFolder("manual")
@@ -55,6 +108,8 @@ extension SystemTests {
             let commands = try JSONValue(parsing: help.text())["command"]?["subcommands"]?.array ?? []
             let names = commands.compactMap { $0["commandName"]?.string }.filter { $0 != "help" }
             #expect(names.count > 15)
+            let keys = try String(contentsOfFile: folder.file("man/otaferry.toml.5"), encoding: .utf8)
+            #expect(keys.contains(".It Ic spool.quota\n"))
             for name in names {
                 let page = try String(contentsOfFile: folder.file("man/otaferry-\(name).1"), encoding: .utf8)
                 #expect(page.contains(".Sh SYNOPSIS"))

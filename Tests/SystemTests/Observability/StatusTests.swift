@@ -139,6 +139,35 @@ extension SystemTests {
             try await expectSound(["check", "rules", file])
         }
 
+        @Test("A broker that is away is logged once for each connection, and when it is back with how often")
+        func brokerAway() async throws {
+            let gateway = try await Gateway { $0.persistence = .on }
+            let agent = try #require(gateway.agent)
+            func lines(_ sentence: String) -> [String] { agent.lines(.errors).filter { $0.contains(sentence) } }
+            try await gateway.broker.stop()
+            try await eventually("both connections to be missed") { lines("No connection to the broker").count == 2 }
+            try await gateway.broker.start()
+            try await eventually(within: .seconds(30), "both connections to be back") {
+                lines("Connected to the broker").filter { $0.contains(" count=") && $0.contains(" duration=") }.count
+                    == 2
+            }
+            #expect(lines("No connection to the broker").count == 2)
+        }
+
+        @Test("A sender that keeps making one mistake does not fill the log")
+        func refusals() async throws {
+            let gateway = try await Gateway()
+            let agent = try #require(gateway.agent)
+            for number in 0..<200 { try await gateway.send("nonsense/\(number)") }
+            try await gateway.send("put/pumpctl/1.4.2/a b?.exe/x", [1])
+            // Commands go another way; what was sent before is dealt with when this one is registered.
+            let firmware = TestFirmware(5_000)
+            try await gateway.send("put/pumpctl/\(firmware.version)", firmware.bytes)
+            try await gateway.waitForState(.registered, of: firmware.oneShotID)
+            let refused = agent.lines(.errors).filter { $0.contains("A message was refused") }
+            #expect((1...3).contains(refused.count), "\(refused)")
+        }
+
         @Test("thin-edge.io is told up and down, where it is asked for")
         func thinEdge() async throws {
             let topic = "te/device/main/service/otaferry/status/health"
