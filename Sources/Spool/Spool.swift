@@ -123,6 +123,11 @@ package actor Spool {
     /// Files beside the spool that were set aside because they were damaged, oldest first.
     package nonisolated static func damagedFiles(beside path: String) -> [String] { DamagedFile.all(beside: path) }
 
+    /// From now on somebody is told, on the spool's thread, when a commit that failed may stand all the same and everything
+    /// was read from the file again, with the keys of the transfers in `receiving`. What `afterCommit` would have said and
+    /// done has to be made up for, as at a start.
+    package func watchReloads(_ watch: @escaping @Sendable (Set<Int64>) -> Void) { ledger.reloaded = watch }
+
     /// Runs `body` in a transaction and commits it. When it throws, nothing has changed. Where the disk is full it is run
     /// once more with room that is kept for this, unless it stores bytes of firmware.
     @discardableResult

@@ -183,6 +183,13 @@ struct AgentParts: Sendable {
             let receiving = ledger.receivingTransfers.map(\.key)
             return (Set(receiving), try ledger.setting(OperatorTransaction.pausedSetting) != nil)
         }
+        await spool.watchReloads { [digester, housekeeper, announcer] receiving in
+            digester.bytesArrived(receiving)
+            publisher.look()
+            housekeeper.bytesReleased()
+            announcer.acknowledgeOpenTransfers()
+            announcer.sayEverything()
+        }
         damage.report(of: spool, path: spoolPath, on: board)
         publisher.pause(isPaused)
         digester.bytesArrived(receiving)
