@@ -71,8 +71,6 @@ final class Intake: Sendable {
         batch.parts.close()
         do throws(SpoolError) {
             try batch.transaction.commit()
-            // Whether a disk that failed can be written again the housekeeper finds out: this batch may have written nothing.
-            herald.board.solve(.spoolFull)
             note(nil)
             return .done
         } catch {
@@ -96,6 +94,9 @@ final class Intake: Sendable {
             let outcome = try intake.finish()
             ledger.afterCommit {
                 herald.tell(outcome)
+                // A batch that stored nothing, such as a query, says nothing about room. Whether a disk that failed can be
+                // written again the housekeeper finds out.
+                if !outcome.arrived.isEmpty { herald.board.solve(.spoolFull) }
                 bytesArrived(outcome.arrived)
                 if ledger.hasReclaimable { bytesReleased() }
             }
