@@ -11,7 +11,7 @@ SWIFT_FLAGS := $(shell packaging/swift-flags.sh 2>/dev/null)
 endif
 export OTAFERRY_SWIFT_FLAGS := $(SWIFT_FLAGS)
 
-.PHONY: help build test power-test soak soak-register soak-healing demo bench man completions deb service trace \
+.PHONY: help build test power-test soak soak-register soak-healing demo bench fleet man completions deb service trace \
 	package-test arm-test vm-test small-test reproducible format lint clean tools
 
 help: ## show this list
@@ -39,6 +39,10 @@ soak-healing: tools ## print how long healing takes after each fault of the way 
 
 demo: tools ## watch firmware travel from MQTT into a simulated cloud
 	@packaging/demo.sh
+
+fleet: tools ## simulate fleets behind one account, draw docs/fleet.svg
+	@swift build -c release --product fleet --quiet
+	@.build/release/fleet docs/fleet.svg
 
 bench: tools ## measure intake, uploads, senders and wear beside their peers
 	@packaging/bench.sh

@@ -91,6 +91,20 @@ let package = Package(
             swiftSettings: strict
         ),
 
+        // A fleet behind one account, in virtual time, with the agent's own policy; `make fleet` prints it.
+        .target(
+            name: "FleetSimulation",
+            dependencies: ["FerryCore"],
+            path: "Tests/FleetSimulation",
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "fleet",
+            dependencies: ["FleetSimulation", "FerryCore"],
+            path: "Benchmarks/Fleet",
+            swiftSettings: strict
+        ),
+
         .target(
             name: "TestSupport",
             dependencies: ["CloudSimulator", "FerryCore"],
@@ -98,7 +112,7 @@ let package = Package(
             exclude: ["Network/tls_peer.py"],
             swiftSettings: strict
         ),
-        tests("FerryCoreTests", ["FerryCore", "TestSupport", crypto]),
+        tests("FerryCoreTests", ["FerryCore", "FleetSimulation", "TestSupport", crypto]),
         tests("SpoolTests", ["Spool", "FerryCore", "TestSupport", crypto]),
         tests("BrokerTests", ["Broker", "FerryCore", "TestSupport", "Threads"]),
         tests("AliyunOTATests", ["AliyunOTA", "FerryCore", "TestSupport", "Threads"]),

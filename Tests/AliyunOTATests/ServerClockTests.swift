@@ -42,4 +42,20 @@ struct ServerClockTests {
         #expect(!clock.learn(dateHeader: "Fri, 02 Jan 2026 03:04:06 GMT"))
         #expect(clock.learn(dateHeader: "Fri, 02 Jan 2026 03:04:08 GMT"))
     }
+
+    @Test("Once learned, it goes on with the monotonic clock: steps of the system's clock disturb nothing")
+    func steps() {
+        let local = Mutex(WallTime(milliseconds: 1_767_000_000_000))
+        let elapsed = Mutex(ContinuousClock.now)
+        let clock = ServerClock(localTime: { local.withLock { $0 } }, elapsed: { elapsed.withLock { $0 } })
+        clock.learn(dateHeader: "Fri, 02 Jan 2026 03:04:05 GMT")
+        elapsed.withLock { $0 += .seconds(60) }
+        for step in [Duration.seconds(-1_767_000_000), .seconds(86_400 * 365 * 43), .seconds(3_600)] {
+            local.withLock { $0 = $0 + step }
+            #expect(clock.now().iso8601Seconds == "2026-01-02T03:05:05Z")
+            #expect((clock.offset ?? .zero) == clock.now() - local.withLock { $0 })
+        }
+        // That the server's clock is still the same is no news, although the system's has jumped.
+        #expect(!clock.learn(dateHeader: "Fri, 02 Jan 2026 03:05:05 GMT"))
+    }
 }

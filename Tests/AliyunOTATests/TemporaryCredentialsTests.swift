@@ -71,6 +71,44 @@ struct TemporaryCredentialsTests {
         #expect(peer.requests.count == 2)
     }
 
+    @Test("A token that the cloud calls over is replaced at once, whatever its own time says")
+    func tokenOver() async throws {
+        let count = Counter()
+        let sts = try ScriptedPeer { connection in
+            while connection.readRequest() != nil {
+                let number = count.add()
+                connection.answer(
+                    200,
+                    body: #"{"RequestId":"r","Credentials":\#(Self.lease(number, life: .seconds(3_600)))}"#
+                )
+            }
+        }
+        defer { sts.stop() }
+        let cloud = try ScriptedPeer { connection in
+            while let request = connection.readRequest() {
+                let isNew = request.query["AccessKeyId"] == "STS.2"
+                connection.answer(
+                    isNew ? 200 : 400,
+                    body: isNew
+                        ? #"{"RequestId":"r","Success":true,"FirmwareInfo":{"SimpleFirmwareInfo":[]},"PageCount":0}"#
+                        : #"{"RequestId":"r","Code":"InvalidSecurityToken.Expired","Message":"m"}"#
+                )
+            }
+        }
+        defer { cloud.stop() }
+        var settings = CloudSettings(region: "cn-shanghai", link: LinkSettings(proxy: "", version: "0"))
+        settings.endpoint = cloud.url
+        let client = OTAClient(
+            settings: settings,
+            credentials: Self.role(sts),
+            http: HTTPClient(settings: settings),
+            clock: ServerClock()
+        )
+        #expect(try await client.listFirmware().isEmpty)
+        #expect(cloud.requests.map { $0.query["AccessKeyId"] } == ["STS.1", "STS.2"])
+        #expect(sts.requests.count == 2)
+    }
+
     @Test("What STS refuses waits for a person", arguments: ["NoPermission", "EntityNotExist.Role", "Something.New"])
     func refused(code: String) async throws {
         let peer = try ScriptedPeer { connection in
@@ -101,7 +139,8 @@ struct TemporaryCredentialsTests {
         defer { peer.stop() }
         let role = InstanceRole(
             metadataURL: "http://127.0.0.1:\(peer.port)",
-            http: HTTPClient(link: LinkSettings(proxy: "", version: "0")),
+            // No proxy reaches an instance's own metadata service.
+            http: HTTPClient(link: LinkSettings(proxy: "http://127.0.0.1:1", version: "0")),
             clock: ServerClock()
         )
         let keys = try await role.credentials()

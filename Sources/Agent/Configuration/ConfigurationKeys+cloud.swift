@@ -102,6 +102,9 @@ extension ConfigurationKeys {
             """
             The proxy for all calls and uploads.
             `socks5h` lets the proxy look up host names.
+            A user and a password stand before the host, percent-encoded, as in `http://gate:p%40ss@proxy:3128`.
+            Keep the mode of the file 0600 then.
+            Hosts that `no_proxy` names in the environment are reached without it.
             Empty: what the environment says in `https_proxy` and `no_proxy`.
             """
         ),
@@ -246,7 +249,7 @@ extension ConfigurationKeys {
             .number(above: 0, upTo: 10),
             """
             How many calls a second this gateway makes at most, all kinds together.
-            The account has 10 for all its gateways.
+            The account has 10 for all its gateways; where they make more, each finds [its share](fleet.md) by itself.
             """
         ),
     ]

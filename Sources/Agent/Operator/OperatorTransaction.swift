@@ -151,7 +151,7 @@ struct OperatorTransaction {
         ledger.afterCommit { [herald, publisher] in
             herald.tell(saved)
             switch afterwards {
-            case .stopAttempt: publisher.stop(saved.key)
+            case .stopAttempt: publisher.stop(saved)
             case .look: break
             }
             publisher.look()
@@ -233,7 +233,10 @@ struct OperatorTransaction {
         }
         let limits = publisher.limits
         // In force before the commit: what waits for the old window is looked at in the same transaction.
-        if rateText != nil { limits.set(rate: rate) }
+        if rateText != nil {
+            limits.set(rate: rate)
+            try publisher.rateChanged(ledger, at: now)
+        }
         if windowText != nil {
             limits.set(window: window)
             try publisher.windowChanged(ledger)

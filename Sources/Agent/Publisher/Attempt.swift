@@ -63,18 +63,27 @@ struct Attempt: Sendable {
 
     private func publish() async throws(End) {
         if let begun = try await beginBeforeUpload() {
-            guard let uploaded = try await upload(begun) else { return }
-            return try await Registering(attempt: self, members: uploaded).register()
+            guard let uploaded = try await Uploading(attempt: self, transfer: begun).upload() else { return }
+            return try await Registering(attempt: self, members: uploaded, wasHeld: false).register()
         }
-        let (begun, action) = try await changeGroup(.all) { (transfer, now) -> Transfer.AttemptAction? in
-            Self.mayBegin(transfer) ? transfer.attemptBegan(at: now) : nil
+        let (begun, start) = try await changeGroup(.all) { (transfer, now) -> Start? in
+            let wasHeld = transfer.state == .held
+            return Self.mayBegin(transfer) ? Start(action: transfer.attemptBegan(at: now), wasHeld: wasHeld) : nil
         }
-        switch action {
+        let registering = Registering(attempt: self, members: begun, wasHeld: start.wasHeld)
+        switch start.action {
         // Its upload was forgotten between two looks: the next attempt begins there.
         case .requestTicket: throw .stopped
-        case .register: try await Registering(attempt: self, members: begun).register()
-        case .lookUp: try await Registering(attempt: self, members: begun).lookUp()
+        case .register: try await registering.register()
+        case .lookUp: try await registering.lookUp()
         }
+    }
+
+    /// How an attempt begins.
+    private struct Start: Sendable {
+        var action: Transfer.AttemptAction
+        /// A person should have changed something meanwhile.
+        var wasHeld: Bool
     }
 
     private static func mayBegin(_ transfer: Transfer) -> Bool {
@@ -92,56 +101,21 @@ struct Attempt: Sendable {
         } catch {
             throw .failed(Self.failure(error))
         }
-        guard var transfer = found, Self.mayBegin(transfer) else { throw .stopped }
+        guard let transfer = found, Self.mayBegin(transfer) else { throw .stopped }
         guard transfer.needsUpload else { return nil }
         let step: WaitingSteps.Step = { transfer in
             guard Self.mayBegin(transfer), transfer.needsUpload else { return false }
             return transfer.attemptBegan(at: now) == .requestTicket
         }
+        return try make(step, of: transfer)
+    }
+
+    /// Makes a step that is committed with the next, or a moment later.
+    func make(_ step: @escaping WaitingSteps.Step, of transfer: Transfer) throws(End) -> Transfer {
+        var transfer = transfer
         guard step(&transfer) else { throw .stopped }
         waiting.add(step)
         return transfer
-    }
-
-    /// Sends the bytes.
-    ///
-    /// - Returns: what is to be registered now; nil while other files of the package have to be sent first.
-    private func upload(_ transfer: Transfer) async throws(End) -> [Transfer]? {
-        let cloud = publisher.cloud
-        let herald = publisher.herald
-        let suffix = FileName.suffix(of: transfer.request?.name ?? "") ?? "bin"
-        let ticket = try await calling { () async throws(CloudCalls.Failure) in try await cloud.ticket(suffix: suffix) }
-        let now = WallTime.now()
-        let step: WaitingSteps.Step = { transfer in
-            guard transfer.state == .ticketing else { return false }
-            transfer.ticketReceived(at: now)
-            return true
-        }
-        var uploading = transfer
-        guard step(&uploading) else { throw .stopped }
-        waiting.add(step)
-        let reading = uploading
-        let reader = SpoolReader(spool: publisher.spool, key: key, size: reading.size ?? 0)
-        let receipt: UploadReceipt
-        do throws(CloudCalls.Failure) {
-            receipt = try await cloud.upload(
-                reading,
-                ticket,
-                body: { try await reader.next() },
-                progress: { herald.uploaded(reading, sent: $0) }
-            )
-        } catch {
-            if let damage = await reader.damage { throw .failed(damage) }
-            throw End(error)
-        }
-        let key = key
-        return try await transact { (ledger, now) throws(SpoolError) -> [Transfer]?? in
-            guard var current = ledger.openTransfer(key: key), current.state == .uploading else { return nil }
-            current.uploadFinished(firmwareURL: ticket.firmwareURL, serverTime: receipt.completedAt, at: now)
-            let saved = try Self.save(current, in: ledger, herald: herald, at: now)
-            guard let package = PackageMembers(with: saved, among: ledger.openTransfers) else { return .some([saved]) }
-            return .some(package.isUploaded ? package.members : nil)
-        }
     }
 
     // MARK: - Committed changes
@@ -183,16 +157,17 @@ struct Attempt: Sendable {
         case some
     }
 
-    /// The transfer, and with it the other files of its package where all are past their upload.
+    /// The transfer, and with it the other files of its package that are to be registered or looked up with it.
     private static func group(of key: Int64, in ledger: Ledger) -> [Transfer] {
         guard let transfer = ledger.openTransfer(key: key) else { return [] }
         guard transfer.publication.firmwareURL != nil,
-            let package = PackageMembers(with: transfer, among: ledger.openTransfers), package.isUploaded
+            let package = PackageMembers(with: transfer, among: ledger.openTransfers)
         else { return [transfer] }
-        return package.members
+        let group = package.registering
+        return group.contains { $0.key == key } ? group : [transfer]
     }
 
-    private static func save(
+    static func save(
         _ transfer: Transfer,
         _ kind: TransferEvent.Kind = .state,
         in ledger: Ledger,
@@ -206,7 +181,7 @@ struct Attempt: Sendable {
     }
 
     /// - Parameter body: nil means that somebody else has changed what this attempt works on.
-    private func transact<Value: Sendable>(
+    func transact<Value: Sendable>(
         _ body: @escaping @Sendable (Ledger, WallTime) throws(SpoolError) -> Value?
     ) async throws(End) -> Value {
         let result: Value?
@@ -285,12 +260,14 @@ struct Attempt: Sendable {
     private func isFinished(_ body: @escaping @Sendable (inout Transfer, WallTime) -> Bool) async -> Bool {
         let key = key
         let herald = publisher.herald
+        let learned = publisher.learned
         do throws(SpoolError) {
             try await publisher.spool.transact { (ledger) throws(SpoolError) in
                 let now = WallTime.now()
                 // Where somebody else changed the transfer, what waited is void.
                 _ = try commitWaiting(in: ledger)
-                for var member in Self.group(of: key, in: ledger) {
+                let group = Self.group(of: key, in: ledger)
+                for var member in group {
                     let former = member.state
                     guard body(&member, now) else { continue }
                     let willRetry = member.publication.nextAttempt != nil && member.state != .held
@@ -301,6 +278,11 @@ struct Attempt: Sendable {
                         _ = try Self.save(member, .retry, in: ledger, herald: herald, at: now)
                     }
                 }
+                // A file that failed, or that was stopped, leaves others of its package behind.
+                for member in group.prefix(1) {
+                    try PackageDesk.refresh(around: member, in: ledger, herald: herald, at: now)
+                }
+                try learned.save(in: ledger)
             }
             return true
         } catch {

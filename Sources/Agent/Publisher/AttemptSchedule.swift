@@ -19,8 +19,8 @@ struct AttemptSchedule {
             priority = transfer.firmware.priority
             nextAttempt = transfer.publication.nextAttempt
             switch transfer.reason?.code {
-            case .outsideWindow?: longestWait = .seconds(86_400)
-            case .linkTooSlow?: longestWait = longest * 4
+            // A better hour is a day away at most.
+            case .outsideWindow?, .linkTooSlow?, .registerWindowOver?: longestWait = .seconds(90_000)
             default: longestWait = longest
             }
         }
@@ -33,17 +33,21 @@ struct AttemptSchedule {
     }
 
     /// The candidates among all transfers that are not final: those that wait for nothing but their time. Files of a package
-    /// wait for each other, first to be there, then to be uploaded; the first of them registers for all.
+    /// wait for each other, first to be there, then to be uploaded; the first of them registers for all. Where a file went
+    /// when a registration may have got through, the first of the others asks for its outcome.
     ///
+    /// - Parameter busy: transfers that are being worked on; two attempts never work on one package.
     /// - Parameter longest: the longest delay between attempts; what the spool says beyond it was written under another
     ///   clock.
-    static func candidates(_ open: [Transfer], longest: Duration) -> [Candidate] {
+    static func candidates(_ open: [Transfer], busy: Set<Int64> = [], longest: Duration) -> [Candidate] {
         open.filter { transfer in
-            guard transfer.isPublishable else { return false }
+            guard transfer.isPublishable, !busy.contains(transfer.key) else { return false }
             guard let package = PackageMembers(with: transfer, among: open) else { return true }
-            guard package.isComplete, package.members.allSatisfy({ !$0.isPaused }) else { return false }
-            guard transfer.publication.firmwareURL != nil else { return true }
-            return package.isUploaded && package.members.first?.key == transfer.key
+            guard !package.members.contains(where: { busy.contains($0.key) }),
+                package.members.allSatisfy({ !$0.isPaused })
+            else { return false }
+            if package.isComplete, transfer.publication.firmwareURL == nil { return true }
+            return package.registering.first?.key == transfer.key
         }.map { Candidate($0, longest: longest) }
     }
 
@@ -56,6 +60,9 @@ struct AttemptSchedule {
 
     /// When the next of those that are not due yet will be.
     private(set) var nextDue: ContinuousClock.Instant?
+
+    /// Looks again at that moment, if not before.
+    mutating func look(at moment: ContinuousClock.Instant) { nextDue = min(nextDue ?? moment, moment) }
 
     /// Whether the due moment has come; it is told once.
     mutating func ring(at now: ContinuousClock.Instant) -> Bool {

@@ -19,16 +19,33 @@ struct CloudCalls: Sendable {
         try await call { () async throws(CloudError) in try await client.requestTicket(suffix: suffix) }
     }
 
+    /// Waits until a registration may be made. It has a turn of its own, so that a wait can be stopped, and the call not.
+    func registerTurn() async throws(Failure) { try await turn() }
+
+    /// After its turn.
     func register(_ registration: Registration) async throws(Failure) -> RegisteredFirmware {
-        try await call { () async throws(CloudError) in try await client.register(registration) }
+        try await paced { () async throws(CloudError) in try await client.register(registration) }
     }
 
+    /// Every firmware of the account, or those of a product and a version; each page is a call.
     func list(productKey: String?, version: String?) async throws(Failure) -> [ListedFirmware] {
-        try await call { () async throws(CloudError) in
-            try await client.listFirmware(productKey: productKey, version: version)
+        var found: [ListedFirmware] = []
+        for page in 1...OTAClient.pageLimit {
+            let listed = try await call { () async throws(CloudError) in
+                try await client.listFirmware(productKey: productKey, version: version, page: page)
+            }
+            found += listed.firmware
+            if listed.isLast { break }
         }
+        return found
     }
 
+    /// The files of a package; none for a firmware of one file, nil where the cloud tells nothing of files.
+    func files(of firmwareID: String) async throws(Failure) -> [ListedFile]? {
+        try await call { () async throws(CloudError) in try await client.listFiles(of: firmwareID) }
+    }
+
+    /// Sends a file; not a call of the account's quota.
     func upload(
         _ transfer: Transfer,
         _ ticket: Ticket,
@@ -48,8 +65,27 @@ struct CloudCalls: Sendable {
     }
 
     private func call<Value>(_ body: () async throws(CloudError) -> Value) async throws(Failure) -> Value {
+        try await turn()
+        return try await paced(body)
+    }
+
+    private func turn() async throws(Failure) {
         do { try await pacer.turn() } catch { throw .stopped }
-        return try await judge(body)
+    }
+
+    /// Makes a call that has had its turn; what comes of it tells of the account's quota.
+    private func paced<Value>(_ body: () async throws(CloudError) -> Value) async throws(Failure) -> Value {
+        let value: Value
+        do throws(CloudError) {
+            value = try await body()
+        } catch {
+            guard error.reason.code == .cloudThrottled else { throw failure(error) }
+            pacer.refused(retryAfter: error.retryAfter)
+            throw failure(error, pause: pacer.untilNextCall)
+        }
+        pacer.succeeded()
+        board.cloudSucceeded()
+        return value
     }
 
     private func judge<Value>(_ body: () async throws(CloudError) -> Value) async throws(Failure) -> Value {
@@ -62,7 +98,7 @@ struct CloudCalls: Sendable {
         }
     }
 
-    private func failure(_ error: CloudError) -> Failure {
+    private func failure(_ error: CloudError, pause: Duration? = nil) -> Failure {
         if error.isCancelled || Task.isCancelled { return .stopped }
         switch error.reason.code {
         case .cloudUnreachable, .tls, .uploadBroken, .uploadStalled: board.cloudFailed(isReachable: false)
@@ -79,6 +115,8 @@ struct CloudCalls: Sendable {
             case .hold: .hold
             case .fail: .fail
             }
-        return .failed(PublicationFailure(reason: error.reason, remedy: remedy, requestID: error.requestID))
+        return .failed(
+            PublicationFailure(reason: error.reason, remedy: remedy, requestID: error.requestID, pause: pause)
+        )
     }
 }

@@ -1,7 +1,8 @@
 import FerryCore
 import Spool
 
-/// Keeps the files of a package together: each of them says how many are there.
+/// Keeps the files of a package together: each of them says how many are there, and what was uploaded waits for a file
+/// that went.
 enum PackageDesk {
     /// After a file of a package came or went: the others say how the package stands now. Part of the transaction that
     /// changed it.
@@ -13,7 +14,9 @@ enum PackageDesk {
     ) throws(SpoolError) {
         guard let package = PackageMembers(with: transfer, among: ledger.openTransfers) else { return }
         for var member in package.members {
-            guard member.packageStands(arrived: package.arrived, of: package.files) else { continue }
+            let isBroken = !package.isComplete && member.packageBroke(at: now)
+            let isNews = member.packageStands(arrived: package.arrived, of: package.files)
+            guard isBroken || isNews else { continue }
             let saved = try ledger.save(member)
             try ledger.note(.state, of: saved, at: now)
             ledger.afterCommit { herald.tell(saved) }

@@ -16,12 +16,35 @@ final class Publisher: Sendable {
     let pulse = Pulse()
     /// Told when rows wait to be deleted.
     let bytesReleased: @Sendable () -> Void
+    /// What was learned of the way to the cloud.
+    let learned: LearnedLink
+    /// Names and versions that the cloud says are taken, and nobody has seen in its list yet.
+    let conflicts = ConflictWatch()
     private let concurrent: Int
     private let wake = Signal()
-    private let running = Mutex<[Int64: StopRequest]>([:])
+    private let running = Mutex<[Int64: Work]>([:])
     private let schedule = Mutex(AttemptSchedule())
     private let isPaused = Mutex(false)
     private let spoolFailures: FailureLog
+
+    /// An attempt that runs.
+    private struct Work {
+        var stop: StopRequest
+        /// The package that it works on, whichever of its files has the attempt.
+        var package: PackageName?
+    }
+
+    /// A package of one sender.
+    private struct PackageName: Hashable {
+        var sender: Name
+        var id: Name
+
+        init?(_ transfer: Transfer) {
+            guard transfer.isPartOfPackage, let group = transfer.firmware.package else { return nil }
+            sender = transfer.address.sender
+            id = group.id
+        }
+    }
 
     init(
         spool: Spool,
@@ -39,6 +62,7 @@ final class Publisher: Sendable {
         self.policy = policy
         self.limits = limits
         self.concurrent = concurrent
+        learned = LearnedLink(pacer: cloud.pacer)
         self.logger = logger
         spoolFailures = FailureLog(
             logger,
@@ -52,15 +76,21 @@ final class Publisher: Sendable {
     /// Something may be publishable now. From any thread.
     func look() { wake.send() }
 
-    /// Stops the attempt of a transfer, if one runs. From any thread.
-    func stop(_ key: Int64) { running.withLock { $0[key] }?.request() }
+    /// Stops the attempt of a transfer or of its package, if one runs. From any thread.
+    func stop(_ transfer: Transfer) {
+        let package = PackageName(transfer)
+        let work = running.withLock { running in
+            running.filter { $0.key == transfer.key || package != nil && $0.value.package == package }
+        }
+        for entry in work.values { entry.stop.request() }
+    }
 
     /// Whether publication of everything rests. From any thread.
     func pause(_ isPaused: Bool) {
         self.isPaused.withLock { $0 = isPaused }
         herald.board.paused(isPaused)
         guard isPaused else { return wake.send() }
-        for request in running.withLock({ Array($0.values) }) { request.request() }
+        for work in running.withLock({ Array($0.values) }) { work.stop.request() }
     }
 
     /// Works until the task is cancelled; running attempts are then left as if the program had been killed.
@@ -69,9 +99,10 @@ final class Publisher: Sendable {
             group.addTask { await self.ring() }
             for await _ in wake.sends {
                 defer { pulse.beat() }
-                while let key = await next() {
+                while let transfer = await next() {
                     let stop = StopRequest()
-                    running.withLock { $0[key] = stop }
+                    let key = transfer.key
+                    running.withLock { $0[key] = Work(stop: stop, package: PackageName(transfer)) }
                     // Paused since it was picked.
                     if isPaused.withLock({ $0 }) { stop.request() }
                     herald.board.totals.attempted()
@@ -98,25 +129,33 @@ final class Publisher: Sendable {
         }
     }
 
-    /// The transfer whose turn it is: by priority, then by age; nil when none is due or every place is taken.
-    private func next() async -> Int64? {
+    /// Attempts do not begin only to wait longer than this for their first call.
+    private static let patience = Duration.seconds(1)
+
+    /// The transfer whose turn it is: by priority, then by age; nil when none is due, every place is taken, or the
+    /// gateway's share of the account's calls is used up.
+    private func next() async -> Transfer? {
         guard !isPaused.withLock({ $0 }), running.withLock({ $0.count }) < concurrent else { return nil }
+        let untilCall = cloud.pacer.untilNextCall
+        guard untilCall < Self.patience else {
+            schedule.withLock { $0.look(at: .now + untilCall) }
+            return nil
+        }
         // A server may ask for more than the configuration does; for a quarter of an hour at most.
         let longest = max(policy.backoff.maximum, .seconds(900))
         do {
+            let busy = running.withLock { Set($0.keys) }
             var candidates = try await spool.read { (ledger) throws(SpoolError) in
-                AttemptSchedule.candidates(ledger.openTransfers, longest: longest)
+                AttemptSchedule.candidates(ledger.openTransfers, busy: busy, longest: longest)
             }
             spoolFailures.succeeded()
-            let busy = running.withLock { Set($0.keys) }
             let closed = limits.closed
             while true {
-                let picked = schedule.withLock {
-                    $0.pick(candidates.filter { !busy.contains($0.key) }, wallNow: .now(), now: .now)
+                let picked = schedule.withLock { $0.pick(candidates, wallNow: .now(), now: .now) }
+                guard let picked, let candidate = candidates.first(where: { $0.key == picked }) else { return nil }
+                guard let closed, candidate.needsUpload else {
+                    return try await spool.read { (ledger) throws(SpoolError) in ledger.openTransfer(key: picked) }
                 }
-                guard let picked, let closed, let candidate = candidates.first(where: { $0.key == picked }),
-                    candidate.needsUpload
-                else { return picked }
                 try await waitForWindow(picked, closed.untilOpen, closed.window)
                 candidates.removeAll { $0.key == picked }
             }
@@ -139,6 +178,18 @@ final class Publisher: Sendable {
         }
         // The next look schedules the opening.
         wake.send()
+    }
+
+    /// The rate limit has changed: what waits for a faster link is looked at anew.
+    func rateChanged(_ ledger: Ledger, at now: WallTime) throws(SpoolError) {
+        let herald = herald
+        learned.limitChanged()
+        for var transfer in ledger.openTransfers where transfer.reason?.code == .linkTooSlow {
+            transfer.rateChanged(at: now)
+            let saved = try ledger.save(transfer)
+            ledger.afterCommit { herald.tell(saved) }
+        }
+        ledger.afterCommit { self.look() }
     }
 
     /// The window has changed: what waits for the old one is looked at anew.

@@ -8,18 +8,22 @@ struct Registering: Sendable {
     let attempt: Attempt
     /// One transfer, or all files of a package; each has its FirmwareUrl.
     let members: [Transfer]
+    /// A person should have changed something since the last attempt.
+    let wasHeld: Bool
 
     /// Between two looks after an unknown outcome.
     private static let pause = Duration.seconds(2)
-    /// A list may lag: a name that is taken is looked for so long before it counts as somebody else's.
-    private static let conflictLimit = Duration.seconds(60)
+    /// Between two looks for a name that is taken by nobody in the list.
+    private static let conflictPause = Duration.seconds(10)
 
+    private var conflicts: ConflictWatch { attempt.publisher.conflicts }
     private var cloud: CloudCalls { attempt.publisher.cloud }
 
     /// Registers; the intent has been committed.
     func register() async throws(Attempt.End) {
         let firmware = try firmware()
         guard isInWindow else { return try await endWindow() }
+        try await attempt.calling { () async throws(CloudCalls.Failure) in try await cloud.registerTurn() }
         let answer: RegisteredFirmware
         attempt.stop.awaitAnswer(true)
         defer { attempt.stop.awaitAnswer(false) }
@@ -35,14 +39,19 @@ struct Registering: Sendable {
     /// Asks whether an earlier call got through, and registers when it did not.
     func lookUp() async throws(Attempt.End) {
         let firmware = try firmware()
+        let standing = conflicts.standing(attempt.key)
+        // Before everything is sent again, whether the name is still somebody else's is asked of the whole account.
+        let isEverywhere = standing != .none || !isInWindow
         for look in 0..<2 {
             if look > 0 { try await wait(Self.pause) }
-            switch try await find(firmware, everywhere: false) {
+            switch try await find(firmware, everywhere: isEverywhere) {
             case .ours(let id): return try await done(id: id, requestID: nil)
-            case .different(let reason): throw .failed(PublicationFailure(reason: reason, remedy: .hold))
+            case .different(let reason): throw conflict(reason)
             case .absent: continue
             }
         }
+        if standing == .young { throw Self.pending(nil) }
+        guard isWhole else { return try await breakPackage() }
         try await register()
     }
 
@@ -52,22 +61,63 @@ struct Registering: Sendable {
             // Looked up at the next attempt, when the cloud has had time to finish what it may have begun.
             throw .failed(failure)
         }
-        let end = ContinuousClock.now + Self.conflictLimit
-        var pause = Self.pause
-        while true {
-            switch try await find(firmware, everywhere: true) {
-            case .ours(let id): return try await done(id: id, requestID: failure.requestID)
-            case .different(let reason): throw .failed(PublicationFailure(reason: reason, remedy: .hold))
-            case .absent: break
-            }
-            guard ContinuousClock.now + pause < end else { break }
-            try await wait(pause)
-            pause = min(pause * 2, .seconds(15))
+        switch try await find(firmware, everywhere: true) {
+        case .ours(let id): return try await done(id: id, requestID: failure.requestID)
+        case .different(let reason): throw conflict(reason)
+        case .absent: break
         }
-        var held = failure
-        held.remedy = .hold
-        held.reason.kind = .operator
-        throw .failed(held)
+        // The list may lag, and it may be our own. Other firmware goes first meanwhile.
+        conflicts.begin(attempt.key)
+        guard conflicts.standing(attempt.key) == .old else { throw Self.pending(failure) }
+        throw conflict(failure.reason, requestID: failure.requestID)
+    }
+
+    /// Somebody else has it.
+    private func conflict(_ reason: Reason, requestID: String? = nil) -> Attempt.End {
+        conflicts.end(attempt.key)
+        var reason = reason
+        reason.kind = .operator
+        return .failed(PublicationFailure(reason: reason, remedy: .hold, requestID: requestID))
+    }
+
+    /// The cloud says that name or version is taken, and does not show by whom.
+    private static func pending(_ failure: PublicationFailure?) -> Attempt.End {
+        let reason = Reason(
+            failure?.reason.code ?? .nameTaken,
+            .retry,
+            "The cloud says that it has such a firmware already, and does not list it yet",
+            hint: "Whether it is this one shows within a minute",
+            cloudCode: failure?.reason.cloudCode
+        )
+        // A list that lags is no failure of the transfer.
+        return .failed(
+            PublicationFailure(
+                reason: reason,
+                remedy: .lookUp,
+                requestID: failure?.requestID,
+                pause: conflictPause
+            )
+        )
+    }
+
+    /// Whether every file is there; one may have been cancelled after a call whose outcome is not known.
+    private var isWhole: Bool { (members.first?.firmware.package?.files ?? 1) <= members.count }
+
+    /// The cloud does not have the package, and never will: the files that are left wait for another.
+    private func breakPackage() async throws(Attempt.End) {
+        let herald = attempt.publisher.herald
+        let keys = members.map(\.key)
+        let _: Bool = try await attempt.transact { (ledger, now) throws(SpoolError) -> Bool? in
+            for key in keys {
+                guard var member = ledger.openTransfer(key: key) else { continue }
+                member.lookedUpInVain()
+                try ledger.save(member)
+            }
+            if let first = keys.first.flatMap({ ledger.openTransfer(key: $0) }) {
+                try PackageDesk.refresh(around: first, in: ledger, herald: herald, at: now)
+            }
+            return true
+        }
     }
 
     // MARK: - Looking
@@ -79,25 +129,31 @@ struct Registering: Sendable {
     }
 
     private func find(_ firmware: CloudFirmware, everywhere: Bool) async throws(Attempt.End) -> Found {
-        let filtered = try await looking(productKey: firmware.productKey, version: firmware.version)
-        let found = judge(filtered, firmware)
+        let filtered = try await looking { () async throws(CloudCalls.Failure) in
+            try await cloud.list(productKey: firmware.productKey, version: firmware.version)
+        }
+        let found = try await judge(filtered, firmware)
         guard case .absent = found, everywhere else { return found }
         // Names are unique in the account: it may be taken in another product or by another version.
-        return judge(try await looking(productKey: nil, version: nil), firmware)
-    }
-
-    /// Asks for the list. As long as it is not there, whether the firmware is registered stays unknown.
-    private func looking(productKey: String?, version: String?) async throws(Attempt.End) -> [ListedFirmware] {
-        do throws(CloudCalls.Failure) {
-            return try await cloud.list(productKey: productKey, version: version)
-        } catch {
-            throw Attempt.End(error).keepingUnknown
+        let all = try await looking { () async throws(CloudCalls.Failure) in
+            try await cloud.list(productKey: nil, version: nil)
         }
+        return try await judge(all, firmware)
     }
 
-    private func judge(_ listed: [ListedFirmware], _ firmware: CloudFirmware) -> Found {
+    /// Asks. As long as there is no answer, whether the firmware is registered stays unknown.
+    private func looking<Value>(
+        _ ask: () async throws(CloudCalls.Failure) -> Value
+    ) async throws(Attempt.End) -> Value {
+        do throws(CloudCalls.Failure) { return try await ask() } catch { throw Attempt.End(error).keepingUnknown }
+    }
+
+    private func judge(
+        _ listed: [ListedFirmware],
+        _ firmware: CloudFirmware
+    ) async throws(Attempt.End) -> Found {
         if let same = listed.first(where: { $0.name == firmware.name }) {
-            if isOurs(same, firmware) { return .ours(id: same.firmwareID) }
+            if try await isOurs(same, firmware) { return .ours(id: same.firmwareID) }
             return .different(
                 Reason(
                     .nameTaken,
@@ -126,13 +182,44 @@ struct Registering: Sendable {
             && (listed.sourceVersion ?? "") == (firmware.sourceVersion ?? "")
     }
 
-    private func isOurs(_ listed: ListedFirmware, _ firmware: CloudFirmware) -> Bool {
+    private func isOurs(_ listed: ListedFirmware, _ firmware: CloudFirmware) async throws(Attempt.End) -> Bool {
         guard isSameVersion(listed, firmware) else { return false }
-        // The list does not tell the files of a package; its name is unique in the account.
-        guard let only = single else { return true }
-        return (listed.size ?? only.size) == only.size
-            && (listed.sign ?? sign(only, firmware)).lowercased() == sign(only, firmware)
+        guard let only = single else { return try await isOurPackage(listed) }
+        guard (listed.size ?? only.size) == only.size else { return false }
+        guard let sign = listed.sign?.lowercased() else { return true }
+        return sign == digest(of: only, like: sign)?.hex
     }
+
+    /// The cloud may keep another digest than the one that was sent: its length tells which.
+    private func digest(of transfer: Transfer, like sign: String) -> Digest? {
+        sign.utf8.count == Self.md5Digits ? transfer.digests?.md5 : transfer.digests?.sha256
+    }
+
+    private static let md5Digits = 32
+
+    /// The list does not tell the files of a package; the firmware's own record does, where the key may read it.
+    private func isOurPackage(_ firmware: ListedFirmware) async throws(Attempt.End) -> Bool {
+        let listed: [ListedFile]?
+        do {
+            listed = try await looking { () async throws(CloudCalls.Failure) in
+                try await cloud.files(of: firmware.firmwareID)
+            }
+        } catch .failed(let failure) where failure.remedy == .hold || failure.remedy == .fail {
+            // Its name is unique in the account, and version, module, kind are ours.
+            return true
+        }
+        guard let files = listed else { return true }
+        // One of ours may have been cancelled since.
+        return (isWhole ? files.count == members.count : files.count > members.count)
+            && members.allSatisfy { member in
+                files.contains { file in
+                    file.name == fileName(member) && (file.size ?? member.size) == member.size
+                        && (file.md5?.lowercased() ?? member.digests?.md5.hex) == member.digests?.md5.hex
+                }
+            }
+    }
+
+    private func fileName(_ transfer: Transfer) -> String { transfer.request?.name ?? transfer.address.id.text }
 
     /// The transfer that is a firmware by itself; nil for a package.
     private var single: Transfer? { members.count == 1 ? members.first : nil }
@@ -176,7 +263,7 @@ struct Registering: Sendable {
         } else {
             registration.files = members.map { member in
                 Registration.File(
-                    name: member.request?.name ?? member.address.id.text,
+                    name: fileName(member),
                     url: member.publication.firmwareURL ?? "",
                     size: member.size,
                     md5: member.digests?.md5.hex,
@@ -195,10 +282,11 @@ struct Registering: Sendable {
 
     private func endWindow() async throws(Attempt.End) {
         let policy = attempt.publisher.policy
+        let cause: Transfer.WindowEnd = wasHeld ? .hold : .delay
         _ = try await attempt.changeGroup { (transfer, now) -> Bool? in
             guard transfer.state == .registering else { return nil }
             var generator = SystemRandomNumberGenerator()
-            transfer.registerWindowEnded(policy: policy, at: now, using: &generator)
+            transfer.registerWindowEnded(after: cause, policy: policy, at: now, using: &generator)
             return true
         }
     }
@@ -206,11 +294,15 @@ struct Registering: Sendable {
     /// Commits the outcome, also of a transfer that was cancelled while the call was under way.
     private func done(id: String, requestID: String?) async throws(Attempt.End) {
         let members = members
+        let isWhole = isWhole
         let herald = attempt.publisher.herald
+        let learned = attempt.publisher.learned
+        conflicts.end(attempt.key)
         do throws(SpoolError) {
             try await attempt.publisher.spool.transact { (ledger) throws(SpoolError) in
                 let now = WallTime.now()
-                for member in members {
+                let cancelled = isWhole ? [] : try Self.cancelledMembers(of: members, ledger)
+                for member in members + cancelled {
                     guard var current = try ledger.transfer(at: member.address), current.key == member.key else {
                         continue
                     }
@@ -223,10 +315,24 @@ struct Registering: Sendable {
                     try ledger.note(.state, of: saved, at: now)
                     ledger.afterCommit { herald.tell(saved) }
                 }
+                try learned.save(in: ledger)
             }
         } catch {
             // The cloud has it, and the spool does not know: it is looked up.
             throw Attempt.End.failed(Attempt.failure(error)).keepingUnknown
+        }
+    }
+
+    /// Files that were cancelled when the package may have been registered: the cloud has them all the same.
+    private static func cancelledMembers(of members: [Transfer], _ ledger: Ledger) throws(SpoolError) -> [Transfer] {
+        guard let first = members.first else { return [] }
+        var filter = TransferFilter()
+        filter.state = .cancelled
+        filter.sender = first.address.sender
+        filter.limit = 500
+        return try ledger.transfers(filter).filter { transfer in
+            transfer.firmware.package == first.firmware.package && transfer.firmware.version == first.firmware.version
+                && transfer.publication.isOutcomeUnknown
         }
     }
 

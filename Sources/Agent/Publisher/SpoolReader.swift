@@ -8,6 +8,8 @@ actor SpoolReader {
     private let key: Int64
     private let size: Int64
     private var position: Int64 = 0
+    /// The CRC-64 of what was given so far.
+    private(set) var sum: UInt64 = 0
     /// Why the file could not be read, if it could not.
     private(set) var damage: PublicationFailure?
 
@@ -27,17 +29,18 @@ actor SpoolReader {
         let limit = Int(min(Self.pieceBytes, size - from))
         do throws(SpoolError) {
             let piece = try await spool.read { (ledger) throws(SpoolError) in
-                try ledger.readChunk(key: key, from: from, atMost: limit)
+                try ledger.readSummedChunk(key: key, from: from, atMost: limit)
             }
-            guard !piece.isEmpty else {
+            guard !piece.bytes.isEmpty else {
                 throw SpoolError(
                     .damaged,
                     operation: "read the bytes at \(from) of transfer \(key)",
                     underlying: "they are not in the spool"
                 )
             }
-            position += Int64(piece.count)
-            return piece
+            position += Int64(piece.bytes.count)
+            sum = CRC64.combine(sum, piece.crc64, secondCount: Int64(piece.bytes.count))
+            return piece.bytes
         } catch {
             damage = Self.failure(error)
             throw error

@@ -171,6 +171,7 @@ struct AgentParts: Sendable {
         let (receiving, isPaused) = try await spool.transact { (ledger) throws(SpoolError) -> (Set<Int64>, Bool) in
             try herald.openOutbox(ledger)
             try OperatorTransaction.loadLimits(ledger, into: publisher.limits)
+            try publisher.learned.load(ledger)
             try publisher.windowChanged(ledger)
             let now = WallTime.now()
             for var transfer in ledger.openTransfers where transfer.state.isPublishing {
@@ -179,6 +180,7 @@ struct AgentParts: Sendable {
                 guard transfer != former else { continue }
                 let saved = try ledger.save(transfer)
                 try ledger.note(.state, of: saved, at: now)
+                try PackageDesk.refresh(around: saved, in: ledger, herald: herald, at: now)
             }
             let receiving = ledger.receivingTransfers.map(\.key)
             return (Set(receiving), try ledger.setting(OperatorTransaction.pausedSetting) != nil)

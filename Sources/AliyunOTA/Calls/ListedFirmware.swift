@@ -48,3 +48,22 @@ package struct ListedFirmware: Sendable, Equatable {
         createdAt = text("UtcCreate")
     }
 }
+
+/// A file of a package, as the cloud tells it.
+package struct ListedFile: Sendable, Equatable {
+    /// Unique in the package.
+    package let name: String
+    /// Bytes.
+    package let size: Int64?
+    /// In hexadecimal digits, in either case.
+    package let md5: String?
+
+    /// nil when it has no name.
+    init?(json: JSONValue) {
+        func text(_ name: String) -> String? { json[name]?.string.flatMap { $0.isEmpty ? nil : $0 } }
+        guard let name = text("Name") else { return nil }
+        self.name = name
+        size = json.number("Size")
+        md5 = text("FileMd5")
+    }
+}

@@ -71,7 +71,7 @@ package final class OTAClient: Sendable {
     /// The most that the cloud puts on one page.
     private static let pageSize: Int64 = 100
     /// An account holds 500 packages; more pages than this are a mistake of the server.
-    private static let pageLimit: Int64 = 100
+    package static let pageLimit: Int64 = 100
 
     /// Every firmware of the account, or those of a product or a version, all pages.
     package func listFirmware(
@@ -80,21 +80,47 @@ package final class OTAClient: Sendable {
     ) async throws(CloudError) -> [ListedFirmware] {
         var found: [ListedFirmware] = []
         for page in 1...Self.pageLimit {
-            var call = RPCCall(action: "ListOTAFirmware")
-            call.parameters.add("CurrentPage", String(page))
-            call.parameters.add("PageSize", String(Self.pageSize))
-            call.parameters.add("ProductKey", productKey)
-            call.parameters.add("DestVersion", version)
-            let answer = try await perform(call, .list, object: "")
-            let rows = Self.rows(of: answer)
-            found += rows.compactMap(ListedFirmware.init(json:))
-            let pageCount = answer.content.number("PageCount")
-            let total = answer.content.number("Total")
-            // Without counts a short page is the last.
-            let isLast = pageCount.map { page >= $0 } ?? total.map { page * Self.pageSize >= $0 }
-            if rows.isEmpty || isLast ?? (rows.count < Int(Self.pageSize)) { return found }
+            let listed = try await listFirmware(productKey: productKey, version: version, page: page)
+            found += listed.firmware
+            if listed.isLast { break }
         }
         return found
+    }
+
+    /// One page of the list, counted from 1, and whether it is the last: one call.
+    package func listFirmware(
+        productKey: String?,
+        version: String?,
+        page: Int64
+    ) async throws(CloudError) -> (firmware: [ListedFirmware], isLast: Bool) {
+        var call = RPCCall(action: "ListOTAFirmware")
+        call.parameters.add("CurrentPage", String(page))
+        call.parameters.add("PageSize", String(Self.pageSize))
+        call.parameters.add("ProductKey", productKey)
+        call.parameters.add("DestVersion", version)
+        let answer = try await perform(call, .list, object: "")
+        let rows = Self.rows(of: answer)
+        let pageCount = answer.content.number("PageCount")
+        let total = answer.content.number("Total")
+        // Without counts a short page is the last.
+        let isLast = pageCount.map { page >= $0 } ?? total.map { page * Self.pageSize >= $0 }
+        return (
+            rows.compactMap(ListedFirmware.init(json:)),
+            rows.isEmpty || isLast ?? (rows.count < Int(Self.pageSize))
+        )
+    }
+
+    /// The files of a package, which the list does not tell; none for a firmware of one file, nil where the cloud tells
+    /// nothing of files.
+    package func listFiles(of firmwareID: String) async throws(CloudError) -> [ListedFile]? {
+        var call = RPCCall(action: "QueryOTAFirmware")
+        call.parameters.add("FirmwareId", firmwareID)
+        let answer = try await perform(call, .list, object: firmwareID)
+        let firmware = answer.content["FirmwareInfo"]
+        guard let list = firmware?["MultiFiles"] else { return firmware?["FirmwareUrl"]?.string.map { _ in [] } }
+        // A list, a list one level down as in `FirmwareInfo` of the list call, or one object where there is one only.
+        let rows = list["MultiFiles"] ?? list
+        return (rows.array ?? [rows]).compactMap(ListedFile.init(json:))
     }
 
     /// An object with the member `SimpleFirmwareInfo`, which is a list, or one object where there is one only.

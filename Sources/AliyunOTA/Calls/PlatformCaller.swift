@@ -76,9 +76,12 @@ struct PlatformCaller: Sendable {
         }
         let refusal = PlatformRefusal(code: code, message: answer.message, status: response.status)
         let error = refusal.error(operation, object, signed: signed, keys: keys)
+        // Their time may be read by a clock that is off: the cloud's word counts.
+        if refusal.isTokenOver { credentials.discard(keys) }
         return .refused(
             error.seen(in: response, requestID: answer.requestID ?? response.requestID),
-            isRepeatable: refusal.isNonceUsed || (refusal.isClockOff && isClockNews)
+            isRepeatable: refusal.isNonceUsed || refusal.isTokenOver && keys.securityToken != nil
+                || refusal.isClockOff && isClockNews
         )
     }
 

@@ -9,6 +9,8 @@ struct PlatformRefusal: Sendable {
     var isNonceUsed: Bool { code.lowercased() == "signaturenonceused" }
     var isClockOff: Bool { ["invalidtimestamp.expired", "illegaltimestamp"].contains(code.lowercased()) }
 
+    var isTokenOver: Bool { code.lowercased() == "invalidsecuritytoken.expired" }
+
     /// The error, with as much of the server's message as may be shown.
     func error(_ operation: CloudOperation, _ object: String, signed: SignedCall, keys: Credentials) -> CloudError {
         var verdict = CloudCodes.verdict(on: code, from: .platform, message: message, status: status)

@@ -59,6 +59,8 @@ package final class AssumedRole: CredentialSource {
         try await cache.current { () async throws(CloudError) in try await assume() }
     }
 
+    package func discard(_ refused: Credentials) { cache.discard(refused) }
+
     /// What STS refuses for good a person can mend; no firmware has to fail for it.
     private static func mendable(_ error: CloudError) -> CloudError {
         guard error.disposition == .fail else { return error }

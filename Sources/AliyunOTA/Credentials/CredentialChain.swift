@@ -41,6 +41,10 @@ package struct CredentialChain: CredentialSource {
         self.sources = sources
     }
 
+    package func discard(_ refused: Credentials) {
+        for source in sources { source.discard(refused) }
+    }
+
     /// Those of the first source that has any. An error names all that were asked.
     package func credentials() async throws(CloudError) -> Credentials {
         var passing: CloudError?

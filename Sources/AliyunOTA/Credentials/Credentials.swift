@@ -19,4 +19,12 @@ package struct Credentials: Sendable, Equatable {
 package protocol CredentialSource: Sendable {
     /// The credentials to sign the next call with. An error has the reason code `credentials`.
     func credentials() async throws(CloudError) -> Credentials
+
+    /// The cloud says that these are over, whatever their own time says: others are to be found for the next call.
+    func discard(_ refused: Credentials)
+}
+
+extension CredentialSource {
+    /// Nothing where they are read anew for every call anyway.
+    package func discard(_ refused: Credentials) {}
 }

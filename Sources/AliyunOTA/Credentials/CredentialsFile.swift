@@ -44,6 +44,8 @@ package final class CredentialsFile: CredentialSource {
         try await source().credentials()
     }
 
+    package func discard(_ refused: Credentials) { known.withLock { $0 }?.source.discard(refused) }
+
     private func source() throws(CloudError) -> any CredentialSource {
         let stamp = try stamp()
         if let known = known.withLock({ $0 }), known.stamp == stamp { return known.source }

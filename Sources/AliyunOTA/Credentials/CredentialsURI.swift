@@ -6,6 +6,8 @@ struct CredentialsURI: CredentialSource {
     let http: HTTPClient
     let cache: TemporaryCredentials
 
+    func discard(_ refused: Credentials) { cache.discard(refused) }
+
     func credentials() async throws(CloudError) -> Credentials {
         try await cache.current { () async throws(CloudError) in
             var request = HTTPRequest(.get, url: url)

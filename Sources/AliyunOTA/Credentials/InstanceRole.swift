@@ -33,6 +33,8 @@ package final class InstanceRole: CredentialSource {
         try await cache.current { () async throws(CloudError) in try await fetch() }
     }
 
+    package func discard(_ refused: Credentials) { cache.discard(refused) }
+
     private func fetch() async throws(CloudError) -> TemporaryCredentials.Lease {
         let token = try await token()
         let role = try await role(token: token)
@@ -83,6 +85,7 @@ package final class InstanceRole: CredentialSource {
     private func send(_ request: HTTPRequest) async throws(CloudError) -> HTTPResponse {
         var request = request
         request.timeout = Self.timeout
+        request.route = .direct
         do {
             return try await http.send(request)
         } catch {

@@ -18,6 +18,13 @@ final class TemporaryCredentials: Sendable {
         self.clock = clock
     }
 
+    /// Forgets these, if they are those at hand.
+    func discard(_ refused: Credentials) {
+        lease.withLock { lease in
+            if lease?.credentials == refused { lease = nil }
+        }
+    }
+
     /// Those at hand, or new ones. When fetching fails, those at hand serve until their end.
     func current(
         fetch: () async throws(CloudError) -> Lease

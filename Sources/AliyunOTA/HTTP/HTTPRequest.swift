@@ -40,6 +40,14 @@ package struct HTTPRequest: Sendable {
         case fresh
     }
 
+    /// Which way it takes.
+    package enum Route: Sendable {
+        /// Through the proxy where there is one.
+        case configured
+        /// Past every proxy: to an address that means something on this machine's own network only.
+        case direct
+    }
+
     /// What is asked.
     package var method: Method
     /// The whole URL, encoded.
@@ -50,6 +58,8 @@ package struct HTTPRequest: Sendable {
     package var body = Body.none
     /// Which connection may carry it.
     package var connection = Connection.pooled
+    /// Which way it takes.
+    package var route = Route.configured
     /// Bounds the whole call; nil for uploads, which are bounded by `stallTimeout`.
     package var timeout: Duration? = .seconds(30)
     /// Ends the request when the link takes no byte for so long, or the answer stays away for so long after the last

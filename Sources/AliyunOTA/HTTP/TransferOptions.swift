@@ -98,7 +98,11 @@ struct TransferOption {
         if request.connection == .fresh {
             table.append(.init(CURLOPT_FRESH_CONNECT, .long(1), "libcurl repeats requests on reused connections"))
         }
-        if let proxy = link.proxy { table.append(.init(CURLOPT_PROXY, .text(proxy), "as configured")) }
+        if request.route == .direct {
+            table.append(.init(CURLOPT_PROXY, .text(""), "the metadata service is on this machine's network"))
+        } else if let proxy = link.proxy {
+            table.append(.init(CURLOPT_PROXY, .text(proxy), "as configured"))
+        }
         if let interface = link.interface { table.append(.init(CURLOPT_INTERFACE, .text(interface), "as configured")) }
         if let caFile = link.caFile {
             table.append(.init(CURLOPT_CAINFO, .text(caFile), "as configured"))

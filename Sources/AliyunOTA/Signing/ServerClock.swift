@@ -3,36 +3,52 @@ import Synchronization
 
 /// The server's time, learned from the `Date` headers of its answers. The system's clock is never set.
 ///
+/// Once it is learned it goes on with the monotonic clock, so that no step of the system's clock disturbs it.
 /// Safe to use from any thread.
 package final class ServerClock: Sendable {
-    private let learned = Mutex<Duration?>(nil)
+    private struct Learned {
+        var server: WallTime
+        var at: ContinuousClock.Instant
+    }
+
+    private let learned = Mutex<Learned?>(nil)
     private let localTime: @Sendable () -> WallTime
+    private let elapsed: @Sendable () -> ContinuousClock.Instant
 
     /// A `Date` header has whole seconds, so two of them may differ by that much without telling anything new.
     private static let resolution = Duration.seconds(1)
 
-    /// - Parameter localTime: the system's clock.
-    package init(localTime: @escaping @Sendable () -> WallTime = { WallTime.now() }) { self.localTime = localTime }
+    /// - Parameters:
+    ///   - localTime: the system's clock.
+    ///   - elapsed: the monotonic clock.
+    package init(
+        localTime: @escaping @Sendable () -> WallTime = { WallTime.now() },
+        elapsed: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
+    ) {
+        self.localTime = localTime
+        self.elapsed = elapsed
+    }
 
     /// How far the server is ahead of the local clock; nil while no answer was seen.
-    package var offset: Duration? { learned.withLock { $0 } }
+    package var offset: Duration? { learned.withLock { $0 }.map { time($0) - localTime() } }
 
     /// The time by the server; the local time while no answer was seen.
-    package func now() -> WallTime { localTime() + (offset ?? .zero) }
+    package func now() -> WallTime { learned.withLock { $0 }.map(time) ?? localTime() }
+
+    private func time(_ learned: Learned) -> WallTime { learned.server + (elapsed() - learned.at) }
 
     /// Learns from the header of an answer that was just received; anything but a date of the form that RFC 9110 calls
-    /// IMF-fixdate is ignored. Returns whether the offset is new.
+    /// IMF-fixdate is ignored. Returns whether the time is news.
     @discardableResult
     package func learn(dateHeader: String?) -> Bool {
         guard let dateHeader, let server = HTTPDate.parse(dateHeader) else { return false }
         // The middle of the second that the header names.
-        let fresh = (server + .milliseconds(500)) - localTime()
-        return learned.withLock { offset in
-            if let known = offset, abs(known.milliseconds - fresh.milliseconds) <= Self.resolution.milliseconds {
-                return false
-            }
-            let isNews = abs(fresh.milliseconds - (offset ?? .zero).milliseconds) > Self.resolution.milliseconds
-            offset = fresh
+        let fresh = Learned(server: server + .milliseconds(500), at: elapsed())
+        let local = localTime()
+        return learned.withLock { learned in
+            let known = learned.map(time) ?? local
+            let isNews = abs((fresh.server - known).milliseconds) > Self.resolution.milliseconds
+            if isNews || learned == nil { learned = fresh }
             return isNews
         }
     }

@@ -37,9 +37,45 @@ package struct CRC64: Sendable, Equatable {
         if done == nil { Array(bytes).withUnsafeBytes { update($0) } }
     }
 
+    /// The sum of two pieces one after the other, out of their sums and the length of the second.
+    package static func combine(_ first: UInt64, _ second: UInt64, secondCount: Int64) -> UInt64 {
+        multiply(power(bytes: secondCount), first) ^ second
+    }
+
+    /// The sum of the second of two pieces, out of that of both and that of the first: what `combine` undoes.
+    package static func second(of both: UInt64, first: UInt64, secondCount: Int64) -> UInt64 {
+        // Addition is its own inverse here.
+        combine(first, both, secondCount: secondCount)
+    }
+
+    /// x to the power of eight times the number, modulo the polynomial. The highest bit is that of x⁰.
+    private static func power(bytes: Int64) -> UInt64 {
+        var result: UInt64 = 1 << 63
+        var square: UInt64 = 1 << 55
+        var rest = bytes
+        while rest > 0 {
+            if rest & 1 == 1 { result = multiply(result, square) }
+            square = multiply(square, square)
+            rest >>= 1
+        }
+        return result
+    }
+
+    /// Polynomials over one bit, multiplied modulo the polynomial of the sum.
+    private static func multiply(_ left: UInt64, _ right: UInt64) -> UInt64 {
+        var product: UInt64 = 0
+        var shifted = right
+        for bit in 0..<64 {
+            if left & (1 << (63 - UInt64(bit))) != 0 { product ^= shifted }
+            shifted = shifted & 1 == 1 ? (shifted >> 1) ^ polynomial : shifted >> 1
+        }
+        return product
+    }
+
+    private static let polynomial: UInt64 = 0xC96C_5795_D787_0F42
+
     /// `tables[k << 8 | b]` is the register after byte `b` and `k` zero bytes.
     private static let tables: [UInt64] = {
-        let polynomial: UInt64 = 0xC96C_5795_D787_0F42
         var tables = [UInt64](repeating: 0, count: 16 << 8)
         for byte in 0..<256 {
             var crc = UInt64(byte)

@@ -32,6 +32,13 @@ package struct PackageMembers: Sendable {
         isComplete && members.allSatisfy { $0.publication.firmwareURL != nil && $0.state != .stored }
     }
 
+    /// Those that an attempt to register, or to look up, is about: all, once OSS has every file; where one has gone since,
+    /// those of which it is not known whether the cloud has registered them. In the order they began.
+    package var registering: [Transfer] {
+        if isUploaded { return members }
+        return isComplete ? [] : members.filter { $0.state == .registering && $0.publication.isOutcomeUnknown }
+    }
+
     /// What speaks against one more file; nil when it fits in.
     ///
     /// - Parameter key: the transfer that it is about, if that is there already.

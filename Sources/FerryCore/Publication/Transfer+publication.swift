@@ -10,6 +10,8 @@ package struct PublicationFailure: Error, Sendable {
         case lookUp
         /// A person has to change something; looked at again after the longest delay.
         case hold
+        /// The same; looked at again after that time.
+        case holdFor(Duration)
         /// Nothing helps.
         case fail
     }
@@ -17,11 +19,15 @@ package struct PublicationFailure: Error, Sendable {
     package var reason: Reason
     package var remedy: Remedy
     package var requestID: String?
+    /// The whole delay, where the gateway's share of the account's calls says when the next may be made. That others call
+    /// too is no failure of this transfer: it is not counted.
+    package var pause: Duration?
 
-    package init(reason: Reason, remedy: Remedy, requestID: String? = nil) {
+    package init(reason: Reason, remedy: Remedy, requestID: String? = nil, pause: Duration? = nil) {
         self.reason = reason
         self.remedy = remedy
         self.requestID = requestID
+        self.pause = pause
     }
 }
 
@@ -51,6 +57,7 @@ package struct PublicationPolicy: Sendable {
 /// | registering | attemptFailed (retry, look up) | registering |
 /// | registering | attemptFailed (new ticket), registerWindowEnded | stored |
 /// | ticketing, uploading, registering | attemptFailed (hold) | held |
+/// | registering | packageBroke | stored |
 /// | ticketing, uploading, registering | attemptFailed (fail) | failed |
 /// | ticketing, uploading | restarted, attemptAbandoned | stored |
 /// | registering | restarted | registering, outcome unknown |
@@ -135,7 +142,11 @@ extension Transfer {
 
     /// The time between upload and registration is over; the cloud has removed the file.
     /// It counts as a failure: what takes too long once may take too long again.
+    ///
+    /// - Parameter cause: `hold`: a person should have changed something and has not. Every upload costs as many bytes as
+    ///   the first, so they become rare.
     package mutating func registerWindowEnded(
+        after cause: WindowEnd = .delay,
         policy: PublicationPolicy,
         at now: WallTime,
         using generator: inout some RandomNumberGenerator
@@ -150,8 +161,23 @@ extension Transfer {
             at: now
         )
         publication.failures += 1
-        publication.nextAttempt = now + policy.backoff.delay(after: publication.failures, using: &generator)
+        var delay = policy.backoff.delay(after: publication.failures, using: &generator)
+        if cause == .hold {
+            delay = max(delay, min(Self.uploadPause * publication.failures, .seconds(86_400)))
+        }
+        publication.nextAttempt = now + delay
     }
+
+    /// Why a transfer was not registered in time.
+    package enum WindowEnd: Sendable {
+        /// It took too long.
+        case delay
+        /// It was held.
+        case hold
+    }
+
+    /// How much longer than before what is held after its upload waits for the next.
+    private static let uploadPause = Duration.seconds(900)
 
     /// An attempt failed. Says nothing about when to look again; `publication.nextAttempt` does.
     package mutating func attemptFailed(
@@ -162,8 +188,17 @@ extension Transfer {
     ) {
         precondition(state.isPublishing, "An attempt belongs to a transfer that is being published, not \(state)")
         publication.requestID = failure.requestID ?? publication.requestID
+        if let pause = failure.pause {
+            if state == .registering {
+                reason = failure.reason
+                publication.isOutcomeUnknown = failure.remedy == .lookUp
+            } else {
+                backToStored(failure.reason, at: now)
+            }
+            publication.nextAttempt = now + pause
+            return
+        }
         publication.failures += 1
-        let failure = isLinkTooSlow(failure) ? Self.tooSlow(size) : failure
         let isTooOften = policy.attemptsMax > 0 && publication.failures >= policy.attemptsMax
         var delay = policy.backoff.delay(after: publication.failures, using: &generator)
         switch failure.remedy {
@@ -179,8 +214,9 @@ extension Transfer {
         case .hold:
             enter(.held, because: failure.reason, at: now)
             delay = policy.backoff.delay(after: .max, using: &generator)
-            // Every try costs as many bytes as the link carries while a ticket lives.
-            if failure.reason.code == .linkTooSlow { delay = delay * 4 }
+        case .holdFor(let time):
+            enter(.held, because: failure.reason, at: now)
+            delay = time
         case .newTicket:
             backToStored(failure.reason, at: now)
         case .retry(let floor):
@@ -197,28 +233,6 @@ extension Transfer {
             publication.isOutcomeUnknown = true
         }
         publication.nextAttempt = now + delay
-    }
-
-    /// So many uploads in a row that outlive their ticket are no accident.
-    private static let expiredUploadsMax = 3
-
-    private func isLinkTooSlow(_ failure: PublicationFailure) -> Bool {
-        state == .uploading && failure.reason.code == .ticketExpired && publication.failures >= Self.expiredUploadsMax
-    }
-
-    private static func tooSlow(_ size: Int64?) -> PublicationFailure {
-        let bytes = ByteCount(rawValue: size ?? 0)
-        // A ticket lives for a minute (help page of GenerateOTAUploadURL).
-        let needed = ByteCount(rawValue: (size ?? 0) / 60)
-        return PublicationFailure(
-            reason: Reason(
-                .linkTooSlow,
-                .operator,
-                "The link does not carry \(bytes) while an upload ticket lives; that takes about \(needed) a second",
-                hint: "Retry when the link is faster, or raise upload.rate-limit if it is set"
-            ),
-            remedy: .hold
-        )
     }
 
     /// The program was stopped or killed in the middle. For every transfer that was being published, at the start.
@@ -258,6 +272,29 @@ extension Transfer {
         guard reason?.code == .outsideWindow else { return }
         reason = nil
         publication.nextAttempt = nil
+    }
+
+    /// Uploads may go at another rate: what waits for a faster link is looked at anew.
+    package mutating func rateChanged(at now: WallTime) {
+        guard state == .held, reason?.code == .linkTooSlow else { return }
+        publication.nextAttempt = now
+    }
+
+    /// A file of its package is gone, so that the others cannot be registered: they wait for another one, and are
+    /// uploaded with it. Not while a registration may have got through: that is looked up first.
+    ///
+    /// - Returns: whether that changed anything.
+    package mutating func packageBroke(at now: WallTime) -> Bool {
+        guard state == .registering, !publication.isOutcomeUnknown else { return false }
+        backToStored(nil, at: now)
+        publication.nextAttempt = nil
+        return true
+    }
+
+    /// The cloud was asked and does not have it.
+    package mutating func lookedUpInVain() {
+        guard state == .registering else { return }
+        publication.isOutcomeUnknown = false
     }
 
     private mutating func backToStored(_ reason: Reason?, at now: WallTime) {

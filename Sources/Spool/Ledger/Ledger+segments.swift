@@ -144,19 +144,49 @@ extension Ledger {
     /// - Returns: empty where the byte at `offset` is not stored.
     /// - Throws: `damaged` when a row is not what was written.
     package func readChunk(key: Int64, from offset: Int64, atMost limit: Int) throws(SpoolError) -> [UInt8] {
+        try readRows(key: key, from: offset, atMost: limit) { _, _ in }
+    }
+
+    /// Reads like `readChunk`, and tells the CRC-64 of the bytes: of whole rows for nothing, since their checksums were
+    /// compared.
+    package func readSummedChunk(
+        key: Int64,
+        from offset: Int64,
+        atMost limit: Int
+    ) throws(SpoolError) -> (bytes: [UInt8], crc64: UInt64) {
+        var crc64: UInt64 = 0
+        let bytes = try readRows(key: key, from: offset, atMost: limit) { part, known in
+            var sum = CRC64()
+            if known == nil { sum.update(part) }
+            crc64 = CRC64.combine(crc64, known ?? sum.value, secondCount: Int64(part.count))
+        }
+        return (bytes, crc64)
+    }
+
+    /// - Parameter each: told the bytes of each row, and their CRC-64 where they are all of the row.
+    private func readRows(
+        key: Int64,
+        from offset: Int64,
+        atMost limit: Int,
+        each: (UnsafeRawBufferPointer, UInt64?) -> Void
+    ) throws(SpoolError) -> [UInt8] {
         var failure: SpoolError?
         let result = [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in
             do throws(SpoolError) {
                 while count < limit {
+                    let rest = UnsafeMutableRawBufferPointer(
+                        rebasing: UnsafeMutableRawBufferPointer(buffer)[count...]
+                    )
                     let added = try statements.readSegment(
                         holding: SegmentPosition.position(key: key, offset: offset + Int64(count)),
                         key: key,
-                        into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[count...]),
+                        into: rest,
                         // A part of a row would cost a look at the whole of it, now and again for the rest.
                         count == 0 ? .some : .whole
                     )
-                    guard added > 0 else { return }
-                    count += added
+                    guard added.count > 0 else { return }
+                    each(UnsafeRawBufferPointer(rebasing: rest[..<added.count]), added.sum)
+                    count += added.count
                 }
             } catch {
                 failure = error

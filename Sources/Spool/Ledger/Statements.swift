@@ -187,27 +187,31 @@ final class Statements {
     /// Reads bytes of the row that holds `position`, from there on, until the row or the buffer ends. Its checksum is
     /// compared.
     ///
-    /// - Returns: how many; 0 where there is no such row, or it does not fit and has to.
+    /// - Returns: how many, 0 where there is no such row, or it does not fit and has to; and their CRC-64 where they are
+    ///   the whole row, whose checksum tells it.
     func readSegment(
         holding position: Int64,
         key: Int64,
         into buffer: UnsafeMutableRawBufferPointer,
         _ extent: Extent
-    ) throws(SpoolError) -> Int {
+    ) throws(SpoolError) -> (count: Int, sum: UInt64?) {
         let statement = segmentAtOrBefore
         try statement.bind(1, position)
         try statement.bind(2, SegmentPosition.range(of: key).lowerBound)
         // Until then SQLite holds its read lock.
         defer { statement.reset() }
-        guard try statement.step() else { return 0 }
+        guard try statement.step() else { return (0, nil) }
         let row = Row(start: statement.integer(0), checksum: statement.integer(1), length: Int(statement.integer(2)))
         let skip = Int(position - row.start)
-        guard skip < row.length, extent == .some || row.length - skip <= buffer.count else { return 0 }
+        guard skip < row.length, extent == .some || row.length - skip <= buffer.count else { return (0, nil) }
         let count = min(row.length - skip, buffer.count)
         let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
-        if count == row.length, isRead(row, into: part) { return count }
-        try copy(row, from: skip, into: part)
-        return count
+        guard count == row.length else {
+            try copy(row, from: skip, into: part)
+            return (count, nil)
+        }
+        if !isRead(row, into: part) { try copy(row, from: 0, into: part) }
+        return (count, SegmentChecksum.sumOfBytes(row.checksum, position: row.start, count: count))
     }
 
     /// Whether a row has to fit whole.
@@ -461,6 +465,11 @@ final class Statements {
 enum SegmentChecksum {
     static func value(position: Int64, bytes: UnsafeRawBufferPointer) -> Int64 {
         Int64(bitPattern: ~RowReader.sum(register(position: position), bytes))
+    }
+
+    /// The CRC-64 of the bytes alone, out of a checksum that was compared.
+    static func sumOfBytes(_ checksum: Int64, position: Int64, count: Int) -> UInt64 {
+        CRC64.second(of: UInt64(bitPattern: checksum), first: ~register(position: position), secondCount: Int64(count))
     }
 
     /// What the sum begins with: bytes of another place must not pass for these.

@@ -17,7 +17,8 @@ struct CallPacerTests {
         var booked: [ContinuousClock.Instant] = []
         for _ in 0..<300 {
             if Bool.random(using: &generator) { now += .milliseconds(Int64.random(in: 0...1_500, using: &generator)) }
-            let at = CallPacer.book(in: &turns, count: count, span: span, now: now)
+            let at = CallPacer.next(after: turns, count: count, span: span, now: now)
+            CallPacer.note(at, in: &turns, count: count)
             #expect(at >= now)
             #expect(booked.last.map { $0 <= at } ?? true)
             booked.append(at)
@@ -33,10 +34,25 @@ struct CallPacerTests {
         for second in 0..<10 {
             let now = start + .seconds(second)
             for _ in 0..<2 {
-                let at = CallPacer.book(in: &turns, count: 2, span: .seconds(1), now: now)
+                let at = CallPacer.next(after: turns, count: 2, span: .seconds(1), now: now)
+                CallPacer.note(at, in: &turns, count: 2)
                 #expect(at == now)
             }
         }
+    }
+
+    @Test("A refusal makes the next call wait, and what was found is taken over")
+    func refused() async throws {
+        let pacer = CallPacer(callsPerSecond: 10)
+        try await pacer.turn()
+        pacer.refused(retryAfter: .seconds(30))
+        #expect(pacer.untilNextCall > .seconds(29))
+        #expect(pacer.interval > .milliseconds(100))
+        let next = CallPacer(callsPerSecond: 10)
+        next.remember(.seconds(500))
+        #expect(next.interval == .seconds(500))
+        next.succeeded()
+        #expect(next.interval < .seconds(500) && next.untilNextCall > .seconds(200))
     }
 
     @Test("A wait that is cancelled ends at once")
@@ -100,6 +116,49 @@ struct AttemptScheduleTests {
         var schedule = AttemptSchedule()
         #expect(schedule.pick(candidates, wallNow: wall, now: now) == nil)
         #expect(schedule.pick(candidates, wallNow: wall, now: now + .seconds(60)) == 1)
+    }
+
+    @Test("Two attempts never work on one package, and files that are left without one are looked up")
+    func packages() throws {
+        func member(_ key: Int64, _ state: TransferState, url: String?, isUnknown: Bool = false) throws -> Transfer {
+            var publication = Publication()
+            publication.firmwareURL = url
+            publication.isOutcomeUnknown = isUnknown
+            var transfer = Transfer(
+                key: key,
+                address: Known.address("ci/m\(key)"),
+                door: .segments,
+                seq: 1,
+                state: state,
+                since: wall,
+                created: wall,
+                publication: publication,
+                isPaused: false
+            )
+            transfer.firmware = try FirmwareMetadata(
+                json: ["product": "pumpctl", "version": "1", "package": ["id": "p", "files": 3]]
+            )
+            transfer.digests = FileDigests(sha256: Digest(bytes: [1]), md5: Digest(bytes: [1]), crc64: 0)
+            return transfer
+        }
+        func keys(_ open: [Transfer], busy: Set<Int64> = []) -> [Int64] {
+            AttemptSchedule.candidates(open, busy: busy, longest: .seconds(900)).map(\.key)
+        }
+        let stored = try (1...3).map { try member($0, .stored, url: nil) }
+        #expect(keys(stored) == [1, 2, 3])
+        #expect(keys(stored, busy: [2]) == [])
+        #expect(keys(Array(stored.dropLast())) == [])
+        let uploaded = try (1...3).map { try member($0, .registering, url: "u", isUnknown: true) }
+        #expect(keys(uploaded) == [1])
+        #expect(keys(uploaded, busy: [3]) == [])
+        // One was cancelled while the outcome of the registration was not known.
+        #expect(keys(Array(uploaded.dropFirst())) == [2])
+        let refused = try (1...2).map { try member($0, .registering, url: "u") }
+        #expect(keys(refused) == [])
+        // Others are not kept waiting.
+        var other = try member(9, .stored, url: nil)
+        other.firmware.package = nil
+        #expect(keys(stored + [other], busy: [2]) == [9])
     }
 
     @Test("A moment is waited for in monotonic time: steps of the wall clock disturb nothing")

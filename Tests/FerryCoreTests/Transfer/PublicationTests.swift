@@ -99,29 +99,68 @@ struct PublicationTests {
         #expect(transfer.state == .registering)
     }
 
-    @Test("Uploads that outlive their ticket three times in a row are held for a slow link, and rarely tried again")
+    @Test("What waits for a faster link is held for as long as it was said, and goes on by itself")
     func linkTooSlow() {
-        var transfer = stored()
+        var transfer = uploading()
+        fail(&transfer, .holdFor(.seconds(7_200)))
+        #expect(transfer.state == .held && transfer.publication.nextAttempt == now + .seconds(7_200))
+        #expect(transfer.isPublishable && transfer.publication.failures == 1)
+        let action = transfer.attemptBegan(at: now)
+        #expect(action == .requestTicket)
+    }
+
+    @Test("A call that others' calls kept out waits for its turn, and is no failure")
+    func paced() {
+        var policy = PublicationPolicy()
+        policy.attemptsMax = 1
         var generator = SeededGenerator(seed: 3)
-        let policy = PublicationPolicy()
-        let expired = Reason(.ticketExpired, .retry, "The ticket is over")
-        for attempt in 1...3 {
+        var failure = PublicationFailure(reason: busy, remedy: .retry(floor: .seconds(1)), pause: .seconds(40))
+        for start in [uploading(), registering()] {
+            var transfer = start
+            transfer.attemptFailed(failure, policy: policy, at: now, using: &generator)
+            #expect(transfer.state == (start.state == .uploading ? .stored : .registering))
+            #expect(transfer.publication.nextAttempt == now + .seconds(40))
+            #expect(transfer.publication.failures == 0 && transfer.reason == busy)
+            #expect(!transfer.publication.isOutcomeUnknown)
+        }
+        failure.remedy = .lookUp
+        var unknown = registering()
+        unknown.attemptFailed(failure, policy: policy, at: now, using: &generator)
+        #expect(unknown.state == .registering && unknown.publication.isOutcomeUnknown)
+    }
+
+    @Test("What is held after its upload is not uploaded again every hour")
+    func heldAndUploadedAgain() {
+        var generator = SeededGenerator(seed: 3)
+        var transfer = registering()
+        var waits: [Duration] = []
+        for _ in 0..<60 {
+            for _ in 0..<4 {
+                fail(&transfer, .hold)
+                _ = transfer.attemptBegan(at: now)
+            }
+            transfer.registerWindowEnded(after: .hold, policy: PublicationPolicy(), at: now, using: &generator)
+            waits.append((transfer.publication.nextAttempt ?? now) - now)
             _ = transfer.attemptBegan(at: now)
             transfer.ticketReceived(at: now)
-            transfer.attemptFailed(
-                PublicationFailure(reason: expired, remedy: .newTicket),
-                policy: policy,
-                at: now,
-                using: &generator
-            )
-            #expect(transfer.state == (attempt < 3 ? .stored : .held), "attempt \(attempt)")
+            transfer.uploadFinished(firmwareURL: "https://u", serverTime: now, at: now)
         }
-        #expect(transfer.reason?.code == .linkTooSlow && transfer.reason?.kind == .operator)
-        let wait = (transfer.publication.nextAttempt ?? now) - now
-        #expect(wait > policy.backoff.maximum)
-        // It goes on by itself, with a ticket.
-        #expect(transfer.isPublishable)
-        #expect(transfer.attemptBegan(at: now) == .requestTicket)
+        #expect(waits.first ?? .zero >= .seconds(3_600))
+        #expect(waits == waits.sorted() && waits.last == .seconds(86_400))
+    }
+
+    @Test("A package that broke takes its files back, but none that the cloud may have registered")
+    func packageBroke() {
+        var unknown = registering()
+        let early = unknown.packageBroke(at: now)
+        #expect(!early && unknown.state == .registering)
+        unknown.lookedUpInVain()
+        let late = unknown.packageBroke(at: now)
+        #expect(late)
+        #expect(unknown.state == .stored && unknown.publication.firmwareURL == nil)
+        #expect(unknown.publication.nextAttempt == nil)
+        let again = unknown.packageBroke(at: now)
+        #expect(!again)
     }
 
     @Test("What begins anew with a ticket forgets the former upload", arguments: [0, 1])

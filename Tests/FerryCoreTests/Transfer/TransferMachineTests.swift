@@ -49,11 +49,11 @@ struct Place: Sendable, CustomStringConvertible {
 /// What can happen to a transfer.
 enum Event: String, CaseIterable {
     case attemptBegan, ticketReceived, uploadFinished, firmwareRegistered, registerWindowEnded
-    case failedRetry, failedNewTicket, failedLookUp, failedHold, failedFail
+    case failedRetry, failedNewTicket, failedLookUp, failedHold, failedHoldFor, failedFail
     case restarted, attemptAbandoned
     case cancelled, retried, paused, resumed, described, prioritized
     case verified, expire, refuse
-    case waitsForWindow, windowChanged, packageStands
+    case waitsForWindow, windowChanged, packageStands, packageBroke, rateChanged
 
     static let digests = FileDigests(sha256: Known.digest(1), md5: Digest(bytes: [1]), crc64: 7)
     static let reason = Reason(.cloudBusy, .retry, "busy")
@@ -72,6 +72,7 @@ enum Event: String, CaseIterable {
         case .failedNewTicket: fail(&transfer, .newTicket)
         case .failedLookUp: fail(&transfer, .lookUp)
         case .failedHold: fail(&transfer, .hold)
+        case .failedHoldFor: fail(&transfer, .holdFor(.seconds(60)))
         case .failedFail: fail(&transfer, .fail)
         case .restarted: transfer.restarted(at: now)
         case .attemptAbandoned: transfer.attemptAbandoned(at: now)
@@ -92,6 +93,8 @@ enum Event: String, CaseIterable {
         case .waitsForWindow: transfer.waitsForWindow(until: now, window: "01:00-02:00")
         case .windowChanged: transfer.windowChanged()
         case .packageStands: _ = transfer.packageStands(arrived: 1, of: 2)
+        case .rateChanged: transfer.rateChanged(at: now)
+        case .packageBroke: _ = transfer.packageBroke(at: now)
         }
     }
 
@@ -119,6 +122,7 @@ private let table = """
     failedNewTicket     !     !     stor  stor  stor  !     !     !     !     !     !     !
     failedLookUp        !     !     !     !     regg  !     !     !     !     !     !     !
     failedHold          !     !     held  held  held  !     !     !     !     !     !     !
+    failedHoldFor       !     !     held  held  held  !     !     !     !     !     !     !
     failedFail          !     !     fail  fail  fail  !     !     !     !     !     !     !
     restarted           -     -     stor  stor  regg  -     -     -     -     -     -     -
     attemptAbandoned    -     -     stor  stor  -     -     -     -     -     -     -     -
@@ -134,6 +138,8 @@ private let table = """
     waitsForWindow      !     -     !     !     !     !     -     -     !     !     !     !
     windowChanged       -     -     -     -     -     -     -     -     -     -     -     -
     packageStands       -     -     -     -     -     -     -     -     -     -     -     -
+    packageBroke        -     -     -     -     stor  -     -     -     -     -     -     -
+    rateChanged         -     -     -     -     -     -     -     -     -     -     -     -
     """
 
 /// The words of the table.
@@ -222,7 +228,8 @@ struct TransferMachineTests {
         "attemptFailed (retry, new ticket)": [.failedRetry, .failedNewTicket],
         "attemptFailed (retry, look up)": [.failedRetry, .failedLookUp],
         "attemptFailed (new ticket), registerWindowEnded": [.failedNewTicket, .registerWindowEnded],
-        "attemptFailed (hold)": [.failedHold], "attemptFailed (fail)": [.failedFail], "restarted": [.restarted],
+        "attemptFailed (hold)": [.failedHold, .failedHoldFor], "packageBroke": [.packageBroke],
+        "attemptFailed (fail)": [.failedFail], "restarted": [.restarted],
         "restarted, attemptAbandoned": [.restarted, .attemptAbandoned], "cancelled": [.cancelled],
         "retried": [.retried],
         "retried, described": [.retried, .described], "described": [.described],

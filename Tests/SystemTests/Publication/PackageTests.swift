@@ -9,10 +9,10 @@ extension SystemTests {
     struct PackageTests {
         private let files = (0..<3).map { TestFirmware(60_000, version: "2.0", seed: UInt64($0 + 90)) }
 
-        private func deliver(_ gateway: Gateway, _ index: Int) async throws {
+        private func deliver(_ gateway: Gateway, _ index: Int, as name: String? = nil) async throws {
             let file = files[index]
             let package: JSONValue = ["id": "p", "files": .integer(Int64(files.count))]
-            let id = "m\(index)"
+            let id = name ?? "m\(index)"
             try await gateway.ask(
                 id,
                 "init",
@@ -22,10 +22,10 @@ extension SystemTests {
             try await gateway.send("t/\(id)/\(file.finish)")
         }
 
-        private func expectOnePackage(_ gateway: Gateway) async throws {
+        private func expectOnePackage(_ gateway: Gateway, named names: [String] = ["m0", "m1", "m2"]) async throws {
             var ids: Set<String?> = []
-            for index in files.indices {
-                let state = try await gateway.waitForState(.registered, of: "m\(index)")
+            for name in names {
+                let state = try await gateway.waitForState(.registered, of: name)
                 ids.insert(state["cloud"]?["firmware_id"]?.string)
             }
             let list = await gateway.cloud.firmware
@@ -70,6 +70,100 @@ extension SystemTests {
             try await gateway.cloud.waitFor(.postObject, count: 2, .received)
             try await gateway.killAndRestart()
             try await expectOnePackage(gateway)
+        }
+
+        @Test("With several uploads at a time a package still gets one attempt, and others go beside it")
+        func concurrent() async throws {
+            let gateway = try await Gateway { $0.settings["upload.concurrent"] = "4" }
+            gateway.cloud.setFault(.postObject, .delay(.milliseconds(200)), times: 4)
+            for index in files.indices { try await deliver(gateway, index) }
+            let other = TestFirmware(50_000, version: "3.0")
+            try await gateway.send("put/pumpctl/3.0", other.bytes)
+            for index in files.indices { try await gateway.waitForState(.registered, of: "m\(index)") }
+            try await gateway.waitForState(.registered, of: other.oneShotID)
+            #expect(await gateway.cloud.firmware.count == 2)
+            #expect(gateway.cloud.calls(.createFirmware).count == 2)
+            // Of the package's uploads none began before the one before it had ended.
+            var keys: Set<String> = []
+            for firmware in await gateway.cloud.firmware where firmware.files.count == 3 {
+                keys = Set(firmware.files.map(\.key))
+            }
+            let uploads = gateway.cloud.calls(.postObject).filter { keys.contains($0.parameters["key"] ?? "") }
+            #expect(uploads.count == 3)
+            for (former, next) in zip(uploads, uploads.dropFirst()) {
+                #expect(try #require(former.answered) <= next.received)
+            }
+        }
+
+        @Test("Cancelling a file stops the upload of another, which waits for a new one")
+        func cancelWhileUploading() async throws {
+            let gateway = try await Gateway { $0.cloud = { $0.receiveBuffer = 32_768 } }
+            gateway.cloud.setFault(.postObject, .holdUpload(afterBytes: 10_000, Gate()))
+            for index in files.indices { try await deliver(gateway, index) }
+            try await gateway.waitForState(.uploading, of: "m0")
+            _ = try await gateway.command("cancel", ["transfer": "m2"])
+            try await gateway.waitForState(.stored, of: "m0", within: .seconds(3)) {
+                $0.reasonCode == "package-incomplete"
+            }
+            try await deliver(gateway, 2, as: "n2")
+            try await expectOnePackage(gateway, named: ["m0", "m1", "n2"])
+        }
+
+        @Test("A cancelled file leaves no other in registering", arguments: [Fault.throttling(), .hangUp])
+        func cancelWhileRegistering(fault: Fault) async throws {
+            let gateway = try await Gateway()
+            gateway.cloud.setFault(.createFirmware, fault, times: nil)
+            for index in files.indices { try await deliver(gateway, index) }
+            try await gateway.waitForState(.registering, of: "m0") { $0.reasonCode != nil }
+            _ = try await gateway.command("cancel", ["transfer": "m1"])
+            for name in ["m0", "m2"] {
+                try await gateway.waitForState(.stored, of: name) {
+                    $0.reasonCode == "package-incomplete" && $0["cloud"]?["attempt"]?.integer ?? 0 > 0
+                }
+            }
+            gateway.cloud.clearFaults()
+            try await deliver(gateway, 1, as: "n1")
+            try await expectOnePackage(gateway, named: ["m0", "n1", "m2"])
+        }
+
+        @Test("A file that is cancelled while the outcome is not known leaves the others what the cloud says")
+        func cancelWhileUnknown() async throws {
+            let gateway = try await Gateway()
+            gateway.cloud.setFault(.createFirmware, .hangUpAfterwards)
+            gateway.cloud.setFault(.listFirmware, .unavailable, times: nil)
+            for index in files.indices { try await deliver(gateway, index) }
+            try await gateway.waitForState(.registering, of: "m0") { $0.reasonCode != nil }
+            _ = try await gateway.command("cancel", ["transfer": "m1"])
+            gateway.cloud.clearFaults()
+            let id = await gateway.cloud.firmware.first?.id
+            for name in ["m0", "m2"] {
+                let state = try await gateway.waitForState(.registered, of: name)
+                #expect(state["cloud"]?["firmware_id"]?.string == id)
+            }
+            try await gateway.waitForState(.cancelled, of: "m1") { $0["cloud"]?["firmware_id"]?.string == id }
+            #expect(await gateway.cloud.firmware.count == 1)
+        }
+
+        @Test("After a lost answer a package is recognized by its files")
+        func recognized() async throws {
+            let gateway = try await Gateway()
+            gateway.cloud.setFault(.createFirmware, .hangUpAfterwards)
+            gateway.cloud.setFault(.listFirmware, .unavailable, times: 1)
+            for index in files.indices { try await deliver(gateway, index) }
+            try await expectOnePackage(gateway)
+            #expect(gateway.cloud.calls(.createFirmware).count == 1)
+            #expect(gateway.cloud.calls(.queryFirmware).count >= 1)
+        }
+
+        @Test("A firmware of the package's name and version with other files is somebody else's")
+        func otherPackage() async throws {
+            let gateway = try await Gateway()
+            try await gateway.cloud.plant(
+                RegisteredFirmware(name: "pumpctl-2_0", version: "2.0", productKey: Gateway.productKey)
+            )
+            for index in files.indices { try await deliver(gateway, index) }
+            try await gateway.waitForState(.held, of: "m0") { $0.reasonCode == "name-taken" }
+            #expect(await gateway.cloud.firmware.count == 1)
         }
 
         @Test("Outside the window nothing is uploaded, and a command opens it")
