@@ -39,8 +39,8 @@ package actor Spool {
     /// reads and, after an unclean stop, of a roll-back and a check. A damaged file is set aside under a dated name, and what
     /// can be read of it is saved into a new one, see `damage`.
     ///
-    /// - Parameter troubleFound: called on the spool's thread with every error of the device, and when SQLite finds the file
-    ///   damaged later on. A damaged spool should be opened anew.
+    /// - Parameter troubleFound: called on the spool's thread with every error of the device, when `transact` fails for a full
+    ///   disk, and when SQLite finds the file damaged later on. A damaged spool should be opened anew.
     package init(
         settings: Settings,
         troubleFound: @escaping @Sendable (SpoolError) -> Void = { _ in }
@@ -123,6 +123,11 @@ package actor Spool {
     /// Files beside the spool that were set aside because they were damaged, oldest first.
     package nonisolated static func damagedFiles(beside path: String) -> [String] { DamagedFile.all(beside: path) }
 
+    /// From now on somebody is told, on the spool's thread, when a commit that failed may stand all the same and everything
+    /// was read from the file again, with the keys of the transfers in `receiving`. What `afterCommit` would have said and
+    /// done has to be made up for, as at a start.
+    package func watchReloads(_ watch: @escaping @Sendable (Set<Int64>) -> Void) { ledger.reloaded = watch }
+
     /// Runs `body` in a transaction and commits it. When it throws, nothing has changed. Where the disk is full it is run
     /// once more with room that is kept for this, unless it stores bytes of firmware.
     @discardableResult
@@ -133,9 +138,19 @@ package actor Spool {
             return try watching { (ledger) throws(SpoolError) in try ledger.transact(body) }
         } catch {
             // For bytes of firmware it is not kept.
-            guard error.code == .full, !ledger.hasFailedStoring, reserve.release() else { throw error }
-            return try watching { (ledger) throws(SpoolError) in try ledger.transact(body) }
+            guard error.code == .full, !ledger.hasFailedStoring, reserve.release() else { throw told(error) }
+            do throws(SpoolError) {
+                return try watching { (ledger) throws(SpoolError) in try ledger.transact(body) }
+            } catch {
+                throw told(error)
+            }
         }
+    }
+
+    /// A full disk is told of only when the room that is kept did not help.
+    private func told(_ error: SpoolError) -> SpoolError {
+        if error.code == .full { troubleFound(error) }
+        return error
     }
 
     /// Takes the room for a full disk again, if it was needed and the disk has room now.

@@ -174,7 +174,11 @@ def one_life(gateway, witness, generator, is_last):
             raise senders.Broken("the transfers did not complete after the last cut")
     else:
         if not while_starting:
-            witness.run(lambda: any(item.left is not None for item in witness.current.values()))
+            begun_waiting = time.monotonic()
+            witness.run(lambda: any(item.left is not None for item in witness.current.values())
+                        or time.monotonic() > begun_waiting + BOOT_LIMIT)
+            if not any(item.left is not None for item in witness.current.values()):
+                raise senders.Broken("the agent acknowledges nothing")
             gateway.disk.cut_after(generator.randint(1, 200))
         limit = time.monotonic() + 30
         witness.run(lambda: is_cut() or time.monotonic() > limit)

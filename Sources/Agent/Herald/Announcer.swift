@@ -67,11 +67,7 @@ final class Announcer: Sendable {
     /// The status as it is now.
     func sayStatus() async {
         guard herald.board.canSpeak else { return }
-        await read { herald, ledger in
-            // Counts that cannot be read now are said with the next change.
-            guard let status = try? herald.board.message(ledger) else { return }
-            herald.say(status: status)
-        }
+        await read { herald, ledger in herald.say(status: herald.board.message(ledger)) }
     }
 
     private func sayStates() async {

@@ -322,20 +322,4 @@ final class Herald: Sendable {
 
     /// A connection is gone or new: what thin-edge.io was told may be no longer so.
     func healthIsUnsaid() { health?.forget() }
-
-    // MARK: - The spool's own health
-
-    func spoolWorks() {
-        board.solve(.spoolFull)
-        board.solve(.spoolFailing)
-    }
-
-    func spoolIsFull() {
-        board.report(
-            .spoolFull,
-            "The disk of the spool is full: nothing more is received",
-            hint: "Make room on its file system; everything goes on by itself"
-        )
-    }
-
 }

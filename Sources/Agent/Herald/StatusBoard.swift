@@ -45,6 +45,8 @@ final class StatusBoard: Sendable {
         var brokerVersion: String?
         var isCloudReachable: Bool?
         var lastCloudSuccess: WallTime?
+        /// Transfers by state, when they could last be counted.
+        var counts: [TransferState: Int] = [:]
     }
 
     /// What was done since the start.
@@ -90,6 +92,15 @@ final class StatusBoard: Sendable {
     func solve(_ problem: Problem) {
         let wasThere = contents.withLock { $0.problems.removeValue(forKey: problem) != nil }
         if wasThere { changed.send() }
+    }
+
+    /// The device of the spool is full.
+    func spoolIsFull() {
+        report(
+            .spoolFull,
+            "The disk of the spool is full: nothing more is received",
+            hint: "Make room on its file system; everything goes on by itself"
+        )
     }
 
     /// The device of the spool fails.
@@ -171,8 +182,14 @@ final class StatusBoard: Sendable {
     }
 
     /// The payload of `status`, with what the spool says.
-    func message(_ ledger: Ledger) throws(SpoolError) -> JSONValue {
-        message(usage: ledger.usage, counts: try ledger.counts(), oldest: ledger.oldestUnfinished)
+    func message(_ ledger: Ledger) -> JSONValue {
+        // From a disk that cannot be read nothing can be counted; that it fails has to be said all the more.
+        let counts = try? ledger.counts()
+        let known = contents.withLock { contents in
+            if let counts { contents.counts = counts }
+            return contents.counts
+        }
+        return message(usage: ledger.usage, counts: known, oldest: ledger.oldestUnfinished)
     }
 
     /// The payload of `status`.

@@ -173,7 +173,7 @@ final class Housekeeper: Sendable {
         try await spool.read { (ledger) throws(SpoolError) in
             // Room for a segment at least: with less nobody can go on.
             guard ledger.usage.free >= rules.intake.segment() else { return }
-            herald.spoolWorks()
+            herald.board.solve(.spoolFull)
             herald.board.creditDenied(false)
             herald.acknowledgeOpen(ledger, rules: rules.intake)
         }

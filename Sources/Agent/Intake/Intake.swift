@@ -71,7 +71,6 @@ final class Intake: Sendable {
         batch.parts.close()
         do throws(SpoolError) {
             try batch.transaction.commit()
-            herald.spoolWorks()
             note(nil)
             return .done
         } catch {
@@ -95,6 +94,9 @@ final class Intake: Sendable {
             let outcome = try intake.finish()
             ledger.afterCommit {
                 herald.tell(outcome)
+                // A batch that stored nothing, such as a query, says nothing about room. Whether a disk that failed can be
+                // written again the housekeeper finds out.
+                if !outcome.arrived.isEmpty { herald.board.solve(.spoolFull) }
                 bytesArrived(outcome.arrived)
                 if ledger.hasReclaimable { bytesReleased() }
             }
@@ -104,7 +106,7 @@ final class Intake: Sendable {
 
     /// The disk is full: nothing is stored, every sender is told, and the broker need not deliver it again.
     private func refuse(_ deliveries: [Delivery], _ error: SpoolError) -> BrokerLink.Outcome {
-        herald.spoolIsFull()
+        herald.board.spoolIsFull()
         do {
             try spool.transactWaiting { [rules, herald, bytesReleased] (ledger) throws(SpoolError) in
                 var intake = IntakeTransaction(ledger: ledger, rules: rules, now: .now(), isFull: true)

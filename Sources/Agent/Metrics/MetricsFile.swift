@@ -45,7 +45,7 @@ struct MetricsFile: Sendable {
     private func status() async -> JSONValue? {
         let board = board
         // A spool that cannot be read now is read at the next look.
-        return try? await spool.read { (ledger) throws(SpoolError) in try board.message(ledger) }
+        return try? await spool.read { (ledger) throws(SpoolError) in board.message(ledger) }
     }
 
     /// Writes beside the file and renames, so that nobody reads half of it.

@@ -54,7 +54,11 @@ struct AgentParts: Sendable {
                 reserve: configuration.spool.reserve
             ),
             troubleFound: { [damage] error in
-                if error.code == .inputOutput { board.spoolFailed(error) } else { damage.found(error) }
+                switch error.code {
+                case .inputOutput: board.spoolFailed(error)
+                case .full: board.spoolIsFull()
+                default: damage.found(error)
+                }
             }
         )
         self.spool = spool
@@ -180,6 +184,13 @@ struct AgentParts: Sendable {
             }
             let receiving = ledger.receivingTransfers.map(\.key)
             return (Set(receiving), try ledger.setting(OperatorTransaction.pausedSetting) != nil)
+        }
+        await spool.watchReloads { [digester, housekeeper, announcer] receiving in
+            digester.bytesArrived(receiving)
+            publisher.look()
+            housekeeper.bytesReleased()
+            announcer.acknowledgeOpenTransfers()
+            announcer.sayEverything()
         }
         damage.report(of: spool, path: spoolPath, on: board)
         publisher.pause(isPaused)

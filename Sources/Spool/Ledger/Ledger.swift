@@ -28,6 +28,8 @@ package final class Ledger {
     private var isSuspect = false
     private(set) var outbox: OutboxWatch?
     var untold = Outbox()
+    /// Told that everything was read from the file again, with the transfers in `receiving`.
+    var reloaded: (Set<Int64>) -> Void = { _ in }
     /// Events of the running transaction.
     var noted: [Outbox.Entry] = []
 
@@ -96,6 +98,8 @@ package final class Ledger {
         counters = Counters()
         try load()
         isSuspect = false
+        // What was to be done after a commit that stood all the same was not done.
+        reloaded(receivingKeys)
     }
 
     private func rollBack() {

@@ -49,19 +49,20 @@ extension SystemTests {
 
         @Test("A commit that fails after its journal was made invalid stands, and the agent knows it")
         func failedAfterTheEnd() async throws {
-            for nth in 6...16 {
+            var count = 0
+            for nth in 8...20 {
                 let outcome = try await DiskTrial(fault: DiskFault(call: .sync, effect: .error("EIO"), nth: nth)).run()
+                // The trial has shown that nothing was lost or came twice, and that it went on by itself.
+                #expect(outcome.hasStruck && !outcome.hasEnded)
                 let struck = try #require(outcome.calls.firstIndex { $0.contains("(INJECTED)") })
                 // SQLite ends a transaction by zeros over the head of the journal, or by cutting it off, and a sync.
                 let former = outcome.calls[..<struck].last ?? ""
-                guard former.contains("-journal"), former.contains(", 28, 0)") || former.contains("ftruncate(") else {
-                    continue
+                if former.contains("-journal"), former.contains(", 28, 0)") || former.contains("ftruncate(") {
+                    count += 1
                 }
-                // The trial has shown that nothing was lost or came twice, and that it went on by itself.
-                #expect(!outcome.hasEnded)
-                return
             }
-            Issue.record("No sync was the one after the journal's end; the test has to look for another sign")
+            // Among them the commits of segments and of `fin`.
+            #expect(count >= 2, "Few syncs were the one after the journal's end; the test has to look for another sign")
         }
     }
 }
