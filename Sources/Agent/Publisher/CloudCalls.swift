@@ -81,7 +81,8 @@ struct CloudCalls: Sendable {
         } catch {
             guard error.reason.code == .cloudThrottled else { throw failure(error) }
             pacer.refused(retryAfter: error.retryAfter)
-            throw failure(error, pause: pacer.untilNextCall)
+            let floor = if case .retry(let floor) = error.disposition { floor } else { Duration.zero }
+            throw failure(error, pause: max(pacer.untilNextCall, floor))
         }
         pacer.succeeded()
         board.cloudSucceeded()
