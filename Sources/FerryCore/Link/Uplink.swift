@@ -141,11 +141,14 @@ package struct Uplink: Sendable, Equatable {
         return isRecent(boundSeen, at: now, within: Self.boundLife)
     }
 
-    /// A moment in the future was written under another clock.
+    /// A moment far in the future was written under another clock. A little ahead it may be: after a restart the gateway's
+    /// own clock counts, until the server has told its time, which it does to the second only.
     private func isRecent(_ moment: WallTime, at now: WallTime, within limit: Duration) -> Bool {
         let age = now - moment
-        return age >= .zero && age < limit
+        return age + Self.clockTolerance > .zero && age < limit
     }
+
+    private static let clockTolerance = Duration.seconds(60)
 
     /// Bytes a second that a file of that size needs.
     package func neededRate(size: Int64) -> Int64 {

@@ -51,6 +51,15 @@ private let table: [(Knowledge, Uplink.Run, Uplink.Bound?)] = [
 
 @Suite("What is known of the uplink")
 struct UplinkTests {
+    @Test("What was learned by the server's time still counts after a restart, by a clock that is a little behind it")
+    func behind() {
+        var uplink = Uplink()
+        uplink.learn(.late(.expired), at: now + .milliseconds(700), hour: 3)
+        #expect(uplink.isEndBound(at: now))
+        #expect(uplink.decision(size: 900_000_000, at: now) == .tooSlow)
+        #expect(!uplink.isEndBound(at: now + .seconds(-3_600)))
+    }
+
     @Test("Every upload teaches what the table says")
     func learning() {
         #expect(table.count == Knowledge.allCases.count * 8)
