@@ -193,12 +193,14 @@ package struct Uplink: Sendable, Equatable {
 }
 
 extension Uplink {
-    /// Whether enough has changed since to be kept: another bound, or a rate that is a quarter higher or lower.
+    /// Whether enough has changed since to be kept: another bound, or a rate that is a quarter higher or lower. Rates that
+    /// carry the largest file there is are all the same: each change costs the flash a page.
     package func differs(from later: Uplink) -> Bool {
         guard bound == later.bound, let rate, let laterRate = later.rate else { return self != later }
         if bound == .end, let boundSeen, let laterSeen = later.boundSeen, laterSeen - boundSeen > Self.freshness {
             return true
         }
+        guard min(rate, laterRate) < later.neededRate(size: CloudLimits.fileBytes) else { return false }
         return abs(rate - laterRate) * 4 > rate
     }
 

@@ -51,6 +51,23 @@ private let table: [(Knowledge, Uplink.Run, Uplink.Bound?)] = [
 
 @Suite("What is known of the uplink")
 struct UplinkTests {
+    @Test("A new rate is worth a write where it could decide about a file, and only there")
+    func worthKeeping() {
+        func uplink(_ rate: Int64) -> Uplink {
+            var uplink = Uplink()
+            uplink.learn(
+                Uplink.Run(sent: rate * 10, took: .seconds(10), life: .seconds(60), end: .taken),
+                at: now,
+                hour: 3
+            )
+            return uplink
+        }
+        #expect(uplink(1_000_000).differs(from: uplink(2_000_000)))
+        #expect(!uplink(1_000_000).differs(from: uplink(1_100_000)))
+        #expect(!uplink(100_000_000).differs(from: uplink(400_000_000)))
+        #expect(uplink(100_000_000).differs(from: uplink(2_000_000)))
+    }
+
     @Test("What was learned by the server's time still counts after a restart, by a clock that is a little behind it")
     func behind() {
         var uplink = Uplink()
