@@ -11,18 +11,9 @@ extension SystemTests {
         private let firmware = TestFirmware(30_000)
         private var id: String { firmware.oneShotID }
 
-        /// A gateway with one stored firmware that cannot go to the cloud.
-        private func waiting() async throws -> Gateway {
-            let gateway = try await Gateway()
-            await gateway.cloud.stop()
-            try await gateway.send("put/pumpctl/1.4.2", firmware.bytes)
-            try await gateway.waitForState(.stored, of: id) { $0.reasonCode == "cloud-unreachable" }
-            return gateway
-        }
-
         @Test("Every command about a transfer does it and says so, also as JSON")
         func verbs() async throws {
-            let gateway = try await waiting()
+            let gateway = try await Gateway.waiting(with: firmware)
             let person = Person(gateway: gateway)
             let address = "ci/\(id)"
             let table: [([String], String)] = [

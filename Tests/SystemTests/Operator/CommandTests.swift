@@ -11,15 +11,6 @@ extension SystemTests {
         private var id: String { firmware.oneShotID }
         private var transfer: [String: JSONValue] { ["sender": "ci", "transfer": .string(id)] }
 
-        /// A gateway with one stored firmware that cannot go to the cloud.
-        private func waiting() async throws -> Gateway {
-            let gateway = try await Gateway()
-            await gateway.cloud.stop()
-            try await gateway.send("put/pumpctl/1.4.2", firmware.bytes)
-            try await gateway.waitForState(.stored, of: id) { $0.reasonCode == "cloud-unreachable" }
-            return gateway
-        }
-
         @Test("ping answers with version and time, on res/<request> or the Response Topic with its Correlation Data")
         func ping() async throws {
             let gateway = try await Gateway()
@@ -99,7 +90,7 @@ extension SystemTests {
 
         @Test("cancel ends a stored one for good")
         func cancelStored() async throws {
-            let gateway = try await waiting()
+            let gateway = try await Gateway.waiting(with: firmware)
             #expect(try await gateway.command("cancel", transfer)["ok"]?.bool == true)
             let state = try await gateway.waitForState(.cancelled, of: id)
             #expect(state.reasonCode == "cancelled-by-operator")
@@ -217,7 +208,7 @@ extension SystemTests {
 
         @Test("purge forgets a final one and its retained state")
         func purge() async throws {
-            let gateway = try await waiting()
+            let gateway = try await Gateway.waiting(with: firmware)
             #expect(try await gateway.command("purge", transfer).errorCode == "not-final")
             try await gateway.cloud.start()
             try await gateway.waitForState(.registered, of: id)
@@ -274,7 +265,7 @@ extension SystemTests {
 
         @Test("sync says every state and the status again")
         func sync() async throws {
-            let gateway = try await waiting()
+            let gateway = try await Gateway.waiting(with: firmware)
             try await gateway.command("pause", transfer)
             let states = gateway.states(id).count
             let statuses = gateway.probe.messages(on: Gateway.root + "/status").count
@@ -287,7 +278,7 @@ extension SystemTests {
 
         @Test("A repeated request gets the first answer and does nothing, also after a restart")
         func repeated() async throws {
-            let gateway = try await waiting()
+            let gateway = try await Gateway.waiting(with: firmware)
             let first = try await gateway.command("pause", transfer.merging(["request": "same"]) { $1 })
             #expect(first["ok"]?.bool == true)
             try await gateway.command("resume", transfer)
@@ -307,7 +298,7 @@ extension SystemTests {
 
         @Test("A retained command is refused, at the start and while the agent runs")
         func retained() async throws {
-            let gateway = try await waiting()
+            let gateway = try await Gateway.waiting(with: firmware)
             let payload = JSONValue.object(transfer.merging(["request": "kept"]) { $1 }).encoded
             try await gateway.probe.publish("\(Gateway.root)/cmd/cancel", payload, retained: true)
             let refused = try await gateway.probe.waitFor(topic: "\(Gateway.root)/res/kept")
@@ -341,7 +332,7 @@ extension SystemTests {
 
         @Test("Bad JSON, a missing field and an unknown verb get an answer that says so")
         func mistakes() async throws {
-            let gateway = try await waiting()
+            let gateway = try await Gateway.waiting(with: firmware)
             func answer(_ verb: String, _ payload: String) async throws -> JSONValue? {
                 let before = gateway.probe.messages(on: "answers/me").count
                 try await gateway.probe.publish(
