@@ -179,35 +179,29 @@ package actor Spool {
     package nonisolated func transactWaiting<Value: Sendable>(
         _ body: @escaping @Sendable (Ledger) throws(SpoolError) -> Value
     ) throws(SpoolError) -> Value {
-        try running { (spool) throws(SpoolError) in try spool.transact(body) }.commit()
+        try executor.run {
+            self.assumeIsolated { spool in Result { () throws(SpoolError) in try spool.transact(body) } }
+        }.get()
     }
 
-    /// Begins a transaction for a thread of ours that goes on meanwhile, for example to hand the body what it is to store.
-    /// Nothing else happens on the spool's thread until the body has returned. It is run once, whatever happens.
+    /// `transact` for those who do not wait: `done` is called on the spool's thread with what became of it.
+    ///
+    /// - Parameter usesReserve: whether it may have the room that is kept for a full disk.
     package nonisolated func startTransaction<Value: Sendable>(
-        _ body: @escaping @Sendable (Ledger) throws(SpoolError) -> Value
-    ) -> RunningTransaction<Value> {
-        running { (spool) throws(SpoolError) in
-            try spool.watching { (ledger) throws(SpoolError) in try ledger.transact(body) }
+        usesReserve: Bool,
+        _ body: @escaping @Sendable (Ledger) throws(SpoolError) -> Value,
+        then done: @escaping @Sendable (Result<Value, SpoolError>) -> Void
+    ) {
+        executor.start {
+            done(
+                self.assumeIsolated { spool in
+                    Result { () throws(SpoolError) in
+                        if usesReserve { return try spool.transact(body) }
+                        return try spool.watching { (ledger) throws(SpoolError) in try ledger.transact(body) }
+                    }
+                }
+            )
         }
-    }
-
-    private nonisolated func running<Value: Sendable>(
-        _ body: @escaping @Sendable (isolated Spool) throws(SpoolError) -> Value
-    ) -> RunningTransaction<Value> {
-        RunningTransaction(
-            running: executor.start {
-                self.assumeIsolated { spool in Result { () throws(SpoolError) in try body(spool) } }
-            }
-        )
-    }
-
-    /// A transaction that was begun for a thread of ours.
-    package struct RunningTransaction<Value: Sendable>: Sendable {
-        let running: ThreadExecutor.Running<Result<Value, SpoolError>>
-
-        /// Waits for the body and the commit. Call it once.
-        package func commit() throws(SpoolError) -> Value { try running.wait().get() }
     }
 
     /// Closes the file and ends the thread. Nothing may be called afterwards.

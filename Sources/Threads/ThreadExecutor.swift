@@ -96,24 +96,14 @@ package final class ThreadExecutor: SerialExecutor, Sendable {
     /// Runs `body` on the executor's thread and waits for it. Only for threads of our own; never from the cooperative pool
     /// or from the executor itself.
     package func run<Result: Sendable>(_ body: @escaping @Sendable () -> Result) -> Result {
-        start(body).wait()
-    }
-
-    /// Runs `body` on the executor's thread while the caller goes on. Only for threads of our own.
-    package func start<Result: Sendable>(_ body: @escaping @Sendable () -> Result) -> Running<Result> {
         precondition(!isCurrent, "A thread cannot wait for itself")
         let slot = Slot<Result>()
-        queue.append(.call { slot.fill(body()) })
-        return Running(slot: slot)
+        start { slot.fill(body()) }
+        return slot.take()
     }
 
-    /// A closure that runs on the executor's thread.
-    package struct Running<Result: Sendable>: Sendable {
-        fileprivate let slot: Slot<Result>
-
-        /// Waits for its end. Call it once.
-        package func wait() -> Result { slot.take() }
-    }
+    /// Runs `body` on the executor's thread, after what is queued already; the caller goes on.
+    package func start(_ body: @escaping @Sendable () -> Void) { queue.append(.call(body)) }
 
     /// Lets the jobs that are queued finish, then ends the thread and waits for it.
     package func end() {
@@ -126,7 +116,7 @@ package final class ThreadExecutor: SerialExecutor, Sendable {
     }
 
     // @unchecked because `value` is written before the semaphore is posted and read after it was waited for.
-    fileprivate final class Slot<Value: Sendable>: @unchecked Sendable {
+    private final class Slot<Value: Sendable>: @unchecked Sendable {
         private let done = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
         private var value: Value?
 

@@ -28,13 +28,13 @@ final class LinkBench: Sendable {
         seen = shared
         link = try BrokerLink(
             settings: settings,
-            receive: { batch, _ in
+            receive: { batch, done in
                 let number = shared.seen.withLock { seen in
                     seen.messages += batch
                     seen.batches += 1
                     return seen.batches - 1
                 }
-                return outcome(number)
+                done(outcome(number))
             },
             observe: { event in shared.seen.withLock { $0.events.append(event) } }
         )

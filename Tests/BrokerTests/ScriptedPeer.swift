@@ -21,6 +21,13 @@ final class ScriptedPeer: Sendable {
 
         func write(_ bytes: [UInt8]) { _ = send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) }
 
+        /// How many bytes wait to be read.
+        var readable: Int32 {
+            var count: Int32 = -1
+            _ = ioctl(descriptor, UInt(FIONREAD), &count)
+            return count
+        }
+
         /// Reads CONNECT; answers with its protocol level.
         @discardableResult
         func readConnect() -> UInt8 {

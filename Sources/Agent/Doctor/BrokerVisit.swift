@@ -40,9 +40,9 @@ final class BrokerVisit: Sendable {
         let notes = notes
         link = try BrokerLink(
             settings: settings,
-            receive: { messages, _ in
+            receive: { messages, done in
                 notes.state.withLock { $0.messages += messages }
-                return .done
+                done(.done)
             },
             observe: { event in
                 notes.state.withLock { state in

@@ -3,18 +3,15 @@ import FerryCore
 import Logging
 import Spool
 import Synchronization
-import Threads
 
-/// Takes what senders publish into the spool. It runs on the data connection's thread and waits for the commit there; the
-/// broker gets its acknowledgements afterwards.
+/// Takes what senders publish into the spool. It parses on the data connection's thread and stores on the spool's; the broker
+/// gets its acknowledgements after the commit.
 final class Intake: Sendable {
     private let spool: Spool
     private let herald: Herald
     private let rules: IntakeRules
     private let parser: DeliveryParser
     private let watch = Mutex(SequenceWatch())
-    /// The batch that goes on; only between its first part and its last.
-    private let current = Mutex<Batch?>(nil)
     private let failure = Mutex(RepeatingFailure())
     /// Refusals by sender and reason: a sender that keeps making one mistake does not fill the log.
     private let refusals = Mutex<[String: RepeatingFailure]>([:])
@@ -42,86 +39,48 @@ final class Intake: Sendable {
         self.bytesReleased = bytesReleased
     }
 
-    /// A batch whose transaction runs while its parts come in.
-    private struct Batch: Sendable {
-        let parts: Handoff<[Delivery]>
-        let transaction: Spool.RunningTransaction<Void>
-        /// Everything of it, for the case that it has to be refused.
-        var deliveries: [Delivery] = []
-    }
-
-    /// Above the number of parts of any batch, so that handing one over never waits.
-    private static let partsMax = 64
-
-    /// Stores a batch: all of it, or by name none of it. Parts of a large one are stored while the next is read from the
-    /// broker; the commit comes with the last.
-    func receive(_ messages: [InboundMessage], _ part: BrokerLink.Part) -> BrokerLink.Outcome {
+    /// Stores a batch: all of it, or by name none of it. `done` is called on the spool's thread, after the commit.
+    func receive(_ messages: [InboundMessage], then done: @escaping @Sendable (BrokerLink.Outcome) -> Void) {
         let deliveries = messages.map(delivery)
-        var batch =
-            current.withLock { current in
-                defer { current = nil }
-                return current
-            } ?? begin()
-        batch.deliveries += deliveries
-        batch.parts.put(deliveries)
-        guard part == .last else {
-            current.withLock { [batch] in $0 = batch }
-            return .done
-        }
-        batch.parts.close()
-        do throws(SpoolError) {
-            try batch.transaction.commit()
-            note(nil)
-            return .done
-        } catch {
-            note(error)
-            guard error.code == .full else {
-                herald.board.spoolFailed(error)
-                return .failed
+        store(deliveries, isFull: false) { [self] (result) in
+            switch result {
+            case .success:
+                note(nil)
+                done(.done)
+            case .failure(let error):
+                note(error)
+                guard error.code == .full else {
+                    herald.board.spoolFailed(error)
+                    return done(.failed)
+                }
+                // The disk is full: nothing is stored, every sender is told, and the broker need not deliver it again.
+                herald.board.spoolIsFull()
+                // Where not even a refusal can be committed, the broker keeps the messages.
+                store(deliveries, isFull: true) { result in done((try? result.get()) == nil ? .failed : .done) }
             }
-            return refuse(batch.deliveries, error)
         }
     }
 
-    private func begin() -> Batch {
-        let parts = Handoff<[Delivery]>(limit: Self.partsMax)
-        let transaction = spool.startTransaction {
+    private func store(
+        _ deliveries: [Delivery],
+        isFull: Bool,
+        then done: @escaping @Sendable (Result<Void, SpoolError>) -> Void
+    ) {
+        let body: @Sendable (Ledger) throws(SpoolError) -> Void = {
             [rules, herald, bytesArrived, bytesReleased] (ledger) throws(SpoolError) in
-            var intake = IntakeTransaction(ledger: ledger, rules: rules, now: .now())
-            while let deliveries = parts.take() {
-                for delivery in deliveries { try intake.apply(delivery) }
-            }
+            var intake = IntakeTransaction(ledger: ledger, rules: rules, now: .now(), isFull: isFull)
+            for delivery in deliveries { try intake.apply(delivery) }
             let outcome = try intake.finish()
             ledger.afterCommit {
                 herald.tell(outcome)
                 // A batch that stored nothing, such as a query, says nothing about room. Whether a disk that failed can be
                 // written again the housekeeper finds out.
-                if !outcome.arrived.isEmpty { herald.board.solve(.spoolFull) }
+                if !isFull && !outcome.arrived.isEmpty { herald.board.solve(.spoolFull) }
                 bytesArrived(outcome.arrived)
                 if ledger.hasReclaimable { bytesReleased() }
             }
         }
-        return Batch(parts: parts, transaction: transaction)
-    }
-
-    /// The disk is full: nothing is stored, every sender is told, and the broker need not deliver it again.
-    private func refuse(_ deliveries: [Delivery], _ error: SpoolError) -> BrokerLink.Outcome {
-        herald.board.spoolIsFull()
-        do {
-            try spool.transactWaiting { [rules, herald, bytesReleased] (ledger) throws(SpoolError) in
-                var intake = IntakeTransaction(ledger: ledger, rules: rules, now: .now(), isFull: true)
-                for delivery in deliveries { try intake.apply(delivery) }
-                let outcome = try intake.finish()
-                ledger.afterCommit {
-                    herald.tell(outcome)
-                    if ledger.hasReclaimable { bytesReleased() }
-                }
-            }
-            return .done
-        } catch {
-            // Not even a refusal can be committed: the broker keeps the messages.
-            return .failed
-        }
+        spool.startTransaction(usesReserve: isFull, body, then: done)
     }
 
     private func delivery(_ message: InboundMessage) -> Delivery {

@@ -137,7 +137,7 @@ struct AgentParts: Sendable {
             bytesReleased: { housekeeper.bytesReleased() }
         )
         let announcer = announcer
-        dataLink = try links.data(herald: herald, announcer: announcer) { intake.receive($0, $1) }
+        dataLink = try links.data(herald: herald, announcer: announcer) { intake.receive($0, then: $1) }
         let commands = Operator(
             spool: spool,
             herald: herald,
@@ -146,7 +146,9 @@ struct AgentParts: Sendable {
             publish: { late.publish($0) },
             synchronize: { announcer.sayEverything() }
         )
-        controlLink = try links.control(herald: herald, announcer: announcer) { batch, _ in commands.receive(batch) }
+        controlLink = try links.control(herald: herald, announcer: announcer) { batch, done in
+            done(commands.receive(batch))
+        }
         late.link.withLock { [controlLink] in $0 = controlLink }
         let spoolPulse = SpoolPulse(spool: spool)
         self.spoolPulse = spoolPulse

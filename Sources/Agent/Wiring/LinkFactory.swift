@@ -77,11 +77,11 @@ struct LinkFactory: Sendable {
         let watch = LinkLog(connection: "control", logger: logger)
         return try BrokerLink(
             settings: settings,
-            receive: { batch, part in
+            receive: { batch, done in
                 for message in batch where message.topic == Self.versionTopic {
                     board.broker(version: String(decoding: message.payload.prefix(80), as: UTF8.self).escaped)
                 }
-                return receive(batch, part)
+                receive(batch, done)
             },
             observe: { event in
                 watch.note(event)

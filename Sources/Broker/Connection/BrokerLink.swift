@@ -6,8 +6,8 @@ package import Threads
 /// to it, and comes back after every failure.
 ///
 /// A batch of messages is handed to `receive` before any acknowledgement of it is written to the socket. So a PUBACK
-/// leaves only after `receive` returned `.done`; with `.failed` the connection is dropped without acknowledging, and the
-/// broker delivers the batch again.
+/// leaves only after its batch came to `.done`; with `.failed` the connection is dropped without acknowledging, and the
+/// broker delivers the batch again. The next batch is read from the socket meanwhile, and handed over afterwards.
 package final class BrokerLink: Sendable {
     /// What became of a batch.
     package enum Outcome: Sendable {
@@ -17,16 +17,9 @@ package final class BrokerLink: Sendable {
         case failed
     }
 
-    /// Whether a batch goes on. A large one is handed over in parts while the rest of it is still being read.
-    package enum Part: Sendable {
-        /// More of the batch comes; what is returned for this part counts for nothing.
-        case more
-        /// This is the end of the batch; what is returned decides about all of it. It may be empty.
-        case last
-    }
-
-    /// Called on the connection's thread, which may block in it.
-    package typealias Receive = @Sendable ([InboundMessage], Part) -> Outcome
+    /// Called on the connection's thread with a batch, which is never empty. It calls the closure it is given once, from any
+    /// thread, before it returns or later; no other batch comes before, but after a lost connection.
+    package typealias Receive = @Sendable ([InboundMessage], _ done: @escaping @Sendable (Outcome) -> Void) -> Void
     /// Called on the connection's thread; it must not wait for the connection.
     package typealias Observe = @Sendable (LinkEvent) -> Void
 

@@ -46,7 +46,7 @@ package struct BrokerLinkSettings: Sendable {
     /// Messages and bytes that may wait to be published.
     package var queueLimit: (messages: Int, bytes: ByteCount) = (2_000, .mebibytes(8))
     /// The most messages and bytes handed over at once.
-    package var batchLimit: (messages: Int, bytes: ByteCount) = (64, .mebibytes(4))
+    package var batchLimit: (messages: Int, bytes: ByteCount) = (64, .mebibytes(3))
     /// Whether a batch of nothing but small messages on such topics waits a moment for more of them; nil: never.
     package var mayWait: (@Sendable (_ topic: String) -> Bool)?
 

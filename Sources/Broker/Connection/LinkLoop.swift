@@ -1,5 +1,6 @@
 import FerryCore
 import Glibc
+import Synchronization
 import Threads
 
 /// The life of a connection on its own thread: attempt after attempt, and within one the loop of
@@ -14,8 +15,6 @@ struct LinkLoop: Sendable {
     let receive: BrokerLink.Receive
     let observe: BrokerLink.Observe
 
-    /// A part of a batch that is handed over while the rest is read.
-    private static let partBytes = 512 << 10
     /// After so many hang-ups in a row the other version of MQTT is tried.
     private static let hangUpsBeforeFallBack = 2
     /// Between two tries to store what the broker delivers.
@@ -115,47 +114,87 @@ struct LinkLoop: Sendable {
         var isReady = false
         var lastHeard = ContinuousClock.now
         var patience = Patience()
+        /// The batch whose commit is awaited.
+        var storing: Storing?
         /// Message id to receipt of what is not acknowledged yet; no receipt: nobody wants to know.
         var unacknowledged: [Int32: Int64?] = [:]
     }
 
-    /// One turn of the loop: wait, read a batch, hand it over, publish, write.
+    /// A batch that was handed over.
+    private final class Storing: Sendable {
+        private let state = Mutex<BrokerLink.Outcome?>(nil)
+
+        /// What became of it; nil: not known yet.
+        var outcome: BrokerLink.Outcome? {
+            get { state.withLock { $0 } }
+            set { state.withLock { $0 = newValue } }
+        }
+    }
+
+    /// One turn of the loop: wait, read, hand over what was read once the batch before it is durable, publish, write.
     private func turn(_ conversation: inout Conversation) throws(LinkError) {
         let client = conversation.client
-        let isReadable = try waitForWork(client)
-        var isBatchBegun = false
-        if isReadable {
+        if try waitForWork(conversation) {
             conversation.lastHeard = .now
-            isBatchBegun = try readBatch(client, &conversation.patience)
-        }
-        do throws(LinkError) {
-            try handleNotes(&conversation)
-        } catch {
-            // What was begun has to be ended; nothing of it is acknowledged.
-            if isBatchBegun { _ = receive([], .last) }
-            throw error
-        }
-        let batch = client.takeInbox()
-        if isBatchBegun || !batch.isEmpty {
-            // What comes before the last SUBACK is answered like the rest: the answer waits until the connection is ready.
-            queue.open()
-            if receive(batch, .last) == .failed {
-                // Dropping the client drops the acknowledgements it has queued; the broker delivers the batch again.
-                throw LinkError(.notStored, "The batch could not be stored; the broker will deliver it again")
+            if conversation.storing == nil {
+                try readBatch(&conversation)
+            } else {
+                try readAhead(&conversation)
             }
+            client.acknowledgeAtOnce()
         }
-        if isReadable { client.acknowledgeAtOnce() }
+        try handleNotes(&conversation)
+        if conversation.storing != nil {
+            guard try isStored(&conversation) else { return }
+            // What has come meanwhile may be worth waiting for the rest of it.
+            if try client.release(), !client.inbox.isEmpty { try readBatch(&conversation) }
+            try handleNotes(&conversation)
+        }
+        guard try client.release() else { return }
+        handOver(&conversation)
+        guard try isStored(&conversation) else { return }
         if conversation.isReady { try publishQueued(&conversation) }
         if client.wantsWrite { try check(client.write()) }
         try check(client.keepAlive())
         try checkTimes(conversation)
     }
 
-    private func waitForWork(_ client: MosquittoClient) throws(LinkError) -> Bool {
+    /// Hands over what was read.
+    private func handOver(_ conversation: inout Conversation) {
+        let batch = conversation.client.takeInbox()
+        guard !batch.isEmpty else { return }
+        // What comes before the last SUBACK is answered like the rest: the answer waits until the connection is ready.
+        queue.open()
+        let storing = Storing()
+        conversation.storing = storing
+        receive(batch) { [wake] outcome in
+            storing.outcome = outcome
+            wake.signal()
+        }
+    }
+
+    /// Whether nothing is waited for: what was read before the last `hold` may be acknowledged.
+    private func isStored(_ conversation: inout Conversation) throws(LinkError) -> Bool {
+        guard let storing = conversation.storing else { return true }
+        guard let outcome = storing.outcome else { return false }
+        conversation.storing = nil
+        if outcome == .failed {
+            // Dropping the client drops the acknowledgements it has queued; the broker delivers the batch again.
+            throw LinkError(.notStored, "The batch could not be stored; the broker will deliver it again")
+        }
+        return true
+    }
+
+    /// Waits until there is something to do; answers whether something can be read.
+    private func waitForWork(_ conversation: Conversation) throws(LinkError) -> Bool {
+        let client = conversation.client
         let socket = client.socket
         guard socket >= 0 else { throw LinkError(.lost, "The connection to the broker is closed") }
+        var events = isFull(client) ? 0 : POLLIN
+        if conversation.storing == nil && (client.isHolding || client.wantsWrite) { events |= POLLOUT }
+        // poll(2) ignores a negative descriptor; one without events would still be asked about its end, over and over.
         var descriptors = [
-            pollfd(fd: socket, events: Int16(POLLIN | (client.wantsWrite ? POLLOUT : 0)), revents: 0),
+            pollfd(fd: events == 0 ? -1 : socket, events: Int16(events), revents: 0),
             pollfd(fd: wake.descriptor, events: Int16(POLLIN), revents: 0),
         ]
         // A second at most, so that keep-alive and deadlines are looked at.
@@ -165,50 +204,60 @@ struct LinkLoop: Sendable {
         return descriptors[0].revents & Int16(POLLIN | POLLHUP | POLLERR) != 0
     }
 
-    /// Reads packets while there are any, up to the limit of a batch. A large batch is handed over in parts.
-    ///
-    /// - Returns: whether parts were handed over, so that the batch has to be ended.
-    private func readBatch(_ client: MosquittoClient, _ patience: inout Patience) throws(LinkError) -> Bool {
+    /// Whether what was read is as much as a batch may have.
+    private func isFull(_ client: MosquittoClient) -> Bool {
         let limit = settings.batchLimit
-        var count = 0
-        var bytes = 0
-        var isBegun = false
-        patience.begin()
-        while true {
-            let former = client.inbox.count
-            let result = client.read()
-            if client.inbox.count > former { patience.arrived() }
-            if result != 0 {
-                // What was read is not acknowledged, so the broker delivers it again.
-                if isBegun { _ = receive([], .last) }
-                if let refusal = refusal(in: client.notes) { throw refusal }
-                try check(result)
+        return client.inbox.count >= limit.messages || client.inboxBytes >= Int(limit.bytes.rawValue)
+    }
+
+    /// Reads packets while there are any, up to the limit of a batch, and waits a moment for more where that is worth it.
+    private func readBatch(_ conversation: inout Conversation) throws(LinkError) {
+        let client = conversation.client
+        conversation.patience.begin()
+        while !isFull(client) {
+            var isMore = isReadable(client, within: .zero)
+            if !isMore, let wait = wait(client, &conversation.patience) {
+                isMore = isReadable(client, within: wait)
+                conversation.patience.ended(withMore: isMore)
             }
-            guard count + client.inbox.count < limit.messages, bytes + client.inboxBytes < Int(limit.bytes.rawValue)
-            else { return isBegun }
-            if client.inboxBytes >= Self.partBytes {
-                count += client.inbox.count
-                bytes += client.inboxBytes
-                queue.open()
-                _ = receive(client.takeInbox(), .more)
-                isBegun = true
-            }
-            var descriptor = pollfd(fd: client.socket, events: Int16(POLLIN), revents: 0)
-            var isMore = poll(&descriptor, 1, 0) > 0
-            if !isMore, let wait = wait(client, &patience, count: count, bytes: bytes) {
-                isMore = poll(&descriptor, 1, Int32(clamping: wait.milliseconds)) > 0
-                patience.ended(withMore: isMore)
-            }
-            guard isMore, descriptor.revents & Int16(POLLIN) != 0 else { return isBegun }
+            guard isMore else { return }
+            try read(&conversation)
         }
     }
 
-    /// How long a batch of which so much was handed over waits for more.
-    private func wait(_ client: MosquittoClient, _ patience: inout Patience, count: Int, bytes: Int) -> Duration? {
+    /// Reads while the batch before is being stored. Its acknowledgements must not leave with those of what is read now, so
+    /// they are taken out of the library first, with what is to be published.
+    private func readAhead(_ conversation: inout Conversation) throws(LinkError) {
+        let client = conversation.client
+        if client.inbox.isEmpty {
+            if conversation.isReady { try publishQueued(&conversation) }
+            try client.hold()
+        }
+        while !isFull(client), isReadable(client, within: .zero) { try read(&conversation) }
+    }
+
+    private func read(_ conversation: inout Conversation) throws(LinkError) {
+        let client = conversation.client
+        let former = client.inbox.count
+        let result = client.read()
+        if client.inbox.count > former { conversation.patience.arrived() }
+        guard result != 0 else { return }
+        // What was read is not acknowledged, so the broker delivers it again.
+        if let refusal = refusal(in: client.notes) { throw refusal }
+        try check(result)
+    }
+
+    private func isReadable(_ client: MosquittoClient, within time: Duration) -> Bool {
+        var descriptor = pollfd(fd: client.socket, events: Int16(POLLIN), revents: 0)
+        return poll(&descriptor, 1, Int32(clamping: time.milliseconds)) > 0
+    }
+
+    /// How long the batch that was read so far waits for more.
+    private func wait(_ client: MosquittoClient, _ patience: inout Patience) -> Duration? {
         guard let mayWait = settings.mayWait else { return nil }
         return patience.wait(
-            count: count + client.inbox.count,
-            bytes: bytes + client.inboxBytes,
+            count: client.inbox.count,
+            bytes: client.inboxBytes,
             window: settings.receiveMaximum
         ) { client.inbox.allSatisfy { mayWait($0.topic) } }
     }
@@ -313,25 +362,42 @@ struct LinkLoop: Sendable {
         farewell = []
     }
 
+    /// Waits until everything that was read is durable; false when it is not in time.
+    private func settle(_ conversation: inout Conversation, until end: ContinuousClock.Instant) throws(LinkError)
+        -> Bool
+    {
+        while true {
+            if try isStored(&conversation), try conversation.client.release() {
+                handOver(&conversation)
+                if conversation.storing == nil { return true }
+                continue
+            }
+            let left = (end - .now).milliseconds
+            guard left > 0 else { return false }
+            let socket = conversation.storing == nil ? conversation.client.socket : -1
+            var descriptors = [
+                pollfd(fd: socket, events: Int16(POLLOUT), revents: 0),
+                pollfd(fd: wake.descriptor, events: Int16(POLLIN), revents: 0),
+            ]
+            if poll(&descriptors, 2, Int32(clamping: left)) > 0, descriptors[1].revents != 0 { wake.clear() }
+        }
+    }
+
     /// Publishes what waits and the farewell, waits for the acknowledgements, disconnects.
     private func leave(_ conversation: inout Conversation, _ farewell: [OutboundMessage]) {
         let end = ContinuousClock.now + Self.farewellLimit
         do {
-            guard conversation.isReady else { return }
+            guard conversation.isReady, try settle(&conversation, until: end) else { return }
             try publishQueued(&conversation)
             var farewell = farewell
             try say(&farewell, &conversation)
             while !conversation.unacknowledged.isEmpty || !queue.isEmpty || !farewell.isEmpty, ContinuousClock.now < end
             {
                 try check(conversation.client.write())
-                if try waitForWork(conversation.client) {
-                    let result = conversation.client.read()
-                    try check(result)
-                }
+                if try waitForWork(conversation) { try read(&conversation) }
                 try handleNotes(&conversation)
                 // What comes in meanwhile would be acknowledged by the next write.
-                let batch = conversation.client.takeInbox()
-                if !batch.isEmpty, receive(batch, .last) == .failed { return }
+                guard try settle(&conversation, until: end) else { return }
                 try publishQueued(&conversation)
                 try say(&farewell, &conversation)
             }

@@ -43,6 +43,8 @@ final class MosquittoClient {
 
     deinit { mosquitto_destroy(handle) }
 
+    private let held = HeldBytes()
+
     // MARK: - Settings
 
     private func setOptions() throws(LinkError) {
@@ -216,6 +218,33 @@ final class MosquittoClient {
 
     /// Writes what is queued, acknowledgements first queued first, until the socket is full.
     func write() -> Int32 { mosquitto_loop_write(handle, 1) }
+
+    /// Sets aside what is queued, as it would go over the wire, until `release`. What is read afterwards queues its
+    /// acknowledgements behind it, and nothing may be written before. On failure the connection is of no use any more.
+    func hold() throws(LinkError) {
+        guard wantsWrite else { return }
+        let socket = socket
+        var result: Int32 = 0
+        try held.divert(socket) { take in
+            // A packet larger than what the pair holds goes in pieces.
+            while result == 0 && wantsWrite {
+                result = write()
+                take()
+            }
+            return self.socket == socket
+        }
+        if result != 0 {
+            throw LinkError(.lost, "The connection to the broker broke: \(Self.text(of: result))", number: result)
+        }
+    }
+
+    /// Whether something is set aside.
+    var isHolding: Bool { !held.isEmpty }
+
+    /// Sends what was set aside.
+    ///
+    /// - Returns: whether all of it was taken; the rest has to wait until the socket can be written.
+    func release() throws(LinkError) -> Bool { try held.send(on: socket) }
 
     /// Sends PINGREQ when it is due.
     func keepAlive() -> Int32 { mosquitto_loop_misc(handle) }

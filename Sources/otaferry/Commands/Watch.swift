@@ -80,9 +80,9 @@ struct Watch: AsyncParsableCommand {
         do {
             link = try BrokerLink(
                 settings: settings,
-                receive: { messages, _ in
+                receive: { messages, done in
                     for message in messages { mailbox.append(.message(message)) }
-                    return .done
+                    done(.done)
                 },
                 observe: { mailbox.append(.event($0)) }
             )

@@ -139,9 +139,9 @@ enum PushSession {
         settings.subscriptions = ([PushTopics.status(root: root)] + topics).map { Subscription($0, retained: .send) }
         let link = try BrokerLink(
             settings: settings,
-            receive: { messages, _ in
+            receive: { messages, done in
                 for message in messages { mailbox.append(.message(message)) }
-                return .done
+                done(.done)
             },
             observe: { mailbox.append(.event($0)) }
         )

@@ -48,9 +48,9 @@ struct CommandClient: Sendable {
         do {
             let link = try BrokerLink(
                 settings: settings,
-                receive: { messages, _ in
+                receive: { messages, done in
                     for message in messages where message.topic == answer { exchange.answered(message.payload) }
-                    return .done
+                    done(.done)
                 },
                 observe: { exchange.observed($0) }
             )

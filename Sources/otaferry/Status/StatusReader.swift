@@ -36,10 +36,10 @@ struct StatusReader: Sendable {
         do throws(LinkError) {
             let link = try BrokerLink(
                 settings: settings,
-                receive: { messages, _ in
+                receive: { messages, done in
                     let last = messages.last { $0.topic == topic }
                     if let last { notes.seen.withLock { $0.payload = last.payload } }
-                    return .done
+                    done(.done)
                 },
                 observe: { event in
                     let failure = CommandClient.Failure(event, url: url)
