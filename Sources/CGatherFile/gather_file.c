@@ -1,12 +1,21 @@
+#define _GNU_SOURCE /* sync_file_range */
 #include "gather_file.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Large enough that the calls do not count. SQLite's own file takes less than 128 KiB in one piece: it cuts the length to
    17 bits (os_unix.c, seekAndWriteFd). */
 #define GATHER_BYTES (64 << 10)
+/* The device is told to begin with so much, while the rest of a commit is still copied. Less costs more than it gains. */
+#define START_BYTES (512 << 10)
+/* A read of so much is one of a firmware from front to back, not of SQLite's pages. */
+#define STREAM_BYTES (32 << 10)
+/* How far ahead of such a read the device is asked for. */
+#define AHEAD_BYTES (2 << 20)
 
 /* The database's file, with what is gathered for it. The system's own file object follows in the same memory. */
 typedef struct gather_file {
@@ -14,6 +23,12 @@ typedef struct gather_file {
     unsigned char *bytes;
     sqlite3_int64 offset;
     int count;
+    /* The same file, opened for advice only; -1: there is none, and nothing but speed is lost. */
+    int advice;
+    /* Written, and the device not told yet. */
+    sqlite3_int64 written, written_end;
+    /* Where the last read of a firmware began, and up to where the device was asked for. */
+    sqlite3_int64 streamed, asked;
 } gather_file;
 
 static sqlite3_vfs gather_vfs;
@@ -21,13 +36,42 @@ static sqlite3_vfs *system_vfs;
 
 static sqlite3_file *system_file(sqlite3_file *file) { return (sqlite3_file *)((gather_file *)file + 1); }
 
+/* Has the device begin with large writes. It promises nothing: the sync that follows does. */
+static void start(gather_file *gather, sqlite3_int64 offset, int count) {
+    if (gather->advice < 0) return;
+    if (offset != gather->written_end) gather->written = offset;
+    gather->written_end = offset + count;
+    if (gather->written_end - gather->written < START_BYTES) return;
+    sync_file_range(gather->advice, gather->written, gather->written_end - gather->written, SYNC_FILE_RANGE_WRITE);
+    gather->written = gather->written_end;
+}
+
+/* Asks the device for what a reader of a whole firmware wants next, so that it does not wait for each piece. Such a reader
+   goes up through the file, or down where free pages were used again. */
+static void ask(gather_file *gather, sqlite3_int64 offset, int count) {
+    if (gather->advice < 0 || count < STREAM_BYTES) return;
+    int is_up = offset >= gather->streamed;
+    gather->streamed = offset;
+    /* What lies between the reader and `asked` was asked for. */
+    sqlite3_int64 edge = is_up ? offset + count : offset;
+    sqlite3_int64 ahead = is_up ? gather->asked - edge : edge - gather->asked;
+    if (ahead > AHEAD_BYTES / 2 && ahead <= AHEAD_BYTES) return;
+    if (ahead < 0 || ahead > AHEAD_BYTES) gather->asked = edge;
+    sqlite3_int64 target = is_up ? edge + AHEAD_BYTES : edge > AHEAD_BYTES ? edge - AHEAD_BYTES : 0;
+    sqlite3_int64 from = is_up ? gather->asked : target, to = is_up ? target : gather->asked;
+    gather->asked = target;
+    if (from < to) posix_fadvise(gather->advice, from, to - from, POSIX_FADV_WILLNEED);
+}
+
 static int flush(sqlite3_file *file) {
     gather_file *gather = (gather_file *)file;
     if (gather->count == 0) return SQLITE_OK;
     int count = gather->count;
     gather->count = 0;
     sqlite3_file *real = system_file(file);
-    return real->pMethods->xWrite(real, gather->bytes, count, gather->offset);
+    int result = real->pMethods->xWrite(real, gather->bytes, count, gather->offset);
+    if (result == SQLITE_OK) start(gather, gather->offset, count);
+    return result;
 }
 
 static int gather_write(sqlite3_file *file, const void *bytes, int count, sqlite3_int64 offset) {
@@ -49,6 +93,7 @@ static int gather_write(sqlite3_file *file, const void *bytes, int count, sqlite
 static int gather_read(sqlite3_file *file, void *bytes, int count, sqlite3_int64 offset) {
     int result = flush(file);
     sqlite3_file *real = system_file(file);
+    ask((gather_file *)file, offset, count);
     return result != SQLITE_OK ? result : real->pMethods->xRead(real, bytes, count, offset);
 }
 
@@ -82,6 +127,8 @@ static int gather_close(sqlite3_file *file) {
     free(((gather_file *)file)->bytes);
     sqlite3_file *real = system_file(file);
     int closed = real->pMethods->xClose(real);
+    /* Only now: closing any descriptor of a file ends all locks that the process has on it (fcntl(2)). */
+    if (((gather_file *)file)->advice >= 0) close(((gather_file *)file)->advice);
     return result != SQLITE_OK ? result : closed;
 }
 
@@ -170,6 +217,7 @@ static int gather_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, i
     }
     /* Without memory for it, every page is written by itself. */
     gather->bytes = malloc(GATHER_BYTES);
+    gather->advice = name ? open(name, O_RDONLY | O_CLOEXEC) : -1;
     gather->base.pMethods = &gather_methods;
     return SQLITE_OK;
 }

@@ -8,7 +8,7 @@
 #define PAGE 4096
 #define LEAF 13
 #define INTERIOR 5
-/* A chain of overflow pages that lie one behind the other is read in pieces of so many. SQLite's own file asserts that no
+/* A chain of overflow pages that lie side by side is read in pieces of so many. SQLite's own file asserts that no
    read is of 128 KiB or more. */
 #define RUN_PAGES 16
 #define DEPTH_MAX 20
@@ -88,22 +88,28 @@ static uint64_t local_size(uint64_t payload) {
     return size <= most ? size : least;
 }
 
+/* In a new file a chain goes up; where free pages are used again SQLite takes the nearest one, and it goes up or down. */
 static int read_chain(sqlite3_file *file, uint32_t next, unsigned char *blob, size_t count, uint64_t *crc) {
     unsigned char pages[RUN_PAGES * PAGE];
+    int step = 0;
     while (count > 0) {
         size_t left = (count + PAGE - 5) / (PAGE - 4);
-        int run = left < RUN_PAGES ? (int)left : RUN_PAGES;
-        uint32_t first = next;
+        uint32_t run = step == 0 ? 1 : left < RUN_PAGES ? (uint32_t)left : RUN_PAGES;
+        if (step < 0 && run > next) run = next;
+        uint32_t low = step < 0 ? next - run + 1 : next, here;
         unsigned char *begin = blob;
-        if (!read_pages(file, first, run, pages)) return 0;
-        for (int index = 0; index < run && next == first + (uint32_t)index; index++) {
-            const unsigned char *page = pages + index * PAGE;
+        if (!read_pages(file, low, (int)run, pages)) return 0;
+        do {
+            here = next;
+            const unsigned char *page = pages + (size_t)(here - low) * PAGE;
             size_t part = count < PAGE - 4 ? count : PAGE - 4;
             memcpy(blob, page + 4, part);
             blob += part;
             count -= part;
             next = number(page, 4);
-        }
+        } while (count > 0 && next == here + (uint32_t)step && next >= low && next < low + run);
+        if (next == here + 1) step = 1;
+        if (next == here - 1) step = -1;
         *crc = otaferry_crc64(*crc, begin, (size_t)(blob - begin));
     }
     return next == 0;
