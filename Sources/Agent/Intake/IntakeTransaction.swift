@@ -66,7 +66,7 @@ struct IntakeTransaction {
     /// Ends the batch: the acknowledgements tell what will be committed.
     mutating func finish() throws(SpoolError) -> IntakeOutcome {
         usage = ledger.usage
-        let active = ledger.receivingTransfers.count { now - $0.lastByte < IntakeRules.activeFor }
+        let active = ledger.countReceiving { !$0.isComplete && now - $0.lastByte < IntakeRules.activeFor }
         for entry in pending {
             let payload: JSONValue
             if let transfer = try ledger.transfer(at: entry.address) {
@@ -169,6 +169,11 @@ struct IntakeTransaction {
     /// Each transfer that is not final is kept in memory.
     private static let unfinishedMax = 20_000
 
+    /// How many transfers wait for bytes. One that has all of them and waits for its digest asks nothing of its sender.
+    private func openCount(without existing: Transfer?) -> Int {
+        ledger.countReceiving { $0.key != existing?.key && !$0.isComplete }
+    }
+
     private mutating func admit(
         _ request: TransferRequest,
         _ address: TransferAddress,
@@ -176,7 +181,7 @@ struct IntakeTransaction {
     ) throws(SpoolError) -> Admission.Refusal? {
         if isFull { return Admission.Refusal("The disk of the gateway is full", code: .noRoom) }
         if let refusal = rules.signatureRefusal(of: request, address.sender, now) { return refusal }
-        let open = ledger.receivingTransfers.count { $0.key != existing?.key }
+        let open = openCount(without: existing)
         // What this batch has let in already counts.
         usage = ledger.usage
         guard ledger.unfinishedCount < Self.unfinishedMax else {
@@ -290,7 +295,7 @@ struct IntakeTransaction {
         _ bytes: [UInt8],
         _ door: Transfer.Door
     ) throws(SpoolError) -> Transfer? {
-        let open = ledger.receivingTransfers.count
+        let open = openCount(without: nil)
         if isFull || usage.free < Int64(bytes.count) {
             reply(address, .noRoom, "The spool has no room for the segment")
         } else if open >= rules.admission.openTransfersMax {

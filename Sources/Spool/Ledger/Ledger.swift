@@ -180,6 +180,13 @@ package final class Ledger {
         return Array(unchanged) + changed.values.compactMap { $0 }.filter { $0.state == .receiving }
     }
 
+    /// How many transfers in `receiving` are counted.
+    package func countReceiving(where isCounted: (Transfer) -> Bool) -> Int {
+        let unchanged = receivingKeys.lazy.filter { self.changed[$0] == nil }.compactMap { self.committed[$0] }
+        return unchanged.count(where: isCounted)
+            + changed.values.lazy.compactMap { $0 }.count { $0.state == .receiving && isCounted($0) }
+    }
+
     /// Begins a transfer; nothing is written before `save`.
     package func begin(_ address: TransferAddress, door: Transfer.Door, at now: WallTime) -> Transfer {
         counters.key += 1

@@ -324,6 +324,19 @@ struct IntakeTransactionTests {
         #expect(try await bench.ack("put/pumpctl/1.4.2/pumpctl.bin", file).reasonAndState == "ok/stored")
     }
 
+    @Test("Firmware that waits for its digest takes no place among the open transfers, and no credit from others")
+    func manyOneShots() async throws {
+        let bench = try IntakeBench(openTransfersMax: 2)
+        _ = try await bench.ack("t/one/0", [1])
+        let messages = (1...20).map {
+            ("put/pumpctl/1.\($0)/pumpctl.bin", TemporaryFolder.bytes(100, seed: UInt64($0)))
+        }
+        let replies = try await bench.send(messages).replies.map(\.payload.reasonAndState)
+        #expect(replies == [String](repeating: "ok/receiving", count: 20))
+        #expect(try await bench.ack("t/two/0", [1])["credit"]?.integer == 4 << 20)
+        #expect(try await bench.ack("t/three/0", [1])["reason"] == "too-many-transfers")
+    }
+
     @Test(
         "A message that is refused leaves failed with its reason, and may come again",
         arguments: [
