@@ -1,6 +1,7 @@
 #ifndef OTAFERRY_CCURL_SHIM_H
 #define OTAFERRY_CCURL_SHIM_H
 #include <curl/curl.h>
+#include <dlfcn.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -61,6 +62,29 @@ static inline void otaferry_curl_change_unsent(CURL *handle, int limit) {
     curl_socket_t socket = CURL_SOCKET_BAD;
     if (curl_easy_getinfo(handle, CURLINFO_ACTIVESOCKET, &socket) != CURLE_OK || socket == CURL_SOCKET_BAD) return;
     (void)setsockopt(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &limit, sizeof limit);
+}
+
+/* Has certificates verified as of another time than the system's; below 0, as of no time at all. libcurl has no option for
+   it, but hands out its SSL_CTX. The functions are those of the OpenSSL that libcurl brings (openssl(3),
+   SSL_CTX_get0_param and X509_VERIFY_PARAM_set_time); where it brings another library, the system's time counts. */
+static inline CURLcode otaferry_verify_as_of(CURL *handle, void *context, void *seconds) {
+    void *(*parameters)(void *) = (void *(*)(void *))dlsym(RTLD_DEFAULT, "SSL_CTX_get0_param");
+    void (*set_time)(void *, long) = (void (*)(void *, long))dlsym(RTLD_DEFAULT, "X509_VERIFY_PARAM_set_time");
+    int (*set_flags)(void *, unsigned long) =
+        (int (*)(void *, unsigned long))dlsym(RTLD_DEFAULT, "X509_VERIFY_PARAM_set_flags");
+    const unsigned long no_check_time = 0x200000; /* X509_V_FLAG_NO_CHECK_TIME */
+    (void)handle;
+    if (!parameters || !set_time || !set_flags) return CURLE_OK;
+    if ((long)seconds < 0) {
+        set_flags(parameters(context), no_check_time);
+    } else {
+        set_time(parameters(context), (long)seconds);
+    }
+    return CURLE_OK;
+}
+static inline CURLcode otaferry_curl_verify_as_of(CURL *handle, long seconds) {
+    CURLcode result = curl_easy_setopt(handle, CURLOPT_SSL_CTX_DATA, (void *)seconds);
+    return result == CURLE_OK ? curl_easy_setopt(handle, CURLOPT_SSL_CTX_FUNCTION, otaferry_verify_as_of) : result;
 }
 
 /* Macros that are casts or expressions. */

@@ -1,4 +1,5 @@
 import FerryCore
+import Foundation
 import Synchronization
 import Testing
 
@@ -41,6 +42,24 @@ struct ServerClockTests {
         // The same second seen half a second later is nothing new.
         #expect(!clock.learn(dateHeader: "Fri, 02 Jan 2026 03:04:06 GMT"))
         #expect(clock.learn(dateHeader: "Fri, 02 Jan 2026 03:04:08 GMT"))
+    }
+
+    @Test(
+        "A certificate counts by the system's clock where that can be right, else by the server's, once it is known",
+        arguments: [
+            ("1970-01-02T00:00:00Z", false), ("2026-10-31T23:59:59Z", false), ("2026-11-01T00:00:00Z", true),
+            ("2040-01-01T00:00:00Z", true), ("2069-01-01T00:00:00Z", false),
+        ]
+    )
+    func certificateTime(local: String, isPlausible: Bool) throws {
+        let now = WallTime(try Date(local, strategy: .iso8601))
+        let instant = ContinuousClock.now
+        let clock = ServerClock(localTime: { now }, elapsed: { instant })
+        let released = WallTime(milliseconds: 1_793_491_200_000)
+        #expect(clock.certificateTime(released: released) == (isPlausible ? .system : .any))
+        clock.learn(dateHeader: "Wed, 02 Dec 2026 03:04:05 GMT")
+        let server = WallTime(try Date("2026-12-02T03:04:05Z", strategy: .iso8601)) + .milliseconds(500)
+        #expect(clock.certificateTime(released: released) == (isPlausible ? .system : .at(server)))
     }
 
     @Test("Once learned, it goes on with the monotonic clock: steps of the system's clock disturb nothing")

@@ -105,6 +105,7 @@ extension Configuration {
                 version: AgentVersion.text
             )
         )
+        settings.link.certificateTime = { clock.certificateTime(released: AgentVersion.released) }
         settings.endpoint = cloud.apiEndpoint.url
         settings.instanceID = cloud.instanceID
         settings.format = cloud.format == .json ? .json : .xml

@@ -19,7 +19,7 @@ final class Transfer {
     private var bytesGiven: Int64 = 0
 
     /// Makes the handle ready to be added to the multi handle.
-    init(_ job: TransferJob, options: [TransferOption]) throws(HTTPFailure) {
+    init(_ job: TransferJob, options: [TransferOption], certificateTime: CertificateTime) throws(HTTPFailure) {
         guard let handle = curl_easy_init() else { throw HTTPFailure(.unusable, "libcurl has no memory") }
         self.job = job
         self.handle = handle
@@ -27,6 +27,14 @@ final class Transfer {
         if let limit = job.request.stallTimeout { stallWatch = StallWatch(limit: limit, now: .now) }
         if job.pipe != nil { unsentBound = UnsentBound(least: Int(otaferry_least_unsent), now: .now) }
         for option in options { try option.apply(to: handle) }
+        switch certificateTime {
+        case .system: break
+        case .at(let time): try check(otaferry_curl_verify_as_of(handle, Int(time.milliseconds / 1_000)))
+        case .any:
+            try check(otaferry_curl_verify_as_of(handle, -1))
+            // The next request knows the time, and is to look at the certificate again.
+            try check(otaferry_curl_set_long(handle, CURLOPT_FORBID_REUSE, 1))
+        }
         try connectCallbacks()
         try describeRequest()
     }

@@ -71,7 +71,7 @@ final class TransferLoop {
     private func start(_ job: TransferJob) {
         do throws(HTTPFailure) {
             let options = TransferOption.table(for: job.request, link: link, rateLimit: queue.rateLimit)
-            let transfer = try Transfer(job, options: options)
+            let transfer = try Transfer(job, options: options, certificateTime: link.certificateTime())
             let result = curl_multi_add_handle(multi, transfer.handle)
             guard result == CURLM_OK else {
                 throw HTTPFailure(.unusable, "libcurl took no transfer (multi \(result.rawValue))")

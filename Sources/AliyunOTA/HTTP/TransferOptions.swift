@@ -1,5 +1,5 @@
 import CCurl
-import FerryCore
+package import FerryCore
 
 /// How this machine reaches the cloud.
 package struct LinkSettings: Sendable {
@@ -9,6 +9,8 @@ package struct LinkSettings: Sendable {
     package var proxy: String?
     /// A network interface or source address.
     package var interface: String?
+    /// As of when a server's certificate has to be valid.
+    package var certificateTime: @Sendable () -> CertificateTime = { .system }
     /// The version in `User-Agent: otaferry/<version>`.
     package var version: String
 
@@ -19,6 +21,16 @@ package struct LinkSettings: Sendable {
         self.interface = interface
         self.version = version
     }
+}
+
+/// As of when a server's certificate has to be valid.
+package enum CertificateTime: Sendable, Equatable {
+    /// Now, by the system's clock.
+    case system
+    /// At this time.
+    case at(WallTime)
+    /// Whenever: it has to lead to a trusted one and be for the host, and may be over or not have begun.
+    case any
 }
 
 /// One option of a transfer, with the reason for its value.

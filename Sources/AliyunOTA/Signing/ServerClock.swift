@@ -35,6 +35,17 @@ package final class ServerClock: Sendable {
     /// The time by the server; the local time while no answer was seen.
     package func now() -> WallTime { learned.withLock { $0 }.map(time) ?? localTime() }
 
+    /// As of when a server's certificate has to be valid: by the system's clock where it can be right, which is from the day
+    /// on which the program was released, and for twenty years. Where it cannot, by the server's time; the first connection,
+    /// which is to learn that, takes a certificate whose time is over, but no other than the host's own.
+    package func certificateTime(released: WallTime) -> CertificateTime {
+        let local = localTime()
+        if local >= released && local < released + Self.plausible { return .system }
+        return learned.withLock { $0 }.map { .at(time($0)) } ?? .any
+    }
+
+    private static let plausible = Duration.seconds(20 * 365 * 86_400)
+
     private func time(_ learned: Learned) -> WallTime { learned.server + (elapsed() - learned.at) }
 
     /// Learns from the header of an answer that was just received; anything but a date of the form that RFC 9110 calls

@@ -35,6 +35,37 @@ extension SystemTests {
             }
         }
 
+        @Test("Over TLS a certificate has to be valid by the cloud's time", arguments: [1_970, 2_069], [true, false])
+        func tls(year: Int64, isValid: Bool) async throws {
+            let shim = try await ClockShim()
+            try shim.move(toYear: year)
+            let certificates = try await TestCertificates()
+            try await certificates.sign("server", "IP:127.0.0.1", days: isValid ? 2 : -1)
+            let port = try LoopbackSocket.freePort()
+            let server = try await TLSPeer(target: port, certificates, "server")
+            let gateway = try await Gateway {
+                $0.environment = shim.environment
+                $0.cloud = {
+                    $0.port = port
+                    $0.ticketHost = "https://127.0.0.1:\(server.port)"
+                }
+                $0.settings["cloud.endpoint"] = "https://127.0.0.1:\(server.port)/"
+                $0.settings["cloud.ca-file"] = certificates.file("ca.pem")
+            }
+            let firmware = TestFirmware(200_000)
+            try await gateway.send("put/pumpctl/1.4.2", firmware.bytes)
+            if isValid {
+                let state = try await gateway.waitForState(.registered, of: firmware.oneShotID)
+                try await gateway.expectRegisteredOnce(firmware, state)
+            } else {
+                // One call was made to learn the time, and none afterwards.
+                try await gateway.waitForState(.stored, of: firmware.oneShotID) { $0.reasonCode == "tls" }
+                #expect(!server.failures.isEmpty && gateway.cloud.calls(.postObject).isEmpty)
+            }
+            #expect(gateway.cloud.calls.filter { !$0.code.isEmpty }.map(\.code) == ["InvalidTimeStamp.Expired"])
+            #expect(gateway.cloud.calls(.generateUploadURL).count == (isValid ? 2 : 1))
+        }
+
         @Test("Steps of the clock, forwards and back, neither delay an attempt nor end a transfer")
         func steps() async throws {
             let shim = try await ClockShim()
