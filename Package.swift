@@ -113,7 +113,13 @@ let package = Package(
             swiftSettings: strict
         ),
         tests("FerryCoreTests", ["FerryCore", "FleetSimulation", "TestSupport", crypto]),
-        tests("SpoolTests", ["Spool", "FerryCore", "TestSupport", crypto]),
+        .testTarget(
+            name: "SpoolTests",
+            dependencies: ["Spool", "FerryCore", "TestSupport", crypto],
+            swiftSettings: strict,
+            // A test stands before the C library's sync; without this SQLite does not see it.
+            linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic-symbol=fdatasync"])]
+        ),
         tests("BrokerTests", ["Broker", "FerryCore", "TestSupport", "Threads"]),
         tests("AliyunOTATests", ["AliyunOTA", "FerryCore", "TestSupport", "Threads"]),
         tests(

@@ -86,6 +86,8 @@ package actor Spool {
                 guard error.code == .damaged else { throw error }
                 (ledger, damage) = try Self.saved(settings, from: error)
             }
+            // What a process left that could not sync may be in the kernel's memory only.
+            if lock.wasLeft { try? ledger.transact { (ledger) throws(SpoolError) in try ledger.writeSomething() } }
             lock.markOpen()
         }
 
@@ -151,6 +153,11 @@ package actor Spool {
     private func told(_ error: SpoolError) -> SpoolError {
         if error.code == .full { troubleFound(error) }
         return error
+    }
+
+    /// Writes something small, so that what the file says is durable when it returns, and the device known to work.
+    package func confirm() throws(SpoolError) {
+        try transact { (ledger) throws(SpoolError) in try ledger.writeSomething() }
     }
 
     /// Takes the room for a full disk again, if it was needed and the disk has room now.

@@ -163,8 +163,7 @@ final class Housekeeper: Sendable {
         await spool.restoreReserve()
         if herald.board.has(.spoolFailing) {
             // Whether the device works again, only a write can tell. An error ends the look.
-            let now = WallTime.now()
-            try await spool.transact { (ledger) throws(SpoolError) in try ledger.setSetting("tried", now.iso8601) }
+            try await spool.confirm()
             herald.board.solve(.spoolFailing)
         }
         guard herald.board.has(.spoolFull) || herald.board.isCreditDenied else { return }

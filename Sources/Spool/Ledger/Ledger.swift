@@ -24,7 +24,8 @@ package final class Ledger {
     private var isInTransaction = false
     /// Whether the last transaction that failed had stored bytes of firmware.
     private(set) var hasFailedStoring = false
-    /// Memory and file may differ.
+    /// A commit failed so late that it may stand in the file, and may yet be gone after a power cut: an error of a sync
+    /// leaves the kernel with pages that it takes for written. Until the next commit has succeeded nobody is told of it.
     private var isSuspect = false
     private(set) var outbox: OutboxWatch?
     var untold = Outbox()
@@ -59,13 +60,14 @@ package final class Ledger {
         precondition(!isInTransaction, "Transactions do not nest")
         isInTransaction = true
         defer { isInTransaction = false }
-        if isSuspect { try reload() }
+        let former = isSuspect ? try reload() : nil
         countersBefore = counters
         var isCommitting = false
         let result: Result
         do {
             try database.checkJournal()
             try statements.begin.run()
+            if isSuspect { try writeSomething() }
             result = try body(self)
             try flushRows()
             isCommitting = true
@@ -73,9 +75,10 @@ package final class Ledger {
             database.noteJournal()
         } catch {
             // A commit that failed at its very end may stand all the same: what the file says counts.
-            isSuspect = isCommitting
+            isSuspect = isSuspect || isCommitting
             hasFailedStoring = counters.usedBytes > countersBefore.usedBytes
             rollBack()
+            if let former { memory = former }
             throw error
         }
         for (key, transfer) in changed { settle(key, transfer) }
@@ -87,20 +90,58 @@ package final class Ledger {
         afterwards = []
         for action in actions { action() }
         if let outbox, counters.event != countersBefore.event { outbox.committed(self) }
+        if isSuspect {
+            isSuspect = false
+            // What was to be done after a commit that stood all the same was not done.
+            reloaded(receivingKeys)
+        }
         return result
     }
 
-    /// Takes everything from the file again.
-    private func reload() throws(SpoolError) {
-        committed = [:]
-        keys = [:]
-        receivingKeys = []
-        counters = Counters()
-        try load()
-        isSuspect = false
-        // What was to be done after a commit that stood all the same was not done.
-        reloaded(receivingKeys)
+    /// What is kept of the file.
+    private struct Memory {
+        var committed: [Int64: Transfer] = [:]
+        var keys: [TransferAddress: Int64] = [:]
+        var receivingKeys: Set<Int64> = []
+        var counters = Counters()
+        var untold = Outbox()
     }
+
+    private var memory: Memory {
+        get {
+            Memory(
+                committed: committed,
+                keys: keys,
+                receivingKeys: receivingKeys,
+                counters: counters,
+                untold: untold
+            )
+        }
+        set {
+            committed = newValue.committed
+            keys = newValue.keys
+            receivingKeys = newValue.receivingKeys
+            counters = newValue.counters
+            untold = newValue.untold
+        }
+    }
+
+    /// Takes everything from the file again; answers with what was known before.
+    private func reload() throws(SpoolError) -> Memory {
+        let former = memory
+        memory = Memory()
+        do throws(SpoolError) {
+            try load()
+        } catch {
+            memory = former
+            throw error
+        }
+        return former
+    }
+
+    /// A commit with this in it makes durable what the file says, whoever wrote it: it writes the journal's head anew, and
+    /// so ends a journal that may still be valid on the device.
+    func writeSomething() throws(SpoolError) { try setSetting("tried", WallTime.now().iso8601) }
 
     private func rollBack() {
         // SQLite may have rolled back by itself (full disk, I/O error); then this fails, and that is fine.
