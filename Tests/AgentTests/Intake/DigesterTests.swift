@@ -64,6 +64,28 @@ struct DigesterTests {
         #expect(bench.mailbox.payloads(on: "otaferry/v1/gw/state/ci/one").last?["state"] == "stored")
     }
 
+    @Test("They are those of the official SDKs")
+    func vectors() async throws {
+        let vectors = try Vectors.checksums().filter { !$0.bytes.isEmpty }
+        #expect(vectors.count > 10)
+        let bench = try IntakeBench(openTransfersMax: 32)
+        try await bench.digesting { digester in
+            for vector in vectors {
+                let bytes = vector.bytes
+                let text = "{\"name\":\"x\",\"firmware\":{\"product\":\"pumpctl\",\"version\":\"\(vector.id)\"}}"
+                let outcome = try await bench.send([
+                    ("t/\(vector.id)/init", Array(text.utf8)), ("t/\(vector.id)/0", bytes),
+                    ("t/\(vector.id)/fin/\(bytes.count)/\(vector.sha256Hex)", []),
+                ])
+                digester.bytesArrived(outcome.arrived)
+                try await eventually("\(vector.id)") { try await bench.state("ci/\(vector.id)") == .stored }
+                let digests = try #require(try await bench.transfer("ci/\(vector.id)")?.digests)
+                #expect(digests.md5.hex == vector.md5Hex && digests.sha256.hex == vector.sha256Hex, "\(vector.id)")
+                #expect(String(digests.crc64) == vector.crc64Decimal, "\(vector.id)")
+            }
+        }
+    }
+
     @Test("The end of a file is verified at once, also when bytes came just before it")
     func endAfterBytes() async throws {
         let bench = try IntakeBench()
