@@ -1,3 +1,4 @@
+import CloudSimulator
 import Foundation
 import TestSupport
 
@@ -18,7 +19,11 @@ struct KillTrial {
 
     /// Looks at the disk after every kill, and in the end whether everything is registered, once and byte for byte.
     func run() async throws -> Outcome {
-        let gateway = try await Gateway { $0.isStarted = false }
+        let gateway = try await Gateway {
+            $0.isStarted = false
+            // More than an account holds: what is tried here is not its limit.
+            $0.cloud = { $0.packagesMaximum = 100_000 }
+        }
         let traffic = Self.senders.map {
             // An agent that is killed every second or so gets on slowly.
             Traffic(client: gateway.probe, sender: $0, patience: .seconds(900))

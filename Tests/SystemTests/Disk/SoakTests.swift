@@ -8,7 +8,7 @@ private enum Soak {
     static let isOn = environment["OTAFERRY_SOAK"] != nil
     /// Random kills in all, and on one spool.
     static let kills = environment["OTAFERRY_SOAK_KILLS"].flatMap { Int($0) } ?? 1_000
-    static let killsOnOneSpool = 50
+    static let killsOnOneSpool = 20
     /// Faults strike at each call up to this one.
     static let calls = environment["OTAFERRY_SOAK_CALLS"].flatMap { Int($0) } ?? 200
 
