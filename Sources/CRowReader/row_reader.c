@@ -93,6 +93,8 @@ static int read_chain(sqlite3_file *file, uint32_t next, unsigned char *blob, si
     unsigned char pages[RUN_PAGES * PAGE];
     int step = 0;
     while (count > 0) {
+        /* The chain ends too early. */
+        if (next == 0) return 0;
         size_t left = (count + PAGE - 5) / (PAGE - 4);
         uint32_t run = step == 0 ? 1 : left < RUN_PAGES ? (uint32_t)left : RUN_PAGES;
         if (step < 0 && run > next) run = next;

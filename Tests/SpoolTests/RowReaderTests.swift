@@ -88,6 +88,38 @@ struct RowReaderTests {
         }
     }
 
+    @Test(
+        "A chain that goes down through the file is read, and where it breaks off nothing is",
+        arguments: [true, false]
+    )
+    func downwards(isBroken: Bool) throws {
+        let folder = try TemporaryFolder()
+        let rows = (0..<15).map { (id: Int64($0), bytes: [UInt8](repeating: 7, count: 400_000)) }
+        let (database, root) = try database(folder, rows)
+        // The pages that were freed last, the last of the file, are taken first; in the pages before them the nearest is the
+        // highest.
+        for id in 0..<15 { try database.execute("DELETE FROM row WHERE id = \(id)", "free them") }
+        let insert = try Statement(database, "INSERT INTO row VALUES (100, 1, 2, ?1)")
+        let bytes = TemporaryFolder.bytes(5_500_000, seed: 9)
+        try insert.bind(1, bytes)
+        try insert.run()
+        let path = URL(filePath: folder.file("rows.db"))
+        var pages = [UInt8](try Data(contentsOf: path))
+        func next(_ page: Int) -> Int {
+            pages[((page - 1) * 4_096)...].prefix(4).reduce(0) { $0 << 8 | Int($1) }
+        }
+        // Overflow pages that lead to the one below, as far as that goes.
+        let down = (2...pages.count / 4_096).filter { next($0) == $0 - 1 }
+        try #require(down.count > 100)
+        if isBroken {
+            let middle = down[down.count / 2]
+            for index in ((middle - 1) * 4_096)..<(middle * 4_096) { pages[index] = 0 }
+            try Data(pages).write(to: path, options: [])
+        }
+        let isSame = read(database, root, 100, bytes.count)?.bytes == bytes
+        #expect(isSame == !isBroken)
+    }
+
     @Test("A file that is damaged anywhere gives other bytes or none, and never hangs", arguments: 0..<40)
     func damaged(round: Int) throws {
         let folder = try TemporaryFolder()
