@@ -2,6 +2,7 @@
 #define OTAFERRY_CCURL_SHIM_H
 #include <curl/curl.h>
 #include <dlfcn.h>
+#include <string.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -83,6 +84,8 @@ static inline CURLcode otaferry_verify_as_of(CURL *handle, void *context, void *
     return CURLE_OK;
 }
 static inline CURLcode otaferry_curl_verify_as_of(CURL *handle, long seconds) {
+    const char *library = curl_version_info(CURLVERSION_NOW)->ssl_version;
+    if (!library || strncmp(library, "OpenSSL", 7) != 0) return CURLE_OK;
     CURLcode result = curl_easy_setopt(handle, CURLOPT_SSL_CTX_DATA, (void *)seconds);
     return result == CURLE_OK ? curl_easy_setopt(handle, CURLOPT_SSL_CTX_FUNCTION, otaferry_verify_as_of) : result;
 }

@@ -34,6 +34,7 @@ final class Transfer {
             try check(otaferry_curl_verify_as_of(handle, -1))
             // The next request knows the time, and is to look at the certificate again.
             try check(otaferry_curl_set_long(handle, CURLOPT_FORBID_REUSE, 1))
+            try check(otaferry_curl_set_long(handle, CURLOPT_SSL_SESSIONID_CACHE, 0))
         }
         try connectCallbacks()
         try describeRequest()

@@ -41,7 +41,8 @@ package final class ServerClock: Sendable {
     package func certificateTime(released: WallTime) -> CertificateTime {
         let local = localTime()
         if local >= released && local < released + Self.plausible { return .system }
-        return learned.withLock { $0 }.map { .at(time($0)) } ?? .any
+        // Never before the release: somebody with an old certificate may have told the time.
+        return learned.withLock { $0 }.map { .at(max(time($0), released)) } ?? .any
     }
 
     private static let plausible = Duration.seconds(20 * 365 * 86_400)
