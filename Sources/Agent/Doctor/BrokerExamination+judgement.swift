@@ -4,8 +4,10 @@ import FerryCore
 extension BrokerExamination {
     /// What the answers of the broker mean.
     func findings(_ facts: Facts) -> [Finding] {
-        [reached(facts)] + version(facts) + spoken(facts) + [inflight(facts)] + queue(facts) + rights(facts)
-            + senders(facts) + [agent(facts)] + problems(facts)
+        // One sum of all is more than the compiler takes apart on a slow machine.
+        let connection: [Finding] = [reached(facts)] + version(facts) + spoken(facts) + [inflight(facts)]
+        let use: [Finding] = queue(facts) + rights(facts) + senders(facts)
+        return connection + use + [agent(facts)] + problems(facts)
     }
 
     private func reached(_ facts: Facts) -> Finding {
