@@ -179,6 +179,8 @@ live() {
     # From here on with a file of the agent's own instead of a credential.
     install -m 600 -o otaferry -g otaferry /etc/credstore/otaferry.aliyun /etc/otaferry/credentials
     rm /etc/credstore/otaferry.aliyun
+    # The power is cut soon; this is not what shall be lost.
+    sync
     systemctl restart otaferry
     await 60 is_online
     head -c 100000 /dev/urandom >/root/5.bin
