@@ -64,6 +64,8 @@ package actor Spool {
             lock = opened.lock
             damage = opened.damage
             reserve.take()
+            // A device that cannot be written now is asked again with every transaction, and nothing is told before.
+            if opened.lock.wasLeft { try? transactWaiting { _ in } }
         } catch {
             executor.end()
             throw error
@@ -87,7 +89,7 @@ package actor Spool {
                 (ledger, damage) = try Self.saved(settings, from: error)
             }
             // What a process left that could not sync may be in the kernel's memory only.
-            if lock.wasLeft { try? ledger.transact { (ledger) throws(SpoolError) in try ledger.writeSomething() } }
+            if lock.wasLeft { ledger.doubt() }
             lock.markOpen()
         }
 
@@ -191,20 +193,24 @@ package actor Spool {
         }.get()
     }
 
-    /// `transact` for those who do not wait: `done` is called on the spool's thread with what became of it.
+    /// A transaction for those who do not wait: `done` is called on the spool's thread with what became of it.
     ///
-    /// - Parameter usesReserve: whether it may have the room that is kept for a full disk.
+    /// - Parameter whenFull: runs instead where the disk is full, told why, with the room that is kept for this.
     package nonisolated func startTransaction<Value: Sendable>(
-        usesReserve: Bool,
         _ body: @escaping @Sendable (Ledger) throws(SpoolError) -> Value,
+        whenFull: @escaping @Sendable (Ledger, SpoolError) throws(SpoolError) -> Value,
         then done: @escaping @Sendable (Result<Value, SpoolError>) -> Void
     ) {
         executor.start {
             done(
                 self.assumeIsolated { spool in
                     Result { () throws(SpoolError) in
-                        if usesReserve { return try spool.transact(body) }
-                        return try spool.watching { (ledger) throws(SpoolError) in try ledger.transact(body) }
+                        do throws(SpoolError) {
+                            return try spool.watching { (ledger) throws(SpoolError) in try ledger.transact(body) }
+                        } catch {
+                            guard error.code == .full else { throw error }
+                            return try spool.transact { (ledger) throws(SpoolError) in try whenFull(ledger, error) }
+                        }
                     }
                 }
             )
@@ -216,7 +222,7 @@ package actor Spool {
         executor.run {
             self.assumeIsolated { spool in
                 spool.ledger.close()
-                spool.lock.markClosed()
+                if !spool.ledger.isSuspect { spool.lock.markClosed() }
             }
         }
         executor.end()

@@ -61,6 +61,36 @@ struct FailedSyncTests {
         }
     }
 
+    @Test(
+        "A stop in between makes nothing certain: the next start writes before anything is told",
+        arguments: [true, false]
+    )
+    func stopped(works: Bool) async throws {
+        let folder = try TemporaryFolder("sync")
+        let settings = Spool.Settings(path: folder.file("spool.db"))
+        defer { FailingSyncs.begin(nil) }
+        let address = try #require(Self.address)
+        var spool = try Spool(settings: settings)
+        try await spool.transact { (ledger) throws(SpoolError) in
+            _ = try ledger.save(ledger.begin(address, door: .segments, at: .now()))
+        }
+        FailingSyncs.begin(folder.path, after: 3)
+        await #expect(throws: SpoolError.self) { try await expire(spool) }
+        spool.close()
+        if works { FailingSyncs.begin(nil) }
+        spool = try Spool(settings: settings)
+        #expect(try await spool.read { (ledger) throws(SpoolError) in ledger.isSuspect } == !works)
+        FailingSyncs.begin(nil)
+        try await spool.confirm()
+        #expect(try await spool.read { (ledger) throws(SpoolError) in ledger.isSuspect } == false)
+        #expect(try await state(spool) == .expired)
+        spool.close()
+        // A clean stop is one again.
+        spool = try Spool(settings: settings)
+        #expect(try await state(spool) == .expired)
+        spool.close()
+    }
+
     @Test("What a failed commit left is told by nobody before a later commit has succeeded", arguments: 0..<4)
     func uncertain(syncs: Int) async throws {
         let folder = try TemporaryFolder("sync")

@@ -107,7 +107,10 @@ final class Herald: Sendable {
     }
 
     /// Says an acknowledgement outside of a batch.
-    func acknowledge(_ transfer: Transfer, _ payload: JSONValue) {
+    ///
+    /// - Returns: whether the connection took it.
+    @discardableResult
+    func acknowledge(_ transfer: Transfer, _ payload: JSONValue) -> Bool {
         say(topics.acknowledgement(transfer.address), payload)
     }
 
@@ -130,16 +133,19 @@ final class Herald: Sendable {
     /// Tells every sender where its open transfer stands: the broker may have lost segments, or there is room again.
     func acknowledgeOpen(_ ledger: Ledger, rules: IntakeRules) {
         let usage = ledger.usage
-        let open = ledger.receivingTransfers
+        // A firmware of one message has nothing more to come: its state says what became of it.
+        let open = ledger.receivingTransfers.filter { $0.waitsForSender || $0.door != .oneShot }
+        let active = open.count(where: \.waitsForSender)
         for transfer in open {
             let room = usage.free + transfer.reservedBytes - transfer.received.count
             let isIncomplete = transfer.end != nil && !transfer.isComplete
             let payload = transfer.acknowledgement(
-                credit: rules.credit(active: open.count, room: room),
+                credit: rules.credit(active: active, room: room),
                 segment: rules.segment(),
                 reason: isIncomplete ? .incomplete : .ok
             )
-            acknowledge(transfer, payload)
+            // The connection takes no more: it says so when there is room again.
+            guard acknowledge(transfer, payload) else { return }
         }
     }
 
@@ -162,6 +168,7 @@ final class Herald: Sendable {
 
     /// Clears again what the broker has not acknowledged. An address that began anew has a state of its own.
     func repeatClears(_ ledger: Ledger) throws(SpoolError) {
+        guard !ledger.isSuspect else { return }
         clears.withLock { $0.beginAnew() }
         for address in try ledger.clearances(limit: Self.clearsAtOnce) {
             if try ledger.transfer(at: address) == nil {
@@ -172,8 +179,9 @@ final class Herald: Sendable {
         }
     }
 
-    private func say(_ topic: String, _ payload: JSONValue, isRetained: Bool = false) {
-        _ = publish(OutboundMessage(topic: topic, payload: payload.encoded, isRetained: isRetained))
+    @discardableResult
+    private func say(_ topic: String, _ payload: JSONValue, isRetained: Bool = false) -> Bool {
+        publish(OutboundMessage(topic: topic, payload: payload.encoded, isRetained: isRetained))
     }
 
     private func log(_ transfer: Transfer) {
@@ -228,6 +236,7 @@ final class Herald: Sendable {
     /// Hands over what the outbox holds, a batch at a time: after commits, and when the broker has acknowledged the batch
     /// before. On the spool's thread.
     func pumpOutbox(_ ledger: Ledger) {
+        guard !ledger.isSuspect else { return }
         let from = outbox.withLock { position -> Int64? in
             position.isConnected && position.submitted == position.acknowledged ? position.submitted : nil
         }
@@ -294,6 +303,8 @@ final class Herald: Sendable {
     /// - Returns: the key to go on after; nil when there is no more. The same key as before when the connection takes
     ///   nothing more for now.
     func repeatStates(_ ledger: Ledger, after key: Int64) throws(SpoolError) -> Int64? {
+        // Everything is said again once it is known to be durable.
+        guard !ledger.isSuspect else { return nil }
         var filter = TransferFilter()
         filter.after = key
         filter.limit = 100

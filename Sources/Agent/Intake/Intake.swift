@@ -42,45 +42,40 @@ final class Intake: Sendable {
     /// Stores a batch: all of it, or by name none of it. `done` is called on the spool's thread, after the commit.
     func receive(_ messages: [InboundMessage], then done: @escaping @Sendable (BrokerLink.Outcome) -> Void) {
         let deliveries = messages.map(delivery)
-        store(deliveries, isFull: false) { [self] (result) in
+        spool.startTransaction { [self] (ledger) throws(SpoolError) -> SpoolError? in
+            try store(deliveries, in: ledger, isFull: false)
+            return nil
+        } whenFull: { [self] (ledger, error) throws(SpoolError) -> SpoolError? in
+            // Nothing is stored, every sender is told, and the broker need not deliver it again.
+            herald.board.spoolIsFull()
+            try store(deliveries, in: ledger, isFull: true)
+            return error
+        } then: { [self] result in
             switch result {
-            case .success:
-                note(nil)
+            case .success(let refusal):
+                note(refusal)
                 done(.done)
             case .failure(let error):
-                note(error)
-                guard error.code == .full else {
-                    herald.board.spoolFailed(error)
-                    return done(.failed)
-                }
-                // The disk is full: nothing is stored, every sender is told, and the broker need not deliver it again.
-                herald.board.spoolIsFull()
                 // Where not even a refusal can be committed, the broker keeps the messages.
-                store(deliveries, isFull: true) { result in done((try? result.get()) == nil ? .failed : .done) }
+                note(error)
+                if error.code != .full { herald.board.spoolFailed(error) }
+                done(.failed)
             }
         }
     }
 
-    private func store(
-        _ deliveries: [Delivery],
-        isFull: Bool,
-        then done: @escaping @Sendable (Result<Void, SpoolError>) -> Void
-    ) {
-        let body: @Sendable (Ledger) throws(SpoolError) -> Void = {
-            [rules, herald, bytesArrived, bytesReleased] (ledger) throws(SpoolError) in
-            var intake = IntakeTransaction(ledger: ledger, rules: rules, now: .now(), isFull: isFull)
-            for delivery in deliveries { try intake.apply(delivery) }
-            let outcome = try intake.finish()
-            ledger.afterCommit {
-                herald.tell(outcome)
-                // A batch that stored nothing, such as a query, says nothing about room. Whether a disk that failed can be
-                // written again the housekeeper finds out.
-                if !isFull && !outcome.arrived.isEmpty { herald.board.solve(.spoolFull) }
-                bytesArrived(outcome.arrived)
-                if ledger.hasReclaimable { bytesReleased() }
-            }
+    private func store(_ deliveries: [Delivery], in ledger: Ledger, isFull: Bool) throws(SpoolError) {
+        var intake = IntakeTransaction(ledger: ledger, rules: rules, now: .now(), isFull: isFull)
+        for delivery in deliveries { try intake.apply(delivery) }
+        let outcome = try intake.finish()
+        ledger.afterCommit { [herald, bytesArrived, bytesReleased] in
+            herald.tell(outcome)
+            // A batch that stored nothing, such as a query, says nothing about room. Whether a disk that failed can be
+            // written again the housekeeper finds out.
+            if !isFull && !outcome.arrived.isEmpty { herald.board.solve(.spoolFull) }
+            bytesArrived(outcome.arrived)
+            if ledger.hasReclaimable { bytesReleased() }
         }
-        spool.startTransaction(usesReserve: isFull, body, then: done)
     }
 
     private func delivery(_ message: InboundMessage) -> Delivery {

@@ -66,7 +66,7 @@ struct IntakeTransaction {
     /// Ends the batch: the acknowledgements tell what will be committed.
     mutating func finish() throws(SpoolError) -> IntakeOutcome {
         usage = ledger.usage
-        let active = ledger.countReceiving { !$0.isComplete && now - $0.lastByte < IntakeRules.activeFor }
+        let active = ledger.countReceiving { $0.waitsForSender && now - $0.lastByte < IntakeRules.activeFor }
         for entry in pending {
             let payload: JSONValue
             if let transfer = try ledger.transfer(at: entry.address) {
@@ -169,9 +169,9 @@ struct IntakeTransaction {
     /// Each transfer that is not final is kept in memory.
     private static let unfinishedMax = 20_000
 
-    /// How many transfers wait for bytes. One that has all of them and waits for its digest asks nothing of its sender.
+    /// How many transfers wait for their sender. One that has all its bytes and waits for its digest does not.
     private func openCount(without existing: Transfer?) -> Int {
-        ledger.countReceiving { $0.key != existing?.key && !$0.isComplete }
+        ledger.countReceiving { $0.key != existing?.key && $0.waitsForSender }
     }
 
     private mutating func admit(

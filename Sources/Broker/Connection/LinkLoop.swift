@@ -29,8 +29,11 @@ struct LinkLoop: Sendable {
         var version: Int32 = 5
         var hangUps = 0
         while stopRequest() == nil {
-            let failure = attempt(protocolVersion: version)
+            var unfinished: Storing?
+            let failure = attempt(protocolVersion: version, &unfinished)
             queue.close()
+            // The broker will deliver it again; one at a time in memory is enough.
+            if let unfinished { awaitOutcome(of: unfinished) }
             guard let failure else { return }
             if failure.isVersionRefusal && version == 5 {
                 version = 4
@@ -61,10 +64,10 @@ struct LinkLoop: Sendable {
         var readySince: ContinuousClock.Instant?
     }
 
-    /// Waits, or less when a stop is asked for.
-    private func pause(_ duration: Duration) {
+    /// Waits, or less when a stop is asked for or what is waited for has come.
+    private func pause(_ duration: Duration, until isOver: () -> Bool = { false }) {
         let end = ContinuousClock.now + duration
-        while stopRequest() == nil, ContinuousClock.now < end {
+        while stopRequest() == nil, !isOver(), ContinuousClock.now < end {
             pulse.beat()
             var descriptor = pollfd(fd: wake.descriptor, events: Int16(POLLIN), revents: 0)
             let left = max(1, (end - ContinuousClock.now).milliseconds)
@@ -72,8 +75,15 @@ struct LinkLoop: Sendable {
         }
     }
 
+    /// Waits until it is known what became of a batch, or a stop is asked for.
+    private func awaitOutcome(of storing: Storing) {
+        while storing.outcome == nil, stopRequest() == nil { pause(.seconds(1), until: { storing.outcome != nil }) }
+    }
+
     /// One connection from CONNECT to its end; nil when it ended because a stop was asked for.
-    private func attempt(protocolVersion: Int32) -> Failure? {
+    ///
+    /// - Parameter unfinished: the batch whose outcome was awaited at its end.
+    private func attempt(protocolVersion: Int32, _ unfinished: inout Storing?) -> Failure? {
         var readySince: ContinuousClock.Instant?
         var wasConnected = false
         var wasWelcome = false
@@ -91,7 +101,10 @@ struct LinkLoop: Sendable {
                     leave(&conversation, farewell)
                     return nil
                 }
-                defer { wasWelcome = conversation.welcome != nil }
+                defer {
+                    wasWelcome = conversation.welcome != nil
+                    unfinished = conversation.storing
+                }
                 pulse.beat()
                 try turn(&conversation)
                 if readySince == nil && conversation.isReady { readySince = .now }
@@ -150,7 +163,7 @@ struct LinkLoop: Sendable {
             if try client.release(), !client.inbox.isEmpty { try readBatch(&conversation) }
             try handleNotes(&conversation)
         }
-        guard try client.release() else { return }
+        guard try client.release() else { return try checkTimes(conversation) }
         handOver(&conversation)
         guard try isStored(&conversation) else { return }
         if conversation.isReady { try publishQueued(&conversation) }
@@ -178,6 +191,8 @@ struct LinkLoop: Sendable {
         guard let storing = conversation.storing else { return true }
         guard let outcome = storing.outcome else { return false }
         conversation.storing = nil
+        // Whether the broker is silent was not looked at meanwhile.
+        conversation.lastHeard = .now
         if outcome == .failed {
             // Dropping the client drops the acknowledgements it has queued; the broker delivers the batch again.
             throw LinkError(.notStored, "The batch could not be stored; the broker will deliver it again")

@@ -19,8 +19,8 @@ final class HeldBytes {
     var isEmpty: Bool { bytes.isEmpty }
 
     /// Runs `write` while what is written to `socket` is kept. `write` calls its argument from time to time, so that there
-    /// is room, and answers whether the descriptor is still its own.
-    func divert(_ socket: Int32, while write: (_ take: () -> Void) -> Bool) throws(LinkError) {
+    /// is room, and hears whether there was something; it answers whether the descriptor is still its own and all is written.
+    func divert(_ socket: Int32, while write: (_ take: () -> Bool) -> Bool) throws(LinkError) {
         let pair = try madePair()
         let wire = fcntl(socket, F_DUPFD_CLOEXEC, 0)
         guard wire >= 0 else { throw Self.error("keep the broker's socket") }
@@ -46,7 +46,8 @@ final class HeldBytes {
         return true
     }
 
-    private func take(from outer: Int32) {
+    private func take(from outer: Int32) -> Bool {
+        let former = bytes.count
         withUnsafeTemporaryAllocation(byteCount: 64 << 10, alignment: 1) { room in
             while true {
                 let count = recv(outer, room.baseAddress, room.count, Int32(MSG_DONTWAIT))
@@ -55,6 +56,7 @@ final class HeldBytes {
                 bytes += UnsafeRawBufferPointer(rebasing: room[..<count])
             }
         }
+        return bytes.count > former
     }
 
     private func madePair() throws(LinkError) -> (inner: Int32, outer: Int32) {

@@ -227,11 +227,12 @@ final class MosquittoClient {
         var result: Int32 = 0
         try held.divert(socket) { take in
             // A packet larger than what the pair holds goes in pieces.
-            while result == 0 && wantsWrite {
+            var isMoving = true
+            while result == 0 && wantsWrite && isMoving {
                 result = write()
-                take()
+                isMoving = take()
             }
-            return self.socket == socket
+            return self.socket == socket && !(result == 0 && wantsWrite)
         }
         if result != 0 {
             throw LinkError(.lost, "The connection to the broker broke: \(Self.text(of: result))", number: result)

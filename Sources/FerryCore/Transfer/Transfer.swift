@@ -102,6 +102,9 @@ package struct Transfer: Sendable, Equatable {
         return received.contains(0..<end.size)
     }
 
+    /// Whether it needs something of its sender before it can go on: bytes, `fin`, or other bytes.
+    package var waitsForSender: Bool { state == .receiving && (!isComplete || hasWrongChecksum) }
+
     /// Whether its bytes are still in the spool.
     package var hasBytes: Bool { received.count > 0 || (end?.size == 0 && !state.isFinal) }
 

@@ -26,7 +26,7 @@ package final class Ledger {
     private(set) var hasFailedStoring = false
     /// A commit failed so late that it may stand in the file, and may yet be gone after a power cut: an error of a sync
     /// leaves the kernel with pages that it takes for written. Until the next commit has succeeded nobody is told of it.
-    private var isSuspect = false
+    package private(set) var isSuspect = false
     private(set) var outbox: OutboxWatch?
     var untold = Outbox()
     /// Told that everything was read from the file again, with the transfers in `receiving`.
@@ -138,6 +138,9 @@ package final class Ledger {
         }
         return former
     }
+
+    /// The file may say what a process wrote that could not sync it.
+    func doubt() { isSuspect = true }
 
     /// A commit with this in it makes durable what the file says, whoever wrote it: it writes the journal's head anew, and
     /// so ends a journal that may still be valid on the device.
