@@ -156,7 +156,7 @@ s/^access_key_secret = …/access_key_secret = simulated-secret/
 s/^otaferry-cloud --port 8080$/true/
 s/(mosquitto_sub .*--retained-only -W [0-9]+)$/\1 || [[ $? -eq 27 ]]/
 s/^(otaferry watch.*|mosquitto_sub -v.*)/timeout 3 \1 || [[ $? -eq 124 ]]/
-s/^otaferry show ci\/f27e21cc2943e86e/otaferry show "$(otaferry list --json | jq -r '.states[0].id')"/
+s/^(otaferry (show|cancel|purge)) ci\/f27e21cc2943e86e/\1 "$(otaferry list --json | jq -r '.states[0].id')"/
 END
 commands=$scratch/commands
 for page in "$@"; do

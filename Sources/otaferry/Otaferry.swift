@@ -1,8 +1,18 @@
 import Agent
 import ArgumentParser
 
-/// The program: each subcommand stands in its own file in `Commands`.
+/// Begins the program.
 @main
+enum Program {
+    static func main() async {
+        // Not `CommandConfiguration.version`: each subcommand would inherit it, and take `push FILE --version 1` without a
+        // product for the question.
+        if Array(CommandLine.arguments.dropFirst()) == ["--version"] { return print(AgentVersion.text) }
+        await Otaferry.main()
+    }
+}
+
+/// The program's commands: each stands in its own file in `Commands`.
 struct Otaferry: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "otaferry",
@@ -10,8 +20,9 @@ struct Otaferry: AsyncParsableCommand {
         discussion: """
             Exit codes: 0 done, 1 failed, 2 errors found, 64 usage, 69 broker or agent not reachable, 75 not yet, \
             77 not allowed, 78 configuration.
+
+            otaferry --version prints the version.
             """,
-        version: AgentVersion.text,
         subcommands: [Run.self, Check.self, DoctorCommand.self, StatusCommand.self],
         groupedSubcommands: [
             CommandGroup(name: "Firmware", subcommands: [Push.self]),

@@ -115,7 +115,7 @@ struct RightsExamination: Sendable {
                 )
             ]
         }
-        return [Finding(.spoolRights, .ok, "\(folder) belongs to its user alone")]
+        return [Finding(.spoolRights, .ok, "Nobody else may read the spool, or put another in its place")]
     }
 
     private func secrets() -> [Finding] {

@@ -108,7 +108,7 @@ struct ServiceExamination: Sendable {
                 .warning,
                 "\(Self.unit) has no WatchdogSec=",
                 why: "an agent that hangs, as on a failing disk, is never restarted",
-                remedy: "systemctl edit otaferry: Type=notify and WatchdogSec=60 under [Service]"
+                remedy: "systemctl edit otaferry: Type=notify and WatchdogSec=2min under [Service]"
             )
         }
         if seconds < 10 {
@@ -117,7 +117,7 @@ struct ServiceExamination: Sendable {
                 .warning,
                 "WatchdogSec=\(value) is short",
                 why: "a commit on a slow card can take longer, and the agent is killed for it",
-                remedy: "systemctl edit otaferry: WatchdogSec=60"
+                remedy: "systemctl edit otaferry: WatchdogSec=2min"
             )
         }
         return Finding(.serviceWatchdog, .ok, "WatchdogSec=\(value)")

@@ -414,8 +414,8 @@ struct IntakeTransaction {
         var transfer = ledger.begin(address, door: .oneShot, at: now)
         if case .success(let request) = oneShot.request { describe(&transfer, request) }
         if let refusal {
-            let hint = refusal.code == .tooLarge ? "Use otaferry push, which sends it in segments" : ""
-            transfer.refuse(because: Reason(refusal.code, .permanent, refusal.text, hint: hint), at: now)
+            let reason = Reason(refusal.code, .permanent, refusal.text, hint: refusal.code.remedy)
+            transfer.refuse(because: reason, at: now)
             if !isFull { try saveChanged(transfer) }
             return reply(address, refusal.code, refusal.text)
         }

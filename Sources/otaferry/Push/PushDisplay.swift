@@ -9,7 +9,7 @@ struct PushDisplay {
         case json
     }
 
-    private let mode: Mode
+    let mode: Mode
     private var shown: ProgressLine?
     private var shownAt = Duration.zero
     /// What stands on the open line: its columns, and the width of the terminal then; nil where none is open.

@@ -74,6 +74,7 @@ final class PushDriver {
         self.link = link
         self.mailbox = mailbox
         self.display = display
+        if case .bar = display.mode {} else { progress.isLive = false }
         let root = task.route.root
         statusTopic = PushTopics.status(root: root)
         deliveries = task.files.map { Delivery($0, root: root, segment: task.order.segment) }
@@ -222,8 +223,8 @@ final class PushDriver {
     private func noAgent() -> Ending {
         Ending(
             .unreachable,
-            "No agent serves the gateway \(task.route.gateway) at \(task.route.url)",
-            hint: "--gateway names another; on the gateway: systemctl status otaferry"
+            "No agent of the gateway \(task.route.gateway) answers at \(task.route.url)",
+            hint: "On the gateway: systemctl status otaferry; --gateway names another"
         )
     }
 

@@ -8,15 +8,13 @@ enum PushHints {
         case .conflict:
             "The transfer \(address) was begun with other details: repeat the command as it was. otaferry describe and "
                 + "otaferry priority change details"
-        case .noRoom: "The spool of the gateway is full; otaferry list shows what waits. --time-limit waits for room"
-        case .tooManyTransfers: "Other deliveries have to end first; --time-limit waits for that"
-        case .unknownProduct: "Name a product of the gateway's configuration, or a ProductKey"
-        case .versionExists: "Other bytes carry this version already; a new firmware needs a new version"
-        case .badSuffix: "Name the file *.bin, .dav, .apk, .tar, .gz, .tar.gz, .zip or .gzip"
+        case .noRoom: reason.remedy + ". --time-limit waits for room"
+        case .tooManyTransfers: reason.remedy + "; --time-limit waits for that"
         case .checksumMismatch: "The bytes were damaged twice on their way, or the file changed while it was sent"
-        case .badSignature:
-            "--sign KEY signs the firmware; the gateway's intake.allowed-signers names the keys and their senders"
-        default: ""
+        case .badSignature: "--sign KEY signs the firmware. " + reason.remedy
+        // What is sent in segments is too large for the cloud itself.
+        case .tooLarge, .badTopic, .badMetadata: ""
+        default: reason.remedy
         }
     }
 

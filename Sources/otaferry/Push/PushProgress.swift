@@ -2,6 +2,8 @@ import FerryCore
 
 /// Turns what is known of a push into the line that shows it: all files together.
 struct PushProgress {
+    /// Whether a line stays only until the next.
+    var isLive = true
     private var meter = RateMeter()
 
     /// What is around the files.
@@ -86,7 +88,9 @@ struct PushProgress {
         if !surroundings.isConnected { return "the broker is away; trying again" }
         if surroundings.isAgentAway { return "the agent is away; waiting for it" }
         let now = WallTime.now()
-        let note = deliveries.lazy.compactMap(\.latest).map { $0.waitingNote(now: now) }.first { !$0.isEmpty }
+        let note = deliveries.lazy.compactMap(\.latest).map { $0.waitingNote(now: now, isLive: isLive) }.first {
+            !$0.isEmpty
+        }
         if let note { return note }
         // What keeps all of them waiting stands in the agent's status alone.
         return state == .stored ? ColumnText.printable(surroundings.agentProblem ?? "") : ""

@@ -38,13 +38,18 @@ struct TransferStatus: Sendable, Equatable {
     }
 
     /// What a person should know while it waits, or empty.
-    func waitingNote(now: WallTime) -> String {
+    ///
+    /// - Parameter isLive: shown until the next one comes, so the time that is left may be counted down.
+    func waitingNote(now: WallTime, isLive: Bool = true) -> String {
         guard !state.isFinal else { return "" }
         if isPaused { return "publication is paused; otaferry resume lets it go on" }
         guard let reason, state == .stored || state == .held || state == .registering else { return "" }
         var text = ColumnText.printable(reason.text)
         if let nextAttempt, nextAttempt > now {
-            text += "; next try in \(ColumnText.clock(nextAttempt - now + .milliseconds(999)))"
+            text +=
+                isLive
+                ? "; next try in \(ColumnText.clock(nextAttempt - now + .milliseconds(999)))"
+                : "; next try at \(nextAttempt.iso8601Seconds)"
         }
         return text
     }

@@ -125,8 +125,8 @@ struct CommandClient: Sendable {
             case .acknowledged(_, 0x10):
                 fail(
                     .unreachable,
-                    "No agent serves the gateway \(route.gateway) at \(route.url)",
-                    "--gateway names another; on the gateway: systemctl status otaferry"
+                    "No agent of the gateway \(route.gateway) answers at \(route.url)",
+                    "On the gateway: systemctl status otaferry; --gateway names another"
                 )
             case .acknowledged, .lost, .hasRoomAgain: break
             }

@@ -241,9 +241,9 @@ struct WatchSession: ~Copyable {
         guard board.agent == nil, now - connectedAt >= Self.agentPatience, task.timeLimit == nil else { return nil }
         return Ending(
             exit: .unreachable,
-            text: "No agent serves the gateway \(task.route.gateway) at \(task.route.url)",
+            text: "No agent of the gateway \(task.route.gateway) answers at \(task.route.url)",
             hint:
-                "--gateway names another; on the gateway: systemctl status otaferry. A broker's ACL may also keep its word "
+                "On the gateway: systemctl status otaferry; --gateway names another. A broker's ACL may also keep its word "
                 + "from you"
         )
     }

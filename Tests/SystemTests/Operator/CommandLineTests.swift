@@ -130,6 +130,7 @@ extension SystemTests {
                 (["check", "--config", gateway.folder.file("otaferry.toml")], 0), (["--help"], 0), (["--version"], 0),
                 (["show", "ci/nobody"], 1), (["cancel", "nobody99"], 1),
                 (["push", "/absent", "--product", "p", "--version", "1"], 1),
+                (["push", file, "--version", "1"], 64), (["push", "--product", "p", "--version", "1"], 64),
                 (push + ["--product", "unheard.of"], 1),
                 ([], 0), (["explode"], 64), (["push", file], 64), (["list", "--state", "odd"], 64),
                 (["list", "--limit", "0"], 64),
