@@ -2,8 +2,9 @@
 """Sends one firmware as a client of EMQX's file transfer does: nothing in it is otaferry's own but the metadata.
 
 emqx_file_transfer.py HOST PORT FILE PRODUCT VERSION       needs Debian's python3-paho-mqtt, or paho-mqtt of PyPI
+MQTT_USER and MQTT_PASSWORD say who we are.
 """
-import hashlib, json, queue, sys
+import hashlib, json, os, queue, sys
 import paho.mqtt.client as mqtt
 
 host, port, path, product, version = sys.argv[1:]
@@ -16,10 +17,14 @@ client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=name) if v2 els
 subscribed = queue.Queue()
 client.on_message = lambda client, context, message: answers.put(json.loads(message.payload))
 client.on_subscribe = lambda *_: subscribed.put(True)
+client.username_pw_set(os.environ.get("MQTT_USER"), os.environ.get("MQTT_PASSWORD"))
 client.connect(host, int(port))
 client.loop_start()
 client.subscribe(f"$file-response/{name}", qos=1)
-subscribed.get(timeout=10)
+try:
+    subscribed.get(timeout=10)
+except queue.Empty:
+    sys.exit("the broker does not let us in, or not read the answers")
 
 
 def command(topic, payload=b""):

@@ -2,8 +2,9 @@
 """Sends one firmware to otaferry in segments, keeps the credit rule, and waits until the cloud has it.
 
 send.py HOST PORT GATEWAY SENDER FILE PRODUCT VERSION      needs Debian's python3-paho-mqtt, or paho-mqtt of PyPI
+A password stands in MQTT_PASSWORD.
 """
-import hashlib, json, sys, threading
+import hashlib, json, os, sys, threading
 import paho.mqtt.client as mqtt
 
 host, port, gateway, sender, path, product, version = sys.argv[1:]
@@ -33,11 +34,12 @@ client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2) if v2 else mqtt.Client()
 subscribed = threading.Event()
 client.on_message = on_message
 client.on_subscribe = lambda *_: subscribed.set()
-client.username_pw_set(sender)
+client.username_pw_set(sender, os.environ.get("MQTT_PASSWORD"))
 client.connect(host, int(port))
 client.loop_start()
 client.subscribe([(f"{root}/out/{sender}/{ident}/ack", 1), (f"{root}/state/{sender}/{ident}", 1)])
-subscribed.wait(10)
+if not subscribed.wait(10):
+    sys.exit("the broker does not let us in, or not read these topics")
 
 firmware = {"product": product, "version": version}
 init = {"name": path.split("/")[-1], "size": len(data), "checksum": digest, "firmware": firmware}

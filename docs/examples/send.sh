@@ -1,6 +1,6 @@
 #!/bin/sh
 # Sends one firmware to otaferry with nothing but mosquitto-clients and coreutils, and waits until the cloud has it.
-# send.sh HOST PORT GATEWAY SENDER FILE PRODUCT VERSION
+# send.sh HOST PORT GATEWAY SENDER FILE PRODUCT VERSION       a password stands in MQTT_PASSWORD
 set -eu
 host=$1 port=$2 gateway=$3 sender=$4 file=$5 product=$6 version=$7
 size=$(stat -c %s "$file")
@@ -9,7 +9,7 @@ id=$(printf '%s %s %s' "$digest" "$product" "$version" | sha256sum | cut -c 1-16
 base="otaferry/v1/$gateway/in/$sender/t/$id"
 segment=262144
 
-publish() { mosquitto_pub -h "$host" -p "$port" -q 1 -u "$sender" -t "$@"; }
+publish() { mosquitto_pub -h "$host" -p "$port" -q 1 -u "$sender" ${MQTT_PASSWORD:+-P "$MQTT_PASSWORD"} -t "$@"; }
 
 publish "$base/init" -m "{\"name\":\"$(basename "$file")\",\"size\":$size,\"checksum\":\"$digest\",
   \"firmware\":{\"product\":\"$product\",\"version\":\"$version\"}}"
@@ -23,7 +23,8 @@ publish "$base/fin/$size/$digest" -n
 
 # The state is retained, so the first message is how things are now.
 while :; do
-    state=$(mosquitto_sub -h "$host" -p "$port" -u "$sender" -C 1 -W 60 -t "otaferry/v1/$gateway/state/$sender/$id")
+    state=$(mosquitto_sub -h "$host" -p "$port" -u "$sender" ${MQTT_PASSWORD:+-P "$MQTT_PASSWORD"} \
+        -C 1 -W 60 -t "otaferry/v1/$gateway/state/$sender/$id")
     word=$(printf %s "$state" | sed 's/.*"state":"\([a-z]*\)".*/\1/')
     case $word in
     registered) echo "$word" && exit 0 ;;
