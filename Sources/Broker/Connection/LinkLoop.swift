@@ -32,8 +32,6 @@ struct LinkLoop: Sendable {
             var unfinished: Storing?
             let failure = attempt(protocolVersion: version, &unfinished)
             queue.close()
-            // The broker will deliver it again; one at a time in memory is enough.
-            if let unfinished { awaitOutcome(of: unfinished) }
             guard let failure else { return }
             if failure.isVersionRefusal && version == 5 {
                 version = 4
@@ -47,6 +45,8 @@ struct LinkLoop: Sendable {
                 version = version == 5 ? 4 : 5
             }
             observe(failure.error.isRefusal ? .refused(failure.error) : .lost(failure.error))
+            // The broker will deliver the batch again; one at a time in memory is enough.
+            if let unfinished { awaitOutcome(of: unfinished) }
             // Only the time in which it was of use counts: a slow failure is no health.
             if let ready = failure.readySince, ContinuousClock.now - ready >= settings.soundAfter { backoff.reset() }
             let delay = backoff.next(using: &generator)
