@@ -6,6 +6,20 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+# Built in a folder of one name, in a namespace of its own where the system lets us have one: the name of the compiler's
+# cache of C modules is a hash of its flags, and stands in the debug information. So no flag may name the folder.
+place=/usr/src/otaferry
+if [[ $(pwd -P) != "$place" ]] && unshare --map-root-user --mount true 2>/dev/null; then
+    # shellcheck disable=SC2016 # The inner shell expands it.
+    unshare --map-root-user --mount bash -euo pipefail -c '
+        mount -t tmpfs tmpfs /usr/src
+        mkdir "$1"
+        mount --bind "$0" "$1"
+        cd "$1"
+        exec packaging/build-release.sh "${@:2}"' "$(pwd -P)" "$place" "$@" | sed "s#^$place#$(pwd -P)#"
+    exit
+fi
+
 programs=("$@")
 [[ $# -gt 0 ]] || programs=(otaferry otaferry-cloud)
 # A folder of its own: these flags differ from those of development.
@@ -17,8 +31,10 @@ flags=(
     -Xlinker --gc-sections -Xlinker --no-export-dynamic -Xlinker --build-id=sha1
     # The folder of a program is no place for libraries.
     --disable-local-rpath
-    -Xswiftc -file-prefix-map -Xswiftc "$here=/usr/src/otaferry"
-    -Xcc "-ffile-prefix-map=$here=/usr/src/otaferry"
+)
+[[ $here == "$place" ]] || flags+=(
+    -Xswiftc -file-prefix-map -Xswiftc "$here=$place"
+    -Xcc "-ffile-prefix-map=$here=$place"
 )
 [[ -z ${OTAFERRY_BUILD_JOBS:-} ]] || flags+=(--jobs "$OTAFERRY_BUILD_JOBS")
 
