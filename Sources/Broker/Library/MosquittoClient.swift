@@ -20,6 +20,7 @@ final class MosquittoClient {
     private(set) var notes: [Note] = []
 
     private let handle: OpaquePointer
+    private let held = HeldBytes()
     private let settings: BrokerLinkSettings
 
     /// `mosquitto_lib_init` has to come before everything else; a second call is harmless.
@@ -42,8 +43,6 @@ final class MosquittoClient {
     }
 
     deinit { mosquitto_destroy(handle) }
-
-    private let held = HeldBytes()
 
     // MARK: - Settings
 

@@ -9,7 +9,7 @@ struct PushDisplay {
         case json
     }
 
-    let mode: Mode
+    private let mode: Mode
     private var shown: ProgressLine?
     private var shownAt = Duration.zero
     /// What stands on the open line: its columns, and the width of the terminal then; nil where none is open.
@@ -22,6 +22,11 @@ struct PushDisplay {
         case success
         /// A person should know.
         case attention
+    }
+
+    /// Whether what it shows stays only until the next.
+    var isLive: Bool {
+        if case .bar = mode { true } else { false }
     }
 
     /// A bar is drawn at most ten times a second, a line of progress written every 5 seconds, an object every second.

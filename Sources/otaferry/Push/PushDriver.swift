@@ -74,7 +74,7 @@ final class PushDriver {
         self.link = link
         self.mailbox = mailbox
         self.display = display
-        if case .bar = display.mode {} else { progress.isLive = false }
+        progress.isLive = display.isLive
         let root = task.route.root
         statusTopic = PushTopics.status(root: root)
         deliveries = task.files.map { Delivery($0, root: root, segment: task.order.segment) }

@@ -224,6 +224,7 @@ struct WatchSession: ~Copyable {
             guard connectedAt != nil else {
                 return Ending(exit: .unreachable, text: "The broker at \(task.route.url) could not be reached in time")
             }
+            if board.agent == nil { return noAgent() }
             return Ending(
                 exit: task.address == nil ? .done : .notYet,
                 text: task.address == nil ? "" : "The time limit came first",
@@ -239,7 +240,11 @@ struct WatchSession: ~Copyable {
             }
         }
         guard board.agent == nil, now - connectedAt >= Self.agentPatience, task.timeLimit == nil else { return nil }
-        return Ending(
+        return noAgent()
+    }
+
+    private func noAgent() -> Ending {
+        Ending(
             exit: .unreachable,
             text: "No agent of the gateway \(task.route.gateway) answers at \(task.route.url)",
             hint:
