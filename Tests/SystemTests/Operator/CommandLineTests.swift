@@ -142,6 +142,7 @@ extension SystemTests {
                 (["list"] + noBroker, 69), (push + noBroker, 69), (["watch"] + noBroker, 69),
                 (["limits"] + noBroker, 69),
                 (["list"] + noAgent, 69), (push + noAgent, 69), (["watch"] + noAgent, 69),
+                (["watch", "--time-limit", "1s"] + noAgent, 69),
                 (push + ["--time-limit", "500ms"], 75), (push + noBroker + ["--time-limit", "500ms"], 69),
                 (["list"] + noRight, 77), (push + noRight, 77), (["watch"] + noRight, 69),
                 (["check", "--config", badConfiguration], 78), (["list", "--config", badConfiguration], 78),
