@@ -32,7 +32,9 @@ struct OtaferryCloud: AsyncParsableCommand {
     @Option(help: "TCP port on 127.0.0.1; 0 takes a free one.")
     var port: UInt16 = 8_080
 
-    @Option(help: "Folder for objects and the firmware list; they survive a restart. Default: a new temporary one.")
+    @Option(
+        help: "Folder for objects and the firmware list; they survive a restart. Default: one that is gone at the end."
+    )
     var folder: String?
 
     @Option(
@@ -66,9 +68,10 @@ struct OtaferryCloud: AsyncParsableCommand {
 
     @Option(
         name: .customLong("fault"),
-        help: ArgumentHelp("A fault to play; may be repeated.", valueName: "name[=value][@call][xtimes]")
+        help: ArgumentHelp("A fault to play; may be repeated.", valueName: "name[=value][@call][xtimes]"),
+        transform: { try ScriptedFault(parsing: $0) }
     )
-    var faults: [FaultArgument] = []
+    var faults: [ScriptedFault] = []
 
     @Option(help: "A file to write the port to when calls are taken.")
     var portFile: String?
@@ -78,8 +81,13 @@ struct OtaferryCloud: AsyncParsableCommand {
 
     func run() async throws {
         let printer = Printer(json: json)
-        let cloud = try SimulatedCloud(configuration: cloudConfiguration()) { printer.call($0) }
-        for fault in faults.map(\.scripted) { cloud.setFault(fault.call, fault.fault, times: fault.times) }
+        let configuration = try cloudConfiguration()
+        defer {
+            // Nobody is there to be told of a folder that stays.
+            if folder == nil { try? FileManager.default.removeItem(atPath: configuration.folder) }
+        }
+        let cloud = try SimulatedCloud(configuration: configuration) { printer.call($0) }
+        for fault in faults { cloud.setFault(fault.call, fault.fault, times: fault.times) }
         let signals = StopSignals()
         try await cloud.start()
         if let portFile, let port = cloud.port {

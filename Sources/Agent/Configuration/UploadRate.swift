@@ -10,7 +10,7 @@ package struct UploadRate: Sendable, Hashable, CustomStringConvertible {
 
     /// Reads `"512KiB/s"`.
     package init(parsing text: String) throws(Expectation) {
-        let form = Expectation("a rate such as \"512KiB/s\", at least 1KiB/s, or \"\" for none")
+        let form = Expectation("a rate such as \"512KiB/s\", at least 1KiB/s")
         guard text.hasSuffix("/s"), let count = ByteCount(parsing: String(text.dropLast(2))), count >= Self.minimum
         else {
             throw form

@@ -68,8 +68,9 @@ final class Intake: Sendable {
         var intake = IntakeTransaction(ledger: ledger, rules: rules, now: .now(), isFull: isFull)
         for delivery in deliveries { try intake.apply(delivery) }
         let outcome = try intake.finish()
-        ledger.afterCommit { [herald, bytesArrived, bytesReleased] in
+        ledger.afterCommit { [self] in
             herald.tell(outcome)
+            for refusal in outcome.refusals { log(nil, refusal.address, refusal.reason, refusal.text) }
             // A batch that stored nothing, such as a query, says nothing about room. Whether a disk that failed can be
             // written again the housekeeper finds out.
             if !isFull && !outcome.arrived.isEmpty { herald.board.solve(.spoolFull) }
@@ -96,7 +97,7 @@ final class Intake: Sendable {
     /// More kinds of refusals than this are not told apart.
     private static let refusalsMax = 64
 
-    private func log(_ topic: String, _ address: TransferAddress?, _ reason: ReasonCode, _ text: String) {
+    private func log(_ topic: String?, _ address: TransferAddress?, _ reason: ReasonCode, _ text: String) {
         let key = "\(address?.sender.text ?? "") \(reason.rawValue)"
         let action = refusals.withLock { refusals in
             if refusals.count >= Self.refusalsMax && refusals[key] == nil { refusals = [:] }
@@ -104,9 +105,10 @@ final class Intake: Sendable {
         }
         guard action != .quiet else { return }
         var metadata: Logger.Metadata = [
-            LogKeys.topic: "\(topic.escaped)", LogKeys.reason: "\(reason.rawValue)", LogKeys.error: "\(text)",
+            LogKeys.reason: "\(reason.rawValue)", LogKeys.error: "\(text)",
             LogKeys.transfer: "\(address?.description ?? "")",
         ]
+        metadata[LogKeys.topic] = topic.map { "\($0.escaped)" }
         if case .goesOn(let count, _) = action { metadata[LogKeys.count] = "\(count)" }
         logger.info("A message was refused", metadata: metadata)
     }

@@ -9,8 +9,17 @@ struct IntakeOutcome: Sendable {
         var payload: JSONValue
     }
 
+    /// What a sender was refused, and why.
+    struct Refusal: Sendable {
+        var address: TransferAddress
+        var reason: ReasonCode
+        var text: String
+    }
+
     /// In order.
     var replies: [Reply] = []
+    /// For the log.
+    var refusals: [Refusal] = []
     /// Transfers whose state message changes, in order.
     var changed: [Transfer] = []
     /// Transfers that were forgotten; their retained state is cleared.

@@ -43,7 +43,8 @@ struct IntakeTransaction {
         case .oneShot(let address, let oneShot): try self.oneShot(address, oneShot)
         case .refused(let address, let reason, let text):
             result = (reason, text)
-            if let address { reply(address, reason, text) }
+            // It was logged when it was read, with its topic.
+            if let address { reply(address, reason, text, isLogged: true) }
         }
     }
 
@@ -439,11 +440,22 @@ struct IntakeTransaction {
         try ledger.note(.state, of: saved, at: now)
     }
 
-    private mutating func reply(_ address: TransferAddress, _ reason: ReasonCode, _ text: String = "") {
+    /// Reasons that belong to the way of a delivery that goes well.
+    private static let usualReasons: Set<ReasonCode> = [.ok, .gap, .incomplete]
+
+    private mutating func reply(
+        _ address: TransferAddress,
+        _ reason: ReasonCode,
+        _ text: String = "",
+        isLogged: Bool = false
+    ) {
         result = (reason, text)
         // A refusal is said even when more is said of the same transfer afterwards.
         pending.removeAll { $0.address == address && $0.reason == .ok }
         pending.append((address, reason, text))
+        if !isLogged && !Self.usualReasons.contains(reason) {
+            outcome.refusals.append(.init(address: address, reason: reason, text: text))
+        }
     }
 
     /// One acknowledgement for all bytes of a batch.

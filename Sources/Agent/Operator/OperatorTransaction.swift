@@ -82,6 +82,7 @@ struct OperatorTransaction {
         return .success([
             "states": .array(page.map { $0.stateMessage(sent: herald.sent($0), catalog: herald.catalog) }),
             "next": found.count > page.count ? .text(page.last.map { String($0.key) }) : .null,
+            "paused": .bool(try isPausedForAll()),
         ])
     }
 
@@ -92,7 +93,7 @@ struct OperatorTransaction {
             let events = try ledger.events(of: transfer, limit: Self.historyLimit)
             return .success([
                 "state": transfer.stateMessage(sent: herald.sent(transfer), catalog: herald.catalog),
-                "events": .array(events.map(\.json)),
+                "events": .array(events.map(\.json)), "paused": .bool(try isPausedForAll()),
             ])
         }
     }
@@ -225,7 +226,7 @@ struct OperatorTransaction {
                 text.isEmpty ? nil : try UploadWindow(parsing: text)
             }
         } catch {
-            return bad("Expected \(error.text)")
+            return bad("Expected \(error.text), or \"\" for none")
         }
         if command.arguments["keep"]?.bool == true {
             if let rateText { try ledger.setSetting(Self.keptLimits.rate, rateText) }
@@ -255,6 +256,9 @@ struct OperatorTransaction {
     }
 
     private var isForAll: Bool { command.arguments["transfer"] == nil }
+
+    /// Whether the publication of everything rests.
+    private func isPausedForAll() throws(SpoolError) -> Bool { try ledger.setting(Self.pausedSetting) != nil }
 
     private func pauseAll(_ isPaused: Bool) throws(SpoolError) -> Result<JSONValue, OperatorRefusal> {
         try ledger.setSetting(Self.pausedSetting, isPaused ? "all" : nil)

@@ -44,7 +44,8 @@ extension Fault {
         } else if let fault = try words.ofUploads() {
             self = fault
         } else {
-            throw SimulatorError(.faultText, "There is no fault \(words.word)")
+            let known = Self.words.map(\.word).joined(separator: ", ")
+            throw SimulatorError(.faultText, "There is no fault \(words.word); there are \(known)")
         }
     }
 }
@@ -57,10 +58,10 @@ private struct FaultWords {
     func ofAnswers() throws(SimulatorError) -> Fault? {
         switch word {
         case "error":
-            let error = try error(status: 400)
+            let error = try error(status: Fault.errorStatus)
             return .refuse(status: error.status, code: error.code, message: error.message)
         case "error-after":
-            let error = try error(status: 500)
+            let error = try error(status: Fault.laterErrorStatus)
             return .refuseAfterwards(status: error.status, code: error.code, message: error.message)
         case "fail", "fail-after":
             let parts = try needed { $0.split(separator: "/", maxSplits: 1).map(String.init) }

@@ -81,9 +81,17 @@ package final class SimulatedCloud: Sendable {
                     desk: ControlDesk(settings: settings, account: account, log: log, faults: faults)
                 )
             )
-            let task = Task { try await server.run() }
+            let waiting = Task { try await server.waitUntilListening(timeout: 10) }
+            let task = Task {
+                do {
+                    try await server.run()
+                } catch {
+                    waiting.cancel()
+                    throw error
+                }
+            }
             do {
-                try await server.waitUntilListening(timeout: 10)
+                try await waiting.value
             } catch {
                 task.cancel()
                 try await task.value
@@ -98,6 +106,11 @@ package final class SimulatedCloud: Sendable {
             running.withLock { $0 = Running(task: task, server: server, port: port) }
         } catch let error as SimulatorError {
             throw error
+        } catch SocketError.failed(_, EADDRINUSE, _) {
+            throw SimulatorError(
+                .start,
+                "On port \(port ?? configuration.port) listens another; port 0 takes a free one"
+            )
         } catch {
             throw SimulatorError(.start, "Could not listen on port \(configuration.port)", underlying: error)
         }

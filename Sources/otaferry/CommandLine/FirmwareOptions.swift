@@ -114,6 +114,14 @@ struct FirmwareDetails: ParsableArguments {
         if let custom { _ = try Self.document(custom) }
     }
 
+    /// Whether anything is said.
+    var areSaid: Bool {
+        let texts: [Any?] = [
+            name, module, description, type, sourceVersion, priority, verify, custom, signature, package,
+        ]
+        return texts.contains { $0 != nil }
+    }
+
     private static let signatureLimit: Int64 = 16 << 10
 
     /// The members of `firmware` in `init` that were said.

@@ -30,7 +30,7 @@ extension CommandClient.Failure {
 
 /// The options of every command that asks an agent.
 struct RemoteOptions: ParsableArguments {
-    @Flag(help: "Print the answer as one JSON object.")
+    @Flag(help: "Print JSON: the answer as one object; watch: an object a line.")
     var json = false
 
     @OptionGroup(title: "Broker") var broker: BrokerOptions

@@ -7,7 +7,8 @@ struct List: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "List the transfers of a gateway.",
         discussion: """
-            All of them, or those of one --sender, --product or --state. A state with a star is paused. On a terminal the \
+            All of them, or those of one --sender, --product or --state. A state with a star is paused. AGE is the time since the \
+            state changed. On a terminal the \
             table fits its width: what matters least is cut or left out. Elsewhere nothing is cut.
             """
     )
@@ -28,11 +29,12 @@ struct List: AsyncParsableCommand {
 
     func run() async throws {
         try await remote.perform { (client) throws(CommandClient.Failure) in
-            let (states, next) = try await read(client)
+            let (states, next, isPaused) = try await read(client)
             if remote.json {
-                Console.say(JSONValue.object(["states": .array(states), "next": next]).text)
+                Console.say(JSONValue.object(["states": .array(states), "next": next, "paused": .bool(isPaused)]).text)
                 return
             }
+            defer { if isPaused { Console.complain("Everything is paused: otaferry resume") } }
             let terminal = Terminal.standardOutput(environment: ProcessInfo.processInfo.environment)
             guard !states.isEmpty else {
                 Console.complain("No transfers")
@@ -46,11 +48,14 @@ struct List: AsyncParsableCommand {
         }
     }
 
-    private func read(_ client: CommandClient) async throws(CommandClient.Failure) -> ([JSONValue], JSONValue) {
+    private func read(_ client: CommandClient) async throws(CommandClient.Failure) -> (
+        states: [JSONValue], next: JSONValue, isPaused: Bool
+    ) {
         let filter = filter.members(sender: remote.namedSender?.text)
         let limit = limit ?? .max
         var states: [JSONValue] = []
         var next = JSONValue.null
+        var isPaused = false
         repeat {
             var question: [String: JSONValue] = ["limit": .integer(Int64(min(limit - states.count, Self.pageLimit)))]
             if !filter.isEmpty { question["filter"] = .object(filter) }
@@ -58,8 +63,9 @@ struct List: AsyncParsableCommand {
             let page = try await client.call("list", question)
             let found = page["states"]?.array ?? []
             states += found
+            isPaused = page["paused"]?.bool == true
             next = found.isEmpty ? .null : page["next"] ?? .null
         } while next != .null && states.count < limit
-        return (states, next)
+        return (states, next, isPaused)
     }
 }

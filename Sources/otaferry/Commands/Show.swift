@@ -20,7 +20,8 @@ struct Show: AsyncParsableCommand {
                 Console.say(result.text)
                 return
             }
-            let report = TransferReport(state: result["state"] ?? .null, events: result["events"]?.array ?? [])
+            var report = TransferReport(state: result["state"] ?? .null, events: result["events"]?.array ?? [])
+            report.isPausedForAll = result["paused"]?.bool == true
             let terminal = Terminal.standardOutput(environment: ProcessInfo.processInfo.environment)
             for line in report.lines(terminal: terminal) { Console.say(line) }
         }
@@ -31,7 +32,7 @@ struct Show: AsyncParsableCommand {
 struct TransferArgument: ParsableArguments {
     @Argument(
         help: ArgumentHelp(
-            "The transfer: <sender>/<id>, or <id> or its first 6 or more characters where that is only one.",
+            "The transfer: <sender>/<id> or <id>, or the first 6 or more characters of an id where that is only one.",
             valueName: "id"
         )
     )

@@ -33,7 +33,11 @@ struct Purge: AsyncParsableCommand {
 
 /// `otaferry priority`: who goes first.
 struct Priority: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Set the priority of a transfer; higher goes first.")
+    static let configuration = CommandConfiguration(
+        abstract: "Set the priority of a transfer; higher goes first.",
+        // A negative number looks like an option, so all that is left is taken; one number is meant.
+        usage: "otaferry priority <id> <number> [<options>]"
+    )
 
     @OptionGroup var transfer: TransferArgument
 
@@ -81,7 +85,12 @@ struct Describe: AsyncParsableCommand {
     @OptionGroup(title: "Firmware") var details: FirmwareDetails
     @OptionGroup var remote: RemoteOptions
 
-    func validate() throws { try details.check() }
+    func validate() throws {
+        try details.check()
+        guard product != nil || version != nil || details.areSaid else {
+            throw ValidationError("say at least one thing, such as --version 1.4.2")
+        }
+    }
 
     func run() async throws {
         var members: [String: JSONValue]
@@ -93,7 +102,6 @@ struct Describe: AsyncParsableCommand {
         }
         members["product"] = product.map { .string($0.text) }
         members["version"] = version.map { .string($0.text) }
-        guard !members.isEmpty else { throw ValidationError("say at least one thing, such as --version 1.4.2") }
         try await remote.command(
             "describe",
             transfer.reference,

@@ -1,7 +1,7 @@
 import ArgumentParser
 import FerryCore
 
-/// What a person types for a transfer: `<sender>/<id>`, or `<id>` or the beginning of one where it is the only one.
+/// What a person types for a transfer: `<sender>/<id>` or `<id>`, or the beginning of an id where it is the only one.
 struct TransferReference: ExpressibleByArgument, Sendable {
     let text: String
 
@@ -16,7 +16,12 @@ struct TransferReference: ExpressibleByArgument, Sendable {
 
     /// The transfer that is meant, asking the agent where the sender is not named or the id cut short.
     func resolve(_ client: CommandClient, sender: Name?) async throws(CommandClient.Failure) -> TransferAddress {
-        if let address = TransferAddress(parsing: text) { return address }
+        var sender = sender
+        var id = text
+        if let address = TransferAddress(parsing: text) {
+            if try await Self.isKnown(address, client) { return address }
+            (sender, id) = (address.sender, address.id.text)
+        }
         var found: [TransferAddress] = []
         var after: JSONValue = .null
         repeat {
@@ -32,7 +37,7 @@ struct TransferReference: ExpressibleByArgument, Sendable {
             }
             after = page["next"] ?? .null
         } while after != .null
-        switch Self.matches(text, among: found) {
+        switch Self.matches(id, among: found) {
         case .one(let address): return address
         case .none:
             throw CommandClient.Failure(
@@ -45,8 +50,24 @@ struct TransferReference: ExpressibleByArgument, Sendable {
             throw CommandClient.Failure(
                 exit: .failed,
                 text: "\(text) may be " + addresses.prefix(5).map(\.description).joined(separator: ", "),
-                hint: "Write it as <sender>/<id>"
+                hint: "Write more of it, as <sender>/<id>"
             )
+        }
+    }
+
+    private static func isKnown(
+        _ address: TransferAddress,
+        _ client: CommandClient
+    ) async throws(CommandClient.Failure) -> Bool {
+        do throws(CommandClient.Failure) {
+            _ = try await client.call(
+                "get",
+                ["sender": .string(address.sender.text), "transfer": .string(address.id.text)]
+            )
+            return true
+        } catch {
+            guard error.code == ReasonCode.unknownTransfer.rawValue else { throw error }
+            return false
         }
     }
 

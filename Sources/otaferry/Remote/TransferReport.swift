@@ -4,6 +4,8 @@ import FerryCore
 struct TransferReport {
     let state: JSONValue
     let events: [JSONValue]
+    /// Whether publication rests for every transfer of the gateway.
+    var isPausedForAll = false
 
     private static let labelWidth = 14
 
@@ -34,7 +36,10 @@ struct TransferReport {
         let progress = done.isEmpty ? "" : ", \(done) done"
         add("State", row.stateText.filter { $0 != "*" } + since + progress)
         if let color = row.color, let last = lines.popLast() { lines.append(terminal.colored(last, color)) }
-        if status?.isPaused == true { add("Paused", "yes; otaferry resume \(row.id) lets it go on") }
+        if status?.state.isFinal == false {
+            if status?.isPaused == true { add("Paused", "yes; otaferry resume \(row.id) lets it go on") }
+            if isPausedForAll { add("Paused", "everything; otaferry resume lets all go on") }
+        }
         if let reason = status?.reason {
             add("Reason", "\(reason.text) (\(reason.code.rawValue))")
             add("Hint", reason.hint)

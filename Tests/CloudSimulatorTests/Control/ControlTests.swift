@@ -27,7 +27,7 @@ struct ControlTests {
         )
         #expect(set.status == 200)
         let waiting = try JSONSerialization.jsonObject(with: Data(set.body.utf8)) as? [[String: Any]]
-        #expect(waiting?.map { $0["fault"] as? String } == ["Throttling.User", "pass", "iot.system.SystemException"])
+        #expect(waiting?.map { $0["fault"] as? String } == ["throttle=2", "pass", "fail=iot.system.SystemException"])
         #expect(waiting?.first?["times"] as? Int == 2)
         var codes: [String?] = []
         for _ in 0..<5 { codes.append(try await test.client.call("GenerateOTAUploadURL").code) }

@@ -70,7 +70,7 @@ struct SimulatorPageTests {
         }
         var last = ""
         for block in blocks.dropLast() { last = try await run(block) }
-        for words in ["pumpctl-1_4_2", "\"Throttling.User\"", "\"hang-up afterwards\"", "FirmwareCountExceedMax"] {
+        for words in ["pumpctl-1_4_2", "\"throttle=0.5\"", "\"lose-answer\"", "FirmwareCountExceedMax"] {
             #expect(last.contains(words), "\(last)")
         }
         let settings = try await run("curl http://127.0.0.1:8080/_control/settings")

@@ -139,4 +139,13 @@ struct FaultTests {
         if isNeeded { #expect(throws: SimulatorError.self) { try Fault(parsing: word) } }
         #expect(throws: SimulatorError.self) { try Fault(parsing: word + "s") }
     }
+
+    @Test(
+        "A fault is listed under the words that name it",
+        arguments: Fault.words.map { entry in
+            if entry.value.isEmpty { return entry.word }
+            return entry.word + (entry.word == "shape" ? "=xml" : "=500")
+        } + ["throttle", "throttle=0.25", "html", "html-after", "error=Busy/403", "error-after=Busy/503", "fail=iot.x"]
+    )
+    func name(text: String) throws { #expect(try Fault(parsing: text).name == text) }
 }

@@ -50,5 +50,32 @@ struct CommandTests {
     func usage() async throws {
         let program = try await ProgramRunner.run("otaferry-cloud", ["--fault", "nonsense"])
         #expect(program.ending == .exited(64))
+        #expect(program.text(.errors).contains("There is no fault nonsense"))
+    }
+
+    @Test("A port that is taken is said at once, with what to do")
+    func takenPort() async throws {
+        let test = try await TestCloud()
+        let port = try #require(test.cloud.port)
+        let folder = try TemporaryFolder()
+        let program = try await ProgramRunner.run(
+            "otaferry-cloud",
+            ["--port", "\(port)", "--folder", folder.path],
+            within: .seconds(5)
+        )
+        #expect(program.ending == .exited(1))
+        #expect(program.text(.errors).contains("port \(port)"))
+        #expect(program.text(.errors).contains("port 0 takes a free one"))
+    }
+
+    @Test("Without --folder nothing stays behind")
+    func temporaryFolder() async throws {
+        let folder = try TemporaryFolder()
+        let program = try ProgramRunner("otaferry-cloud", ["--port", "0"], environment: ["TMPDIR": folder.path])
+        try await program.waitForLine(containing: "folder \(folder.path)/otaferry-cloud-")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).count == 1)
+        program.send(SIGTERM)
+        #expect(try await program.waitForExit() == .exited(0))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
     }
 }

@@ -25,8 +25,9 @@ struct KillTrial {
             $0.cloud = { $0.packagesMaximum = 100_000 }
         }
         let traffic = Self.senders.map {
-            // An agent that is killed every second or so gets on slowly.
-            Traffic(client: gateway.probe, sender: $0, patience: .seconds(900))
+            // An agent that is killed every second or so gets on slowly. Small firmware would leave the trial waiting for
+            // the account's ten calls a second instead of killing.
+            Traffic(client: gateway.probe, sender: $0, scale: 4, patience: .seconds(900))
         }
         var items: [Traffic.Item] { traffic.flatMap(\.items) }
         var survived = 0

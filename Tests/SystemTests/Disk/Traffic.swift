@@ -19,6 +19,8 @@ final class Traffic: Sendable {
     let segment: Int
     /// It stops by itself after so many.
     let limit: Int
+    /// How many times the usual sizes its firmware has.
+    let scale: Int
     /// How long a firmware may take to become stored.
     let patience: Duration
     private let state = Mutex(State())
@@ -34,12 +36,14 @@ final class Traffic: Sendable {
         sender: String = "ci",
         segment: Int = 16 << 10,
         limit: Int = .max,
+        scale: Int = 1,
         patience: Duration = .seconds(90)
     ) {
         self.client = client
         self.sender = sender
         self.segment = segment
         self.limit = limit
+        self.scale = scale
         self.patience = patience
     }
 
@@ -85,7 +89,7 @@ final class Traffic: Sendable {
             guard !state.isStopping, number < limit else { return nil }
             let seed = sender.utf8.reduce(UInt64(number) + 1) { $0 &* 31 &+ UInt64($1) }
             let firmware = TestFirmware(
-                Self.sizes[number % Self.sizes.count] + number * 7,
+                Self.sizes[number % Self.sizes.count] * scale + number * 7,
                 version: "\(sender).\(number)",
                 seed: seed
             )

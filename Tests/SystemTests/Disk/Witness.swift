@@ -109,12 +109,23 @@ struct Witness {
             let bytes = try [UInt8](Data(contentsOf: URL(fileURLWithPath: copy.file("row-\(position)"))))
             let offset = Int(position & 0x3FFF_FFFF)
             guard offset + bytes.count <= item.firmware.bytes.count,
-                item.firmware.bytes[offset..<offset + bytes.count].elementsEqual(bytes)
+                Self.isSame(bytes, item.firmware.bytes[offset..<offset + bytes.count])
             else { throw TestSupportError("\(item.id) has other bytes in the row at \(offset)") }
             stored.insert(Int64(offset)..<Int64(offset + bytes.count))
         }
         for range in acknowledged(item).ranges where !stored.missing(in: range).isEmpty {
             throw TestSupportError("\(item.id): \(range) was acknowledged, on the disk are \(stored.ranges)")
+        }
+    }
+
+    /// By the C library: a loop of Swift takes minutes of a soak where it is not optimized.
+    private static func isSame(_ left: [UInt8], _ right: ArraySlice<UInt8>) -> Bool {
+        left.withUnsafeBytes { left in
+            right.withUnsafeBytes { right in
+                guard left.count == right.count else { return false }
+                guard let start = left.baseAddress, let other = right.baseAddress else { return true }
+                return memcmp(start, other, left.count) == 0
+            }
         }
     }
 

@@ -168,6 +168,18 @@ extension SystemTests {
             #expect((1...3).contains(refused.count), "\(refused)")
         }
 
+        @Test("The same bytes as another version are refused, and the log says so")
+        func conflict() async throws {
+            let gateway = try await Gateway()
+            let agent = try #require(gateway.agent)
+            let firmware = TestFirmware(5_000)
+            try await gateway.send("put/pumpctl/\(firmware.version)", firmware.bytes)
+            try await gateway.waitForState(.registered, of: firmware.oneShotID)
+            try await gateway.send("put/pumpctl/9.9.9", firmware.bytes)
+            let line = try await agent.waitForLine(.errors, containing: "A message was refused")
+            #expect(line.contains("conflict") && line.contains("other metadata"), "\(line)")
+        }
+
         @Test("thin-edge.io is told up and down, where it is asked for")
         func thinEdge() async throws {
             let topic = "te/device/main/service/otaferry/status/health"

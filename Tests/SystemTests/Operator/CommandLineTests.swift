@@ -23,6 +23,7 @@ extension SystemTests {
                 (["priority", id, "-7"], "\(address) has priority -7"), (["retry", id], "\(address) is tried again"),
                 (["describe", id, "--description", "for the pump"], "\(address) is described"),
                 (["show", id], "for the pump"), (["sync"], "Everything is said again"),
+                (["retry", "ci/" + id.prefix(8)], "\(address) is tried again"),
                 (["cancel", String(id.prefix(8))], "\(address) is cancelled"),
                 (["purge", address], "\(address) is forgotten"),
             ]
@@ -42,6 +43,22 @@ extension SystemTests {
                 #expect(command.ending == .exited(0), "\(words): \(command.story)")
                 #expect(try JSONValue(parsing: Array(command.text().utf8)).object != nil, "\(words)")
             }
+        }
+
+        @Test("While everything is paused, list and show say so")
+        func pausedForAll() async throws {
+            let gateway = try await Gateway.waiting(with: firmware)
+            let person = Person(gateway: gateway)
+            _ = try await person.run(["pause"])
+            let list = try await person.run(["list"])
+            #expect(list.text(.errors).contains("Everything is paused: otaferry resume"), "\(list.story)")
+            let show = try await person.run(["show", id])
+            #expect(show.text().contains("Paused        everything; otaferry resume lets all go on"), "\(show.story)")
+            _ = try await person.run(["pause", id])
+            _ = try await person.run(["cancel", id])
+            #expect(try await person.run(["show", id]).text().contains("Paused") == false)
+            _ = try await person.run(["resume"])
+            #expect(try await person.run(["list"]).text(.errors).isEmpty)
         }
 
         @Test("list goes over all pages, filters, and fits a window of any width")
