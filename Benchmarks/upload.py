@@ -14,11 +14,11 @@ DROP_CACHES = "/proc/sys/vm/drop_caches"
 class Client:
     """As much of MQTT 3.1.1 as the benchmark needs, without a library whose time would count."""
 
-    def __init__(self, port, *topics):
+    def __init__(self, port, *topics, name="bench"):
         self.socket = socket.create_connection(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.heard, self.news = [], threading.Condition()
-        self.packet(0x10, self.text("MQTT") + bytes([4, 2]) + struct.pack(">H", 0) + self.text("bench"))
+        self.packet(0x10, self.text("MQTT") + bytes([4, 2]) + struct.pack(">H", 0) + self.text(name))
         for topic in topics:
             self.packet(0x82, struct.pack(">H", 1) + self.text(topic) + b"\x01")
         threading.Thread(target=self.listen, daemon=True).start()
@@ -37,7 +37,10 @@ class Client:
         self.socket.sendall(bytes([kind]) + length + body)
 
     def publish(self, topic, payload=b""):
-        self.packet(0x32, self.text(f"{ROOT_TOPIC}/{topic}") + struct.pack(">H", 7) + payload)
+        self.send(f"{ROOT_TOPIC}/{topic}", payload)
+
+    def send(self, topic, payload):
+        self.packet(0x32, self.text(topic) + struct.pack(">H", 7) + payload)
 
     def read(self, count):
         data = b""

@@ -120,11 +120,31 @@ struct OtaferryCloud: AsyncParsableCommand {
         return result
     }
 
+    /// Wrapped by hand: lines that the help wraps begin at the left.
     private static var faultTable: String {
-        Fault.words.map { word, value, meaning in
+        let (nameWidth, textWidth) = (22, 52)
+        return Fault.words.map { word, value, meaning in
             let name =
                 value.isEmpty ? word : value.hasPrefix("[") ? "\(word)[=\(value.dropFirst())" : "\(word)=\(value)"
-            return "  " + name.padding(toLength: max(name.count, 24), withPad: " ", startingAt: 0) + "  " + meaning
+            var lines = wrapped(meaning, to: textWidth)
+            if name.count > nameWidth { lines.insert("", at: 0) }
+            return lines.enumerated().map { index, line in
+                let left = index == 0 ? name : ""
+                let padding = String(repeating: " ", count: line.isEmpty ? 0 : max(0, nameWidth - left.count) + 2)
+                return "  " + left + padding + line
+            }.joined(separator: "\n")
         }.joined(separator: "\n")
+    }
+
+    private static func wrapped(_ text: String, to width: Int) -> [String] {
+        var lines: [String] = []
+        for word in text.split(separator: " ") {
+            if let last = lines.last, last.count + 1 + word.count <= width {
+                lines[lines.count - 1] = "\(last) \(word)"
+            } else {
+                lines.append(String(word))
+            }
+        }
+        return lines
     }
 }
