@@ -49,17 +49,19 @@ let package = Package(
             cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]
         ),
 
+        .target(name: "CChecksum", cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
+
         .target(
             name: "CRowReader",
-            dependencies: ["CSQLite"],
+            dependencies: ["CSQLite", "CChecksum"],
             cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]
         ),
 
         // Agent → (Spool, Broker, AliyunOTA) → FerryCore; the three in the middle do not know each other.
-        module("FerryCore", []),
+        module("FerryCore", ["CChecksum"]),
         // Threads serves the three: each C library gets one thread of its own.
         module("Threads", ["CLinux"]),
-        module("Spool", ["FerryCore", "Threads", "CSQLite", "CGatherFile", "CRowReader"]),
+        module("Spool", ["FerryCore", "Threads", "CSQLite", "CChecksum", "CGatherFile", "CRowReader"]),
         module("Broker", ["FerryCore", "Threads", "CMosquitto", logging]),
         module("AliyunOTA", ["FerryCore", "Threads", "CCurl", "CExpat", crypto, logging]),
         module(

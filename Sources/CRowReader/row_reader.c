@@ -1,5 +1,6 @@
 #include "row_reader.h"
 
+#include <crc64.h>
 #include <sqlite3.h>
 #include <string.h>
 

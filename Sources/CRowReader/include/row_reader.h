@@ -6,9 +6,6 @@
 
 struct sqlite3;
 
-/* CRC-64/XZ: the register after these bytes. It begins with all ones; the sum is its complement. */
-uint64_t otaferry_crc64(uint64_t crc, const void *bytes, size_t count);
-
 /* Reads the last column of a row of a rowid table, a large blob, from the pages as the file has them: SQLite would fetch
    them one by one through its cache and copy the blob twice. What it gives has to be checked against a sum of the blob by
    the caller, who falls back to SQLite where it does not fit: pages that SQLite holds changed are not in the file yet.

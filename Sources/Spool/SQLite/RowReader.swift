@@ -1,3 +1,4 @@
+import CChecksum
 import CRowReader
 import CSQLite
 

@@ -1,4 +1,4 @@
-#include "row_reader.h"
+#include "crc64.h"
 
 #include <pthread.h>
 #include <string.h>
