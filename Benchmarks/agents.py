@@ -5,61 +5,22 @@ What docs/fleet.md simulates for large fleets, with nothing simulated but the cl
 import argparse, datetime, json, os, shutil, subprocess, sys, tempfile, threading, time, urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from intake import ROOT, free_port, wait_for_port
-from upload import Client
+from rig import ROOT, Client, Rig
 
 QUOTA = 10  # calls a second of an account
 
 
-class Fleet:
+class Fleet(Rig):
     def __init__(self, options, folder):
-        self.options, self.folder, self.started = options, folder, []
+        super().__init__(folder)
         self.registered = {}
-        self.port = free_port()
-        with open(os.path.join(folder, "mosquitto.conf"), "w") as file:
-            file.write(f"listener {self.port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 100000\n")
-            if os.geteuid() == 0:
-                file.write("user root\n")
-        self.start(["mosquitto", "-c", file.name], stderr=subprocess.DEVNULL)
-        wait_for_port(self.port)
-        self.cloud_port = free_port()
-        self.start(
-            [options.cloud, "--port", str(self.cloud_port), "--calls-per-second", str(QUOTA), "--json"],
-            stdout=subprocess.DEVNULL,
-        )
-        wait_for_port(self.cloud_port)
+        self.cloud_port = self.cloud(options.cloud, "--calls-per-second", str(QUOTA))
         self.control("settings", {"packages-maximum": 1_000_000})
-        with open(os.path.join(folder, "credentials"), "w") as file:
-            file.write("[default]\ntype = access_key\naccess_key_id = simulated-key\naccess_key_secret = simulated-secret\n")
-        os.chmod(file.name, 0o600)
-
-    def start(self, command, **more):
-        process = subprocess.Popen(command, **more)
-        self.started.append(process)
-        return process
-
-    def stop(self):
-        for process in reversed(self.started):
-            process.terminate()
-        for process in self.started:
-            process.wait()
 
     def control(self, path, body=None):
         data = json.dumps(body).encode() if body is not None else None
         with urllib.request.urlopen(f"http://127.0.0.1:{self.cloud_port}/_control/{path}", data=data) as answer:
             return json.load(answer)
-
-    def agent(self, name):
-        configuration = os.path.join(self.folder, f"{name}.toml")
-        with open(configuration, "w") as file:
-            file.write(
-                f'gateway = "{name}"\n[broker]\nurl = "mqtt://127.0.0.1:{self.port}"\n'
-                f'[spool]\npath = "{self.folder}/{name}/spool.db"\n'
-                f'[cloud]\nendpoint = "http://127.0.0.1:{self.cloud_port}/"\n'
-                f'[cloud.credentials]\nfile = "{self.folder}/credentials"\n[log]\nlevel = "error"\n'
-                "[intake]\nopen-transfers-max = 1000\n"
-            )
-        return self.start([self.options.agent, "run", "--config", configuration])
 
     def listen(self, names):
         """Counts registrations as the agents tell them."""
@@ -93,21 +54,22 @@ def main():
         names = [f"gw{number}" for number in range(options.agents)]
         threading.Thread(target=fleet.listen, args=(names,), daemon=True).start()
         for name in names:
-            fleet.agent(name)
+            endpoint = f"http://127.0.0.1:{fleet.cloud_port}/"
+            fleet.agent(
+                options.agent, fleet.configuration(name, endpoint, intake={"open-transfers-max": 1000}, log={"level": "error"})
+            )
         fair = QUOTA * options.seconds / 2 / options.agents  # a ticket and a registration each
         publish = Client(fleet.port, name="sender")
         for name in names:
-            status = ["mosquitto_sub", "-p", str(fleet.port), "-t", f"otaferry/v1/{name}/status", "-C", "1", "-W", "30"]
-            while '"state":"online"' not in subprocess.run(status, stdout=subprocess.PIPE, text=True).stdout:
-                pass
-            publish.send(f"otaferry/v1/{name}/cmd/pause", json.dumps({"request": "p"}).encode())
+            fleet.wait_online(name)
+            publish.publish(f"otaferry/v1/{name}/cmd/pause", json.dumps({"request": "p"}).encode())
         for number in range(int(3 * fair)):
             for name in names:
                 data = f"{name} {number}".encode() * 100
-                publish.send(f"otaferry/v1/{name}/in/bench/put/benchmark1/{name}.{number}", data)
+                publish.publish(f"otaferry/v1/{name}/in/bench/put/benchmark1/{name}.{number}", data)
         time.sleep(5)  # all of it is stored
         for name in names:
-            publish.send(f"otaferry/v1/{name}/cmd/resume", json.dumps({"request": "r"}).encode())
+            publish.publish(f"otaferry/v1/{name}/cmd/resume", json.dumps({"request": "r"}).encode())
         begun, wall = time.monotonic(), time.time()
         time.sleep(options.seconds)
         counts = [sum(1 for moment in fleet.registered.get(name, []) if moment >= begun) for name in names]
@@ -121,7 +83,7 @@ def main():
         print(f"most served      {max(counts) / fair:.2f} of it")
         print(f"tries a call     {len(calls) / max(1, served):.1f}")
     finally:
-        fleet.stop()
+        fleet.stop_all()
         shutil.rmtree(folder)
 
 

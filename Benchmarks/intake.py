@@ -1,47 +1,16 @@
 #!/usr/bin/env python3
 """Durable intake of segments beside two C subscribers on the same broker: one drops the bytes, one writes a file and
 syncs it at its end. Prints a row for each size of segment, and the agent's memory."""
-import argparse, json, os, shutil, socket, subprocess, sys, tempfile, time
+import argparse, json, os, shutil, subprocess, sys, tempfile
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from rig import ROOT, Rig, compile
 
 
-def wait_for_port(port, seconds=10):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.01)
-    sys.exit(f"nothing listens on port {port}")
-
-
-class Bench:
+class Bench(Rig):
     def __init__(self, agent, size, folder):
-        self.agent, self.size, self.folder = agent, size, folder
-        self.peer = os.path.join(folder, "peer")
-        subprocess.run(
-            ["cc", "-O2", "-Wall", "-Werror", "-o", self.peer, os.path.join(ROOT, "Benchmarks/peer.c"), "-lmosquitto"],
-            check=True,
-        )
-        self.port = free_port()
-        configuration = os.path.join(folder, "mosquitto.conf")
-        with open(configuration, "w") as file:
-            file.write(f"listener {self.port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 1000000\n")
-            if os.geteuid() == 0:
-                file.write("user root\n")
-        self.broker = subprocess.Popen(["mosquitto", "-c", configuration], stderr=subprocess.DEVNULL)
-        wait_for_port(self.port)
-
-    def stop(self):
-        self.broker.terminate()
-        self.broker.wait()
+        super().__init__(folder)
+        self.program, self.size, self.peer = agent, size, compile(folder, "peer", "-lmosquitto")
 
     def peer_rate(self, mode, segment, extra=()):
         prefix = f"bench/{mode}/{segment}"
@@ -62,24 +31,12 @@ class Bench:
         return self.size / 1e6 / ((end - start) / 1e9)
 
     def agent_rate(self, segment):
-        spool = os.path.join(self.folder, "spool")
-        shutil.rmtree(spool, ignore_errors=True)
-        settings = {
-            "gateway": "bench", "broker.url": f"mqtt://127.0.0.1:{self.port}", "spool.path": spool + "/spool.db",
-            "intake.orphan-max": "256MB", "spool.quota": "8GiB", "cloud.endpoint": "http://127.0.0.1:9/",
-            "log.level": "warning",
-        }
-        configuration = os.path.join(self.folder, "otaferry.toml")
-        open(configuration, "w").close()
-        command = [self.agent, "run", "--config", configuration]
-        for key, value in settings.items():
-            command += ["--set", f"{key}={value}"]
-        agent = subprocess.Popen(command, env={k: v for k, v in os.environ.items() if k != "NOTIFY_SOCKET"})
+        shutil.rmtree(os.path.join(self.folder, "bench"), ignore_errors=True)
+        configuration = self.configuration(spool={"quota": "8GiB"}, intake={"orphan-max": "256MB"})
+        agent = self.agent(self.program, configuration)
         try:
+            self.wait_online()
             root = "otaferry/v1/bench"
-            watch = ["mosquitto_sub", "-p", str(self.port), "-t", root + "/status", "-C", "1", "-W", "15"]
-            while '"state":"online"' not in subprocess.run(watch, stdout=subprocess.PIPE, text=True).stdout:
-                time.sleep(0.02)
             ident = f"s{segment}"
             init = {"name": "bench.bin", "size": self.size, "firmware": {"product": "benchmark1", "version": "1"}}
             publish = ["mosquitto_pub", "-p", str(self.port), "-q", "1", "-t", f"{root}/in/bench/t/{ident}/init"]
@@ -91,8 +48,7 @@ class Bench:
                 status["VmHWM"].split()[0]
             ) / 1024
         finally:
-            agent.terminate()
-            agent.wait()
+            self.stop(agent)
 
 
 def main():
@@ -122,7 +78,7 @@ def main():
                 flush=True,
             )
     finally:
-        bench.stop()
+        bench.stop_all()
         shutil.rmtree(folder)
 
 

@@ -4,7 +4,7 @@
 import argparse, os, shutil, subprocess, sys, tempfile, time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from intake import ROOT, free_port, wait_for_port
+from rig import ROOT, Rig
 
 
 def main():
@@ -14,22 +14,10 @@ def main():
     parser.add_argument("--kilobytes", type=int, default=1000)
     options = parser.parse_args()
     folder = tempfile.mkdtemp(prefix="otaferry-bench.")
-    started = []
+    rig = Rig(folder)
     try:
-        port = free_port()
-        with open(os.path.join(folder, "mosquitto.conf"), "w") as file:
-            file.write(f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 100000\n")
-            if os.geteuid() == 0:
-                file.write("user root\n")
-        started.append(subprocess.Popen(["mosquitto", "-c", file.name], stderr=subprocess.DEVNULL))
-        wait_for_port(port)
-        configuration = os.path.join(folder, "otaferry.toml")
-        with open(configuration, "w") as file:
-            file.write(f'gateway = "bench"\n[broker]\nurl = "mqtt://127.0.0.1:{port}"\n[spool]\n')
-            file.write(f'path = "{folder}/spool/spool.db"\n[cloud]\nendpoint = "http://127.0.0.1:9/"\n')
-            file.write('[log]\nlevel = "error"\n[intake]\nopen-transfers-max = 100\n')
-        started.append(subprocess.Popen([options.agent, "run", "--config", configuration]))
-        environment = dict(os.environ, OTAFERRY_BROKER=f"mqtt://127.0.0.1:{port}", OTAFERRY_GATEWAY="bench")
+        agent = rig.agent(options.agent, rig.configuration(intake={"open-transfers-max": 100}))
+        environment = rig.client_environment()
         ping = [options.agent, "ping", "--json"]
         while subprocess.run(ping, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
             time.sleep(0.05)
@@ -57,7 +45,7 @@ def main():
                 else:
                     failed += 1
             time.sleep(0.001)
-        with open(f"/proc/{started[1].pid}/status") as file:
+        with open(f"/proc/{agent.pid}/status") as file:
             status = dict(line.split(":", 1) for line in file)
         print(f"{options.senders} senders of {options.kilobytes} kB each, seconds from the start of all to stored")
         print(f"{'done':>6} {'failed':>7} {'fastest':>8} {'slowest':>8} {'ratio':>6} {'target':>7} {'peak':>9}")
@@ -66,9 +54,7 @@ def main():
             f" {'3.00':>7} {int(status['VmHWM'].split()[0]) / 1024:>5.1f} MiB"
         )
     finally:
-        for process in reversed(started):
-            process.terminate()
-            process.wait()
+        rig.stop_all()
         shutil.rmtree(folder)
 
 

@@ -1,12 +1,10 @@
 #!/usr/bin/env python3
 """How the agent bears a full spool: 10,000 transfers with their history. Prints the time from its start to `online` and that
 of a page of `list`, both as a client of the broker sees them. Beside it: the same of an empty spool."""
-import argparse, contextlib, json, os, shutil, socket, sqlite3, subprocess, sys, tempfile, threading, time
-
-import paho.mqtt.client as mqtt
+import argparse, contextlib, json, os, shutil, sqlite3, sys, tempfile, time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from intake import ROOT, free_port, wait_for_port
+from rig import ROOT, Client, Rig
 
 TOPIC = "otaferry/v1/bench"
 STATES = ("receiving", "stored", "ticketing", "uploading", "registering", "registered")
@@ -73,74 +71,33 @@ def now():
     return int(time.time() * 1000)
 
 
-class Client:
-    def __init__(self, port):
-        self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2) if hasattr(mqtt, "CallbackAPIVersion") else mqtt.Client()
-        self.online, self.answer = threading.Event(), threading.Event()
-        subscribed = threading.Event()
-        self.client.on_subscribe = lambda *_: subscribed.set()
-        self.client.on_message = self.message
-        # Its own small packets do not wait for delayed acknowledgements.
-        self.client.on_socket_open = lambda _c, _u, sock: sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.client.connect("127.0.0.1", port)
-        self.client.loop_start()
-        self.client.subscribe([(TOPIC + "/status", 1), (TOPIC + "/res/#", 1)])
-        subscribed.wait(10)
-
-    def message(self, _client, _context, message):
-        if message.topic.endswith("/status"):
-            if json.loads(message.payload).get("state") == "online":
-                self.online.set()
-        else:
-            self.answer.set()
-
-    def page(self, number, after):
-        self.answer.clear()
-        begun = time.monotonic()
-        self.client.publish(TOPIC + "/cmd/list", json.dumps({"request": f"p{number}", "limit": 50, **after}), qos=1)
-        if not self.answer.wait(10):
-            sys.exit("list is not answered")
-        return (time.monotonic() - begun) * 1000
+def page(client, number):
+    """Milliseconds that a page of `list` takes."""
+    begun = time.monotonic()
+    client.publish(TOPIC + "/cmd/list", json.dumps({"request": f"p{number}", "limit": 50}).encode())
+    return (client.wait(f"{TOPIC}/res/p{number}", seconds=10) - begun) * 1000
 
 
 def measure(options, folder, registered, stored):
-    port, spool = free_port(), os.path.join(folder, "spool", "spool.db")
-    shutil.rmtree(os.path.dirname(spool), ignore_errors=True)
-    with open(os.path.join(folder, "mosquitto.conf"), "w") as file:
-        file.write(f"listener {port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\nmax_queued_messages 100000\n")
-        if os.geteuid() == 0:
-            file.write("user root\n")
-    broker = subprocess.Popen(["mosquitto", "-c", file.name], stderr=subprocess.DEVNULL)
-    wait_for_port(port)
-    configuration = os.path.join(folder, "otaferry.toml")
-    with open(configuration, "w") as file:
-        file.write(f'gateway = "bench"\n[broker]\nurl = "mqtt://127.0.0.1:{port}"\n[spool]\npath = "{spool}"\n')
-        file.write('[cloud]\nendpoint = "http://127.0.0.1:9/"\n[log]\nlevel = "error"\n')
-    command = [options.agent, "run", "--config", configuration]
-    environment = {key: value for key, value in os.environ.items() if key != "NOTIFY_SOCKET"}
-    agents = []
+    shutil.rmtree(os.path.join(folder, "bench"), ignore_errors=True)
+    rig = Rig(folder)
     try:
+        configuration = rig.configuration(log={"level": "error"})
         # The first start makes the file.
-        client = Client(port)
-        agents.append(subprocess.Popen(command, env=environment))
-        client.online.wait(20)
-        agents[0].terminate()
-        agents.pop().wait()
-        fill(spool, registered, stored)
-        client.online.clear()
+        agent = rig.agent(options.agent, configuration)
+        rig.wait_online()
+        rig.stop(agent)
+        fill(os.path.join(folder, "bench/spool/spool.db"), registered, stored)
+        client = Client(rig.port, TOPIC + "/status", TOPIC + "/res/#")
         begun = time.monotonic()
-        agents.append(subprocess.Popen(command, env=environment))
-        if not client.online.wait(60):
-            sys.exit("the agent does not come online")
-        start = (time.monotonic() - begun) * 1000
-        pages = sorted(client.page(number, {}) for number in range(40))
-        with open(f"/proc/{agents[0].pid}/status") as file:
+        agent = rig.agent(options.agent, configuration)
+        online = client.wait(TOPIC + "/status", lambda payload: json.loads(payload).get("state") == "online", 60)
+        pages = sorted(page(client, number) for number in range(40))
+        with open(f"/proc/{agent.pid}/status") as file:
             peak = next(int(line.split()[1]) / 1024 for line in file if line.startswith("VmHWM"))
-        return start, pages[len(pages) // 2], pages[-1], peak
+        return (online - begun) * 1000, pages[len(pages) // 2], pages[-1], peak
     finally:
-        for process in [*agents, broker]:
-            process.terminate()
-            process.wait()
+        rig.stop_all()
 
 
 def main():

@@ -2,139 +2,30 @@
 """Uploads out of the spool beside `curl -F` of a file, to the same server, which answers at once and keeps nothing:
 speed and CPU with the file's pages cached and not, memory by size, and the agent's own time for 1 MB from its last byte
 to `registered`. Dropping the caches needs root; without it those rows are left out."""
-import argparse, json, os, shutil, socket, statistics, struct, subprocess, sys, tempfile, threading, time
+import argparse, json, os, shutil, statistics, subprocess, sys, tempfile, time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from intake import ROOT, free_port, wait_for_port
+from rig import ROOT, Client, Rig, compile
 
 ROOT_TOPIC = "otaferry/v1/bench"
 DROP_CACHES = "/proc/sys/vm/drop_caches"
 
 
-class Client:
-    """As much of MQTT 3.1.1 as the benchmark needs, without a library whose time would count."""
-
-    def __init__(self, port, *topics, name="bench"):
-        self.socket = socket.create_connection(("127.0.0.1", port))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.heard, self.news = [], threading.Condition()
-        self.packet(0x10, self.text("MQTT") + bytes([4, 2]) + struct.pack(">H", 0) + self.text(name))
-        for topic in topics:
-            self.packet(0x82, struct.pack(">H", 1) + self.text(topic) + b"\x01")
-        threading.Thread(target=self.listen, daemon=True).start()
-
-    @staticmethod
-    def text(text):
-        return struct.pack(">H", len(text)) + text.encode()
-
-    def packet(self, kind, body):
-        length, size = b"", len(body)
-        while True:
-            length += bytes([size % 128 | (128 if size > 127 else 0)])
-            size //= 128
-            if not size:
-                break
-        self.socket.sendall(bytes([kind]) + length + body)
-
-    def publish(self, topic, payload=b""):
-        self.send(f"{ROOT_TOPIC}/{topic}", payload)
-
-    def send(self, topic, payload):
-        self.packet(0x32, self.text(topic) + struct.pack(">H", 7) + payload)
-
-    def read(self, count):
-        data = b""
-        while len(data) < count:
-            piece = self.socket.recv(count - len(data))
-            if not piece:
-                raise EOFError
-            data += piece
-        return data
-
-    def listen(self):
-        try:
-            while True:
-                kind, size, shift = self.read(1)[0], 0, 0
-                while True:
-                    digit = self.read(1)[0]
-                    size |= (digit & 127) << shift
-                    shift += 7
-                    if digit < 128:
-                        break
-                body = self.read(size)
-                if kind >> 4 != 3:
-                    continue
-                length = struct.unpack(">H", body[:2])[0]
-                rest = 2 + length + (2 if kind & 6 else 0)
-                if kind & 6:
-                    self.packet(0x40, body[2 + length:rest])
-                with self.news:
-                    self.heard.append((time.monotonic(), body[2:2 + length].decode(), body[rest:]))
-                    self.news.notify_all()
-        except (EOFError, OSError):
-            return
-
-    def wait(self, topic, fits=lambda message: True, seconds=300):
-        """The moment at which the first fitting message came."""
-        end, seen = time.monotonic() + seconds, 0
-        with self.news:
-            while True:
-                for at, name, payload in self.heard[seen:]:
-                    if name == f"{ROOT_TOPIC}/{topic}" and fits(json.loads(payload)):
-                        return at
-                seen = len(self.heard)
-                if not self.news.wait(end - time.monotonic()):
-                    sys.exit(f"waited {seconds} s for {topic}")
-
-
-class Bench:
+class Bench(Rig):
     def __init__(self, options, folder):
-        self.options, self.folder, self.started = options, folder, []
-        sink = os.path.join(folder, "sink")
-        source = os.path.join(ROOT, "Benchmarks/sink.c")
-        subprocess.run(["cc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", sink, source, "-lpthread"], check=True)
-        self.port = free_port()
-        with open(os.path.join(folder, "mosquitto.conf"), "w") as file:
-            file.write(f"listener {self.port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 100000\n")
-            if os.geteuid() == 0:
-                file.write("user root\n")
-        self.start(["mosquitto", "-c", file.name], stderr=subprocess.DEVNULL)
-        wait_for_port(self.port)
-        self.sink = self.start([sink], stdout=subprocess.PIPE, text=True)
+        super().__init__(folder)
+        self.options = options
+        self.sink = self.start([compile(folder, "sink", "-lpthread")], stdout=subprocess.PIPE, text=True)
         self.sink_port = int(self.sink.stdout.readline().split()[1])
-        with open(os.path.join(folder, "credentials"), "w") as file:
-            file.write("[default]\ntype = access_key\naccess_key_id = k\naccess_key_secret = s\n")
-        os.chmod(file.name, 0o600)
 
-    def start(self, command, **more):
-        process = subprocess.Popen(command, **more)
-        self.started.append(process)
-        return process
-
-    def stop(self, process):
-        self.started.remove(process)
-        process.terminate()
-        process.wait()
-
-    def stop_all(self):
-        for process in reversed(self.started):
-            process.terminate()
-            process.wait()
-
-    def agent(self):
+    def fresh_agent(self):
         """A new agent with an empty spool, and a client that hears it."""
-        shutil.rmtree(os.path.join(self.folder, "spool"), ignore_errors=True)
-        configuration = os.path.join(self.folder, "otaferry.toml")
-        with open(configuration, "w") as file:
-            file.write(
-                f'gateway = "bench"\n[broker]\nurl = "mqtt://127.0.0.1:{self.port}"\n'
-                f'[spool]\npath = "{self.folder}/spool/spool.db"\n[cloud]\nendpoint = "http://127.0.0.1:{self.sink_port}/"\n'
-                f'[cloud.credentials]\nfile = "{self.folder}/credentials"\n[quota]\ncalls-per-second = 10\n'
-                '[log]\nlevel = "warning"\n'
-            )
+        shutil.rmtree(os.path.join(self.folder, "bench"), ignore_errors=True)
+        endpoint = f"http://127.0.0.1:{self.sink_port}/"
         client = Client(self.port, f"{ROOT_TOPIC}/#")
-        agent = self.start([self.options.agent, "run", "--config", configuration])
-        client.wait("status", lambda message: message["state"] == "online" and message.get("since"), 30)
+        agent = self.agent(self.options.agent, self.configuration(endpoint=endpoint, quota={"calls-per-second": 10}))
+        # A retained `offline` of the agent before has no time of its start.
+        client.wait(ROOT_TOPIC + "/status", said(state="online"), 30)
         return agent, client
 
     def curl(self, path, cold):
@@ -167,16 +58,14 @@ class Bench:
 
     def upload(self, path, number, cold, agent, client):
         """Speed and CPU seconds of one upload out of the spool."""
-        client.publish("cmd/pause", json.dumps({"request": f"p{number}"}).encode())
-        client.wait(f"res/p{number}")
+        client.publish(ROOT_TOPIC + "/cmd/pause", json.dumps({"request": f"p{number}"}).encode())
+        client.wait(f"{ROOT_TOPIC}/res/p{number}")
         push = [self.options.agent, "push", path, "--product", "benchmark1", "--version", f"1.{number}"]
         push += ["--until", "stored"]
-        environment = dict(os.environ, OTAFERRY_BROKER=f"mqtt://127.0.0.1:{self.port}", OTAFERRY_GATEWAY="bench",
-                           OTAFERRY_SENDER="bench")
-        subprocess.run(push, env=environment, check=True, stdout=subprocess.DEVNULL)
-        self.caches(cold, os.path.join(self.folder, "spool/spool.db"))
+        subprocess.run(push, env=self.client_environment(), check=True, stdout=subprocess.DEVNULL)
+        self.caches(cold, os.path.join(self.folder, "bench/spool/spool.db"))
         before = cpu(agent.pid)
-        client.publish("cmd/resume", json.dumps({"request": f"r{number}"}).encode())
+        client.publish(ROOT_TOPIC + "/cmd/resume", json.dumps({"request": f"r{number}"}).encode())
         rate = self.uploaded()
         return rate, cpu(agent.pid) - before
 
@@ -186,16 +75,21 @@ class Bench:
         for number in range(count):
             data, ident = os.urandom(1_000_000), f"own{number}"
             init = {"name": "own.bin", "size": len(data), "firmware": {"product": "benchmark1", "version": f"2.{number}"}}
-            client.publish(f"in/bench/t/{ident}/init", json.dumps(init).encode())
-            client.wait(f"out/bench/{ident}/ack")
+            client.publish(f"{ROOT_TOPIC}/in/bench/t/{ident}/init", json.dumps(init).encode())
+            client.wait(f"{ROOT_TOPIC}/out/bench/{ident}/ack")
             for offset in range(0, len(data), 250_000):
-                client.publish(f"in/bench/t/{ident}/{offset}", data[offset:offset + 250_000])
-            client.publish(f"in/bench/t/{ident}/fin/{len(data)}")
+                client.publish(f"{ROOT_TOPIC}/in/bench/t/{ident}/{offset}", data[offset:offset + 250_000])
+            client.publish(f"{ROOT_TOPIC}/in/bench/t/{ident}/fin/{len(data)}")
             begun = time.monotonic()
-            registered = client.wait(f"state/bench/{ident}", lambda message: message["state"] == "registered")
+            registered = client.wait(f"{ROOT_TOPIC}/state/bench/{ident}", said(state="registered"))
             times.append((registered - begun) * 1e3)
             time.sleep(0.25)  # below the calls a second that the agent allows itself
         return times
+
+
+def said(**members):
+    """Whether a payload says so."""
+    return lambda payload: members.items() <= json.loads(payload).items()
 
 
 def cpu(pid):
@@ -238,7 +132,7 @@ def main():
                 file.write(os.urandom(1_000_000))
         print(f"Upload of {options.megabytes} MB, the best of {options.rounds} rounds, measured at the server")
         print(f"{'pages':>8} {'curl -F':>10} {'agent':>10} {'ratio':>6} {'target':>7} {'CPU curl':>9} {'agent':>8} {'ratio':>6} {'target':>7}")
-        agent, client = bench.agent()
+        agent, client = bench.fresh_agent()
         number = 0
         for cold in [False, True]:
             if cold and not os.access(DROP_CACHES, os.W_OK):
@@ -264,12 +158,12 @@ def main():
             with open(path, "rb") as source, open(small, "wb") as target:
                 for _ in range(megabytes):
                     target.write(source.read(1_000_000))
-            agent, client = bench.agent()
+            agent, client = bench.fresh_agent()
             bench.upload(small, f"m{megabytes}", False, agent, client)
             peak, anonymous = memory(agent.pid)
             print(f"{megabytes:>5} MB {peak:>6.1f} MiB {'48':>7} {anonymous:>6.1f} MiB", flush=True)
             bench.stop(agent)
-        agent, client = bench.agent()
+        agent, client = bench.fresh_agent()
         times = sorted(bench.own_time(client, options.own))
         commit = commit_time(folder)
         print(

@@ -7,7 +7,7 @@ Needs root, for the mount."""
 import argparse, contextlib, hashlib, json, os, shutil, sqlite3, subprocess, sys, tempfile, time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from intake import ROOT, free_port, wait_for_port
+from rig import ROOT, Rig, compile
 
 MIB = 1 << 20
 
@@ -36,50 +36,22 @@ class LoopFileSystem:
         subprocess.run(["losetup", "--detach", self.device], check=True)
 
 
-class Gateway:
+class Gateway(Rig):
     """A broker, the simulated cloud, and an agent whose spool is on the file system that is measured."""
 
     def __init__(self, agent, cloud, folder, disk):
-        self.agent, self.folder, self.disk, self.started = agent, folder, disk, []
-        self.peer = os.path.join(folder, "peer")
-        source = os.path.join(ROOT, "Benchmarks/peer.c")
-        subprocess.run(["cc", "-O2", "-Wall", "-Werror", "-o", self.peer, source, "-lmosquitto"], check=True)
-        self.port = free_port()
-        with open(os.path.join(folder, "mosquitto.conf"), "w") as file:
-            file.write(f"listener {self.port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 100000\n")
-            file.write("user root\n")
-        self.start(["mosquitto", "-c", file.name])
-        wait_for_port(self.port)
-        port_file = os.path.join(folder, "cloud.port")
-        self.start([cloud, "--port", "0", "--port-file", port_file, "--folder", os.path.join(folder, "cloud")])
-        while not os.path.exists(port_file) or not open(port_file).read().strip():
-            time.sleep(0.02)
-        with open(os.path.join(folder, "credentials"), "w") as file:
-            file.write("[default]\ntype = access_key\naccess_key_id = simulated-key\n")
-            file.write("access_key_secret = simulated-secret\n")
-        os.chmod(file.name, 0o600)
-        self.configuration = os.path.join(folder, "otaferry.toml")
-        with open(self.configuration, "w") as file:
-            file.write(f'gateway = "bench"\n[broker]\nurl = "mqtt://127.0.0.1:{self.port}"\n')
-            file.write(f'[spool]\npath = "{disk.path}/spool/spool.db"\n')
-            file.write(f'[cloud]\nendpoint = "http://127.0.0.1:{open(port_file).read().strip()}/"\n')
-            file.write(f'[cloud.credentials]\nfile = "{folder}/credentials"\n')
-            file.write('[quota]\ncalls-per-second = 10\n[log]\nlevel = "warning"\n')
-        self.environment = {k: v for k, v in os.environ.items() if k != "NOTIFY_SOCKET"}
-        self.environment.update(OTAFERRY_BROKER=f"mqtt://127.0.0.1:{self.port}", OTAFERRY_GATEWAY="bench")
-        self.environment.update(OTAFERRY_SENDER="bench")
-        self.start([agent, "run", "--config", self.configuration])
+        super().__init__(folder)
+        self.program, self.disk, self.peer = agent, disk, compile(folder, "peer", "-lmosquitto")
+        endpoint = f"http://127.0.0.1:{self.cloud(cloud)}/"
+        spool = {"path": disk.path + "/spool/spool.db"}
+        self.agent(agent, self.configuration(endpoint=endpoint, spool=spool, quota={"calls-per-second": 10}))
         while self.call("ping", "--json").returncode:
             time.sleep(0.05)
 
-    def start(self, command):
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        process = subprocess.Popen(command, env=getattr(self, "environment", None), **quiet)
-        self.started.append(process)
-
     def call(self, *arguments):
-        command = [self.agent, *arguments]
-        return subprocess.run(command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        environment = self.client_environment()
+        command = [self.program, *arguments]
+        return subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def firmware(self, size):
         path = os.path.join(self.folder, "firmware.bin")
@@ -133,11 +105,6 @@ class Gateway:
             former = now
             time.sleep(1)
         sys.exit("The spool does not come to rest")
-
-    def stop(self):
-        for process in reversed(self.started):
-            process.terminate()
-            process.wait()
 
 
 def naive(disk, count, size, segment):
@@ -220,7 +187,7 @@ def main():
             print(f"At rest for {options.rest} s, connected: {disk.written() - begun} bytes (target 0)")
     finally:
         if gateway:
-            gateway.stop()
+            gateway.stop_all()
         disk.close()
         shutil.rmtree(folder)
 

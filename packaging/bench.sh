@@ -15,4 +15,6 @@ python3 Benchmarks/senders.py
 echo
 python3 Benchmarks/size.py
 echo
+python3 Benchmarks/agents.py
+echo
 if [[ $(id -u) -eq 0 ]]; then python3 Benchmarks/wear.py; else echo "The wear of flash is measured as root only."; fi
