@@ -232,8 +232,9 @@ struct LinkLoop: Sendable {
         while !isFull(client) {
             var isMore = isReadable(client, within: .zero)
             if !isMore, let wait = wait(client, &conversation.patience) {
+                let begun = ContinuousClock.now
                 isMore = isReadable(client, within: wait)
-                conversation.patience.ended(withMore: isMore)
+                conversation.patience.ended(withMore: isMore, after: .now - begun)
             }
             guard isMore else { return }
             try read(&conversation)

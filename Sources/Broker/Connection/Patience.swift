@@ -3,6 +3,11 @@ import FerryCore
 /// Decides whether a batch waits a moment for more messages: a commit costs the same for one and for thirty. A sender that
 /// waits for an answer after each message is not made to wait for nothing: where nothing came while waiting, the next
 /// batches are not waited for, at first one, then two, four and so on.
+///
+/// A sender need not be one of those to look like one. Many clients leave Nagle's algorithm on: once such a client has
+/// acknowledged our answer, its TCP holds the next message back until the broker's TCP confirms that, which it does with the
+/// next packet for it, our next answer, or after 40 ms by itself. So one is waited for longer once in a while, and what it
+/// took is remembered.
 struct Patience {
     /// A batch waits no longer in all. Acknowledgements come every 250 ms at least (`docs/mqtt-api.md`).
     private static let limit = Duration.milliseconds(150)
@@ -12,7 +17,9 @@ struct Patience {
     private static let streamGap = Duration.milliseconds(100)
     /// A batch of this size is worth its commit.
     private static let enoughBytes = 2 << 20
-    private static let skipMax = 16
+    private static let skipMax = 64
+    /// Longer than TCP delays a confirmation: 40 ms (`TCP_DELACK_MIN` of Linux).
+    private static let probe = Duration.milliseconds(60)
 
     private var begun = ContinuousClock.now
     /// How far apart messages come, smoothed.
@@ -20,11 +27,16 @@ struct Patience {
     private var lastMessage = ContinuousClock.now
     private var left = 0
     private var skip = 0
+    /// The longest wait that brought more: in this batch, and lately.
+    private var stallNow = Duration.zero
+    private var stall = Duration.zero
 
     /// A batch begins.
     mutating func begin(at now: ContinuousClock.Instant = .now) {
         begun = now
         left = max(0, left - 1)
+        stall = max(stallNow, stall * 7 / 8)
+        stallNow = .zero
     }
 
     /// A message came.
@@ -49,11 +61,13 @@ struct Patience {
         else {
             return nil
         }
-        return min(max(gap * 3, Self.quiet.lowerBound), Self.quiet.upperBound)
+        let known = max(gap * 3, stall * 3 / 2, skip > 0 ? Self.probe : .zero)
+        return min(max(known, Self.quiet.lowerBound), Self.quiet.upperBound)
     }
 
-    /// A wait is over.
-    mutating func ended(withMore isMore: Bool) {
+    /// A wait is over; it took so long.
+    mutating func ended(withMore isMore: Bool, after time: Duration) {
+        if isMore { stallNow = max(stallNow, time) } else { (stallNow, stall) = (.zero, .zero) }
         skip = isMore ? 0 : min(Self.skipMax, max(1, skip * 2))
         // Counted down as the next batches begin, the first of which is the one after the next `begin`.
         left = isMore ? 0 : skip + 1
