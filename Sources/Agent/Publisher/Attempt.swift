@@ -45,10 +45,11 @@ struct Attempt: Sendable {
                 await self.waiting.watch { _ = try? await self.transact { (_, _) in true } }
                 return nil
             }
-            let first = await group.next() ?? nil
-            if case .stopped = first, stop.mustWaitForAnswer { return await group.next() ?? nil }
+            var end = await group.next() ?? nil
+            if case .stopped = end, stop.mustWaitForAnswer { end = await group.next() ?? nil }
+            // The group ends when the last of its tasks has, and one of them watches until it is told not to.
             group.cancelAll()
-            return first
+            return end
         }
         guard !Task.isCancelled else { return }
         switch end {

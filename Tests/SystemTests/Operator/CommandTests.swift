@@ -132,6 +132,30 @@ extension SystemTests {
             #expect(try await gateway.retained("state/ci/\(firmware.oneShotID)")?["state"]?.string == "cancelled")
         }
 
+        @Test(
+            "cancel and pause during a registration leave the others their turn",
+            arguments: ["cancel", "pause", "pause all"]
+        )
+        func stopRegistration(_ how: String) async throws {
+            let gateway = try await Gateway()
+            let gate = Gate()
+            gateway.cloud.setFault(.createFirmware, .holdAfterwards(gate))
+            let (first, second) = (TestFirmware(5_000), TestFirmware(6_000, version: "1.4.3", seed: 9))
+            try await gateway.send("put/pumpctl/\(first.version)", first.bytes)
+            try await gateway.cloud.waitFor(.createFirmware, .received)
+            let verb = how.split(separator: " ").first.map(String.init) ?? how
+            let one: [String: JSONValue] = ["sender": "ci", "transfer": .string(first.oneShotID)]
+            #expect(try await gateway.command(verb, how == "pause all" ? [:] : one)["ok"]?.bool == true)
+            gate.open()
+            if how == "pause all" {
+                try await gateway.waitForState(.registered, of: first.oneShotID)
+                _ = try await gateway.command("resume")
+            }
+            try await gateway.send("put/pumpctl/\(second.version)", second.bytes)
+            try await gateway.waitForState(.registered, of: second.oneShotID)
+            #expect(await gateway.cloud.firmware.count == 2)
+        }
+
         @Test("cancel while receiving gives the space back and tells the sender")
         func cancelReceiving() async throws {
             let gateway = try await Gateway()
