@@ -204,6 +204,50 @@ struct OTAClientCallTests {
         #expect(peer.requests.count == 1)
     }
 
+    @Test("A connection that ends without an answer has no call sent again with the nonce of the first")
+    func hangUp() async throws {
+        let good = try Self.ticketAnswer()
+        let next = Counter()
+        let peer = try ScriptedPeer { connection in
+            while connection.readRequest() != nil {
+                // The second call of a connection would be one that libcurl repeats by itself.
+                guard next.add() != 2 else { return }
+                connection.answer(200, body: good)
+            }
+        }
+        defer { peer.stop() }
+        let bench = Bench(endpoint: peer.url)
+        _ = try await bench.client.requestTicket(suffix: "bin")
+        let error = await Bench.failure { () async throws(CloudError) in
+            try await bench.client.requestTicket(suffix: "bin")
+        }
+        #expect(error?.reason.code == .cloudUnreachable)
+        #expect(peer.requests.count == 2 && Set(peer.requests.map { $0.query["SignatureNonce"] }).count == 2)
+    }
+
+    @Test("A code that nobody knows with a time to wait is a request to slow down", arguments: [400, 403])
+    func unknownCodeWithWait(status: Int) async throws {
+        let answer = #"{"RequestId":"r","Code":"SomethingNew","Message":"x"}"#
+        let peer = try Self.peer((status, answer), headers: ["x-acs-retry-after: 4000"])
+        defer { peer.stop() }
+        let bench = Bench(endpoint: peer.url)
+        let error = await Bench.failure { () async throws(CloudError) in
+            try await bench.client.requestTicket(suffix: "bin")
+        }
+        #expect(error?.reason.code == .cloudThrottled && error?.disposition == .retry(floor: .seconds(4)))
+    }
+
+    @Test("A page in the place of a registration's answer leaves its outcome unknown", arguments: [302, 403, 404])
+    func pageForRegistration(status: Int) async throws {
+        let peer = try Self.peer((status, "<html>login</html>"))
+        defer { peer.stop() }
+        let bench = Bench(endpoint: peer.url)
+        let error = await Bench.failure { () async throws(CloudError) in
+            try await bench.client.register(Registration(name: "n", version: "1"))
+        }
+        #expect(error?.disposition == .lookUp)
+    }
+
     @Test("A used nonce is repeated once with a new one")
     func nonce() async throws {
         let peer = try Self.peer((400, #"{"RequestId":"r","Code":"SignatureNonceUsed","Message":"x"}"#))

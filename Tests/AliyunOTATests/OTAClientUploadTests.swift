@@ -245,4 +245,18 @@ struct OTAClientUploadTests {
         #expect(!"\(error.reason) \(error.underlying)".contains(own.signature.text))
         #expect(!"\(ticket)".contains(ticket.policyText.text))
     }
+
+    @Test("An answer before the whole file was sent confirms nothing", arguments: [200, 204])
+    func early(status: Int) async throws {
+        let peer = try ScriptedPeer { connection in
+            guard connection.readHead() != nil else { return }
+            connection.answer(status, headers: ["Connection: close"])
+            connection.waitForHangUp()
+        }
+        defer { peer.stop() }
+        let outcome = try await Self.upload(30_000_000, to: peer)
+        #expect(outcome.receipt == nil)
+        let error = try #require(outcome.error)
+        #expect(error.reason.code == .uploadBroken && error.disposition == .newTicket, "\(error)")
+    }
 }

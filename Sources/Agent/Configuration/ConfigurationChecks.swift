@@ -3,9 +3,9 @@ import FerryCore
 /// The checks that concern several keys, or files beside the configuration.
 enum ConfigurationChecks {
     /// All mistakes of values that are right by themselves.
-    static func mistakes(in configuration: Configuration) -> [ConfigurationMistake] {
-        retries(configuration) + signature(configuration) + brokerFiles(configuration) + readability(configuration)
-            + signers(configuration)
+    static func mistakes(in configuration: Configuration, needsFiles: Bool) -> [ConfigurationMistake] {
+        retries(configuration) + signature(configuration) + brokerFiles(configuration)
+            + (needsFiles ? readability(configuration) + signers(configuration) : [])
     }
 
     private static func signers(_ configuration: Configuration) -> [ConfigurationMistake] {

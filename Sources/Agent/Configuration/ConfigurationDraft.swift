@@ -8,8 +8,8 @@ struct ConfigurationDraft: Sendable {
     init(serviceCredentials: ServiceCredentials) { configuration.serviceCredentials = serviceCredentials }
 
     /// The configuration, after the checks that concern several keys.
-    func finished() throws(ConfigurationError) -> Configuration {
-        let all = mistakes + ConfigurationChecks.mistakes(in: configuration)
+    func finished(needsFiles: Bool) throws(ConfigurationError) -> Configuration {
+        let all = mistakes + ConfigurationChecks.mistakes(in: configuration, needsFiles: needsFiles)
         guard all.isEmpty else { throw ConfigurationError(mistakes: all) }
         return configuration
     }

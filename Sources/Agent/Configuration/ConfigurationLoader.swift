@@ -12,6 +12,8 @@ package struct ConfigurationLoader: Sendable {
     private let path: String?
     private let settings: [String]
     private let environment: [String: String]
+    /// Whether the files that it names have to be readable: the agent's, and only by it.
+    package var needsFiles = true
 
     /// A named file must exist. `settings` are `key=value` as `--set` takes them. The environment tells the credentials
     /// directory of the service manager.
@@ -35,7 +37,7 @@ package struct ConfigurationLoader: Sendable {
             draft.reject(unreadable: directory, "the directory cannot be read: \(error.text)")
         }
         for setting in settings { draft.set(setting) }
-        return try draft.finished()
+        return try draft.finished(needsFiles: needsFiles)
     }
 
     private func read(_ path: String, mustExist: Bool, into draft: inout ConfigurationDraft) {

@@ -1,4 +1,3 @@
-import Crypto
 import FerryCore
 import Logging
 import Spool
@@ -23,12 +22,10 @@ final class Digester: Sendable {
     let pulse = Pulse()
 
     /// - Parameters:
-    ///   - signatures: where only signed firmware is taken.
     ///   - rest: bytes that came less than this ago mean that senders are busy.
     init(
         spool: Spool,
-        herald: Herald,
-        signatures: FirmwareSignatures? = nil,
+        verification: Verification,
         logger: Logger,
         rest: Duration = .milliseconds(100),
         isStored: @escaping @Sendable () -> Void
@@ -44,8 +41,7 @@ final class Digester: Sendable {
         hasher = Hasher(
             executor: executor,
             spool: spool,
-            herald: herald,
-            signatures: signatures,
+            verification: verification,
             logger: logger,
             isStored: isStored
         )
@@ -99,7 +95,7 @@ final class Digester: Sendable {
             var left: Set<Int64> = []
             var isAnyDone = false
             var isFailing = false
-            for key in keys {
+            for key in keys.sorted() {
                 pulse.beat()
                 switch await hasher.advance(key, onlyComplete: isBusy) {
                 case .done: isAnyDone = true
@@ -133,22 +129,12 @@ final class Digester: Sendable {
 
 /// The state of running digests, on a thread of its own.
 private actor Hasher {
-    private struct Running {
-        var position: Int64 = 0
-        var sha256 = SHA256()
-        var md5 = Insecure.MD5()
-        var crc64 = CRC64()
-        /// Only where signatures are checked.
-        var hashes: FirmwareSignatures.FileHashes?
-    }
-
     nonisolated let executor: ThreadExecutor
     private let spool: Spool
-    private let herald: Herald
-    private let signatures: FirmwareSignatures?
+    private let verification: Verification
     private let logger: Logger
     private let isStored: @Sendable () -> Void
-    private var running: [Int64: Running] = [:]
+    private var running: [Int64: RunningDigests] = [:]
     private let failures: FailureLog
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
@@ -159,15 +145,13 @@ private actor Hasher {
     init(
         executor: ThreadExecutor,
         spool: Spool,
-        herald: Herald,
-        signatures: FirmwareSignatures?,
+        verification: Verification,
         logger: Logger,
         isStored: @escaping @Sendable () -> Void
     ) {
         self.executor = executor
         self.spool = spool
-        self.herald = herald
-        self.signatures = signatures
+        self.verification = verification
         self.logger = logger
         failures = FailureLog(
             logger,
@@ -200,7 +184,7 @@ private actor Hasher {
     /// - Parameter onlyComplete: leaves transfers alone whose last byte is not there.
     func advance(_ key: Int64, onlyComplete: Bool) async -> Rest {
         if running.count > Self.runningMax { await forgetEnded() }
-        var state = running.removeValue(forKey: key) ?? Running(hashes: signatures.map { _ in .init() })
+        var state = running.removeValue(forKey: key) ?? verification.begin()
         let position = state.position
         do throws(SpoolError) {
             let step = try await spool.read { (ledger) throws(SpoolError) -> Step? in
@@ -221,13 +205,7 @@ private actor Hasher {
                 running[key] = state
                 return .later
             }
-            step.bytes.withUnsafeBytes { bytes in
-                state.sha256.update(bufferPointer: bytes)
-                state.md5.update(bufferPointer: bytes)
-                state.crc64.update(bytes)
-                state.hashes?.update(bytes)
-            }
-            state.position += Int64(step.bytes.count)
+            state.update(step.bytes)
             if state.position == step.end {
                 try await finish(key, state)
                 failures.succeeded()
@@ -268,7 +246,7 @@ private actor Hasher {
 
     /// The spool does not give back what it was given: the sender has to begin anew.
     private func giveUp(_ key: Int64, _ error: SpoolError) async {
-        let herald = herald
+        let herald = verification.herald
         // What cannot be committed now is found again at the next start.
         try? await spool.transact { (ledger) throws(SpoolError) in
             guard var transfer = ledger.openTransfer(key: key), transfer.state == .receiving else { return }
@@ -284,37 +262,24 @@ private actor Hasher {
         }
     }
 
-    private func finish(_ key: Int64, _ state: Running) async throws(SpoolError) {
-        let digests = FileDigests(
-            sha256: FerryCore.Digest(bytes: state.sha256.finalize()),
-            md5: FerryCore.Digest(bytes: state.md5.finalize()),
-            crc64: state.crc64.value
-        )
-        let hashes = state.hashes
-        let isStored = try await spool.transact { [herald, signatures] (ledger) throws(SpoolError) -> Bool in
-            guard var transfer = ledger.openTransfer(key: key), transfer.state == .receiving, transfer.isComplete
+    private func finish(_ key: Int64, _ digests: RunningDigests) async throws(SpoolError) {
+        let isStored = try await spool.transact { [verification] (ledger) throws(SpoolError) -> Bool in
+            guard let transfer = ledger.openTransfer(key: key), transfer.state == .receiving, transfer.isComplete
             else { return false }
-            let now = WallTime.now()
-            let problem = hashes.flatMap { signatures?.problem(with: transfer, $0, at: now) }
-            transfer.verified(digests, signature: problem, catalog: herald.catalog, at: now)
-            let saved = try ledger.save(transfer)
-            try ledger.note(.state, of: saved, at: now)
-            try PackageDesk.refresh(around: saved, in: ledger, herald: herald, at: now)
-            let isRefused = saved.hasWrongChecksum || saved.state == .failed
-            let reason = isRefused ? saved.reason?.code ?? .ok : .ok
-            let text = isRefused ? saved.reason.map { "\($0.text). \($0.hint)" } ?? "" : ""
+            let end = try verification.conclude(transfer, digests, in: ledger, at: .now())
             ledger.afterCommit {
-                let reply = saved.acknowledgement(
+                let herald = verification.herald
+                let reply = end.transfer.acknowledgement(
                     credit: 0,
                     segment: herald.board.segment,
-                    reason: reason,
-                    text: text
+                    reason: end.reason,
+                    text: end.text
                 )
-                herald.acknowledge(saved, reply)
-                herald.answerFileEnds(of: saved, FileTransferResult(reason: reason, text: text))
-                herald.tell(saved)
+                herald.acknowledge(end.transfer, reply)
+                herald.answerFileEnds(of: end.transfer, end.fileTransferResult)
+                herald.tell(end.transfer)
             }
-            return saved.state == .stored
+            return end.transfer.state == .stored
         }
         if isStored { self.isStored() }
     }

@@ -103,6 +103,15 @@ final class StatusBoard: Sendable {
         )
     }
 
+    /// The spool holds as much as it may.
+    func quotaIsUsed(_ quota: Int64) {
+        report(
+            .spoolFull,
+            "The spool holds as much as spool.quota allows, \(ByteCount(rawValue: quota)): nothing more is received",
+            hint: "otaferry list shows what waits; it goes on when firmware is registered or cancelled"
+        )
+    }
+
     /// The device of the spool fails.
     func spoolFailed(_ error: SpoolError) {
         report(.spoolFailing, error.description, hint: "Look at the disk: dmesg, df, the rights of spool.path")

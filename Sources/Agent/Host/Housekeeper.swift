@@ -166,12 +166,18 @@ final class Housekeeper: Sendable {
             try await spool.confirm()
             herald.board.solve(.spoolFailing)
         }
-        guard herald.board.has(.spoolFull) || herald.board.isCreditDenied else { return }
         let rules = rules
         let herald = herald
         try await spool.read { (ledger) throws(SpoolError) in
             // Room for a segment at least: with less nobody can go on.
-            guard ledger.usage.free >= rules.intake.segment() else { return }
+            let usage = ledger.usage
+            let segment = rules.intake.segment()
+            // What is promised to those that send now is room all the same.
+            guard usage.free + usage.promised >= segment else {
+                let isQuota = usage.used + segment > usage.quota
+                return isQuota ? herald.board.quotaIsUsed(usage.quota) : herald.board.spoolIsFull()
+            }
+            guard herald.board.has(.spoolFull) || herald.board.isCreditDenied, usage.free >= segment else { return }
             herald.board.solve(.spoolFull)
             herald.board.creditDenied(false)
             herald.acknowledgeOpen(ledger, rules: rules.intake)

@@ -96,7 +96,7 @@ struct DeliveryParser: Sendable {
     }
 
     private func fileTransfer(_ message: InboundMessage) -> Delivery {
-        let command = FileCommand(message)
+        let command = FileCommand(message, topics)
         do throws(FileTransferTopic.Refusal) {
             let topic = try FileTransferTopic(topic: message.topic)
             guard let address = Self.address(ofFile: topic.fileID) else {

@@ -13,13 +13,13 @@ struct FileCommand: Sendable {
     /// The packet id of the client is not visible through a broker; a client may tell it.
     private static let packetIDProperty = "packet-id"
 
-    init(_ message: InboundMessage) {
+    init(_ message: InboundMessage, _ topics: GatewayTopics) {
         let isInit = message.topic.hasSuffix("/init") && message.payload.count <= TransferRequest.payloadLimit
         // A payload that is no JSON names nobody.
         let document = isInit ? try? JSONValue(parsing: message.payload) : nil
         namedClient = document?["user_data"]?["client_id"]?.string
         topic = message.topic
-        responseTopic = message.properties.responseTopic
+        responseTopic = message.properties.responseTopic.flatMap { ResponseTopic.allowed($0, gateway: topics) }
         correlationData = message.properties.correlationData
         packetID =
             message.properties.userProperties.first { $0.name == Self.packetIDProperty }.flatMap { Int64($0.value) }
@@ -30,8 +30,10 @@ struct FileCommand: Sendable {
     ///
     /// - Parameter clientID: the client that `init` named, if it did.
     func answer(_ result: FileTransferResult, clientID: String?) -> OutboundMessage? {
-        let reply = responseTopic ?? (namedClient ?? clientID).map { "$file-response/\($0)" }
-        guard let reply = reply.flatMap({ ResponseTopic.allowed($0, gateway: nil) }) else { return nil }
+        let client = (namedClient ?? clientID).map { "$file-response/\($0)" }
+        guard let reply = responseTopic ?? client.flatMap({ ResponseTopic.allowed($0, gateway: nil) }) else {
+            return nil
+        }
         let payload = result.payload(topic: topic, packetID: packetID)
         var message = OutboundMessage(topic: reply, payload: payload.encoded)
         message.correlationData = responseTopic == nil ? nil : correlationData

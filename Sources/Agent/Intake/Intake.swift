@@ -10,6 +10,7 @@ final class Intake: Sendable {
     private let spool: Spool
     private let herald: Herald
     private let rules: IntakeRules
+    private let verification: Verification
     private let parser: DeliveryParser
     private let watch = Mutex(SequenceWatch())
     private let failure = Mutex(RepeatingFailure())
@@ -18,24 +19,29 @@ final class Intake: Sendable {
     private let logger: Logger
     /// Told which transfers have new bytes or their end, after the commit.
     private let bytesArrived: @Sendable (Set<Int64>) -> Void
+    /// Told when firmware became `stored`.
+    private let isStored: @Sendable () -> Void
     /// Told when rows wait to be deleted.
     private let bytesReleased: @Sendable () -> Void
 
     init(
         spool: Spool,
-        herald: Herald,
+        verification: Verification,
         rules: IntakeRules,
         parser: DeliveryParser,
         logger: Logger,
         bytesArrived: @escaping @Sendable (Set<Int64>) -> Void,
+        isStored: @escaping @Sendable () -> Void,
         bytesReleased: @escaping @Sendable () -> Void
     ) {
         self.spool = spool
-        self.herald = herald
+        herald = verification.herald
+        self.verification = verification
         self.rules = rules
         self.parser = parser
         self.logger = logger
         self.bytesArrived = bytesArrived
+        self.isStored = isStored
         self.bytesReleased = bytesReleased
     }
 
@@ -65,7 +71,13 @@ final class Intake: Sendable {
     }
 
     private func store(_ deliveries: [Delivery], in ledger: Ledger, isFull: Bool) throws(SpoolError) {
-        var intake = IntakeTransaction(ledger: ledger, rules: rules, now: .now(), isFull: isFull)
+        var intake = IntakeTransaction(
+            ledger: ledger,
+            rules: rules,
+            now: .now(),
+            isFull: isFull,
+            verification: verification
+        )
         for delivery in deliveries { try intake.apply(delivery) }
         let outcome = try intake.finish()
         ledger.afterCommit { [self] in
@@ -73,8 +85,11 @@ final class Intake: Sendable {
             for refusal in outcome.refusals { log(nil, refusal.address, refusal.reason, refusal.text) }
             // A batch that stored nothing, such as a query, says nothing about room. Whether a disk that failed can be
             // written again the housekeeper finds out.
-            if !isFull && !outcome.arrived.isEmpty { herald.board.solve(.spoolFull) }
+            let hasStored = !outcome.arrived.isEmpty || !outcome.concluded.isEmpty
+            if !isFull && hasStored { herald.board.solve(.spoolFull) }
             bytesArrived(outcome.arrived)
+            for end in outcome.concluded { herald.answerFileEnds(of: end.transfer, end.fileTransferResult) }
+            if outcome.concluded.contains(where: { $0.transfer.state == .stored }) { isStored() }
             if ledger.hasReclaimable { bytesReleased() }
         }
     }

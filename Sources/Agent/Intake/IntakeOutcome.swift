@@ -30,6 +30,8 @@ struct IntakeOutcome: Sendable {
     var fileAnswers: [OutboundMessage] = []
     /// `fin` commands that are answered once the digest is compared, with the key of their transfer.
     var fileEnds: [(key: Int64, command: FileCommand)] = []
+    /// Deliveries that ended with this batch, their file whole and compared.
+    var concluded: [Verification.Conclusion] = []
     /// Bytes that became durable.
     var storedBytes: Int64 = 0
     /// Whether a sender was told to pause for want of room.

@@ -8,27 +8,43 @@ struct IntakeTransaction {
     let now: WallTime
     /// The disk is full: nothing that needs room is stored.
     let isFull: Bool
+    /// Ends deliveries of small files at once; nil: all are left to the digester.
+    let verification: Verification?
 
-    private var outcome = IntakeOutcome()
+    var outcome = IntakeOutcome()
     /// Transfers that get one acknowledgement at the end, in order, with what it is to say.
-    private var pending: [(address: TransferAddress, reason: ReasonCode, text: String)] = []
-    private var usage: SpoolUsage
+    var pending: [(address: TransferAddress, reason: ReasonCode, text: String)] = []
+    var usage: SpoolUsage
     /// What the delivery that is being applied came to.
     private var result: (reason: ReasonCode, text: String) = (.ok, "")
 
-    init(ledger: Ledger, rules: IntakeRules, now: WallTime, isFull: Bool = false) {
+    init(
+        ledger: Ledger,
+        rules: IntakeRules,
+        now: WallTime,
+        isFull: Bool = false,
+        verification: Verification? = nil
+    ) {
         self.ledger = ledger
         self.rules = rules
         self.now = now
         self.isFull = isFull
+        self.verification = verification
         usage = ledger.usage
     }
 
     mutating func apply(_ delivery: Delivery) throws(SpoolError) {
         result = (.ok, "")
         let door: Transfer.Door = delivery.fileCommand == nil ? .segments : .fileTransfer
+        // Whom `init` named is not known any more after an abort.
+        let client =
+            delivery.fileCommand == nil
+            ? nil
+            : try delivery.content.address.flatMap { (address) throws(SpoolError) in
+                try ledger.transfer(at: address)?.request?.clientID
+            }
         try apply(delivery.content, door)
-        if let command = delivery.fileCommand { try answer(command, delivery.content) }
+        if let command = delivery.fileCommand { try answer(command, delivery.content, namedBefore: client) }
     }
 
     private mutating func apply(_ content: Delivery.Content, _ door: Transfer.Door) throws(SpoolError) {
@@ -49,7 +65,11 @@ struct IntakeTransaction {
     }
 
     /// Answers a client of EMQX's file transfer. A `fin` with every byte there is answered after the digest is compared.
-    private mutating func answer(_ command: FileCommand, _ content: Delivery.Content) throws(SpoolError) {
+    mutating func answer(
+        _ command: FileCommand,
+        _ content: Delivery.Content,
+        namedBefore client: String?
+    ) throws(SpoolError) {
         var clientID: String?
         if case .initialize(_, .success(let request)) = content { clientID = request.clientID }
         if let address = content.address, let transfer = try ledger.transfer(at: address) {
@@ -61,11 +81,12 @@ struct IntakeTransaction {
             clientID = clientID ?? transfer.request?.clientID
         }
         let answer = FileTransferResult(reason: result.reason, text: result.text)
-        if let message = command.answer(answer, clientID: clientID) { outcome.fileAnswers.append(message) }
+        if let message = command.answer(answer, clientID: clientID ?? client) { outcome.fileAnswers.append(message) }
     }
 
     /// Ends the batch: the acknowledgements tell what will be committed.
     mutating func finish() throws(SpoolError) -> IntakeOutcome {
+        try verifySmall()
         usage = ledger.usage
         let active = ledger.countReceiving { $0.waitsForSender && now - $0.lastByte < IntakeRules.activeFor }
         for entry in pending {
@@ -97,8 +118,13 @@ struct IntakeTransaction {
             }
             outcome.replies.append(IntakeOutcome.Reply(address: entry.address, payload: payload))
         }
+        // Its package may have made something newer of a transfer since.
+        outcome.changed = outcome.changed.map { ledger.openTransfer(key: $0.key) ?? $0 }
         // One that was aborted in the same batch has no digest to wait for.
-        outcome.fileEnds.removeAll { ledger.openTransfer(key: $0.key)?.state != .receiving }
+        outcome.fileEnds.removeAll { end in
+            !outcome.concluded.contains { $0.transfer.key == end.key }
+                && ledger.openTransfer(key: end.key)?.state != .receiving
+        }
         for key in outcome.arrived {
             if let transfer = ledger.openTransfer(key: key) { outcome.moved.append(transfer) }
         }
@@ -118,7 +144,7 @@ struct IntakeTransaction {
             }
             if let former = try ledger.transfer(at: address) { try forget(former) }
             var transfer = ledger.begin(address, door: door, at: now)
-            describe(&transfer, request)
+            try describe(&transfer, request)
             try saveChanged(transfer)
             return reply(address, .ok)
         }
@@ -142,69 +168,19 @@ struct IntakeTransaction {
             try ledger.remove(transfer)
             return reply(address, refusal.code, refusal.text)
         }
-        describe(&transfer, request)
+        try describe(&transfer, request)
         outcome.arrived.insert(transfer.key)
         try saveChanged(transfer)
         reply(address, .ok)
     }
 
-    private func describe(_ transfer: inout Transfer, _ request: TransferRequest) {
-        transfer.request = request
-        transfer.firmware = request.firmware
-        guard request.firmware.product == nil || request.firmware.version == nil,
-            let found = rules.findProduct(request.name)
-        else { return }
-        transfer.firmware.product = request.firmware.product ?? found.product
-        transfer.firmware.version = request.firmware.version ?? found.version
-    }
-
     /// Whether nothing is left of the transfer, so that its id may begin anew.
-    private func mayBeginAnew(_ transfer: Transfer) -> Bool {
+    func mayBeginAnew(_ transfer: Transfer) -> Bool {
         switch transfer.state {
         case .cancelled, .expired: true
         case .failed: !transfer.hasBytes
         default: false
         }
-    }
-
-    /// Each transfer that is not final is kept in memory.
-    private static let unfinishedMax = 20_000
-
-    /// How many transfers wait for their sender. One that has all its bytes and waits for its digest does not.
-    private func openCount(without existing: Transfer?) -> Int {
-        ledger.countReceiving { $0.key != existing?.key && $0.waitsForSender }
-    }
-
-    private mutating func admit(
-        _ request: TransferRequest,
-        _ address: TransferAddress,
-        existing: Transfer?
-    ) throws(SpoolError) -> Admission.Refusal? {
-        if isFull { return Admission.Refusal("The disk of the gateway is full", code: .noRoom) }
-        if let refusal = rules.signatureRefusal(of: request, address.sender, now) { return refusal }
-        let open = openCount(without: existing)
-        // What this batch has let in already counts.
-        usage = ledger.usage
-        guard ledger.unfinishedCount < Self.unfinishedMax else {
-            return Admission.Refusal(
-                "\(Self.unfinishedMax) transfers wait for the cloud or for a person, which is the limit",
-                code: .tooManyTransfers
-            )
-        }
-        let facts = Admission.Facts(
-            openTransfers: open,
-            room: usage.free + (existing?.reservedBytes ?? 0),
-            registeredVersions: try ledger.registeredVersions(request.firmware, catalog: rules.catalog)
-        )
-        if let refusal = rules.admission.refusal(of: request, facts: facts) { return refusal }
-        guard request.firmware.package != nil else { return nil }
-        return PackageMembers.problem(
-            with: request.firmware,
-            fileName: request.name,
-            sender: address.sender,
-            key: existing?.key,
-            among: ledger.openTransfers
-        )
     }
 
     // MARK: - Segments
@@ -225,6 +201,9 @@ struct IntakeTransaction {
         guard var transfer = known else { return }
         guard transfer.state == .receiving else {
             // Bytes that are not those of the file must not look as if they had arrived.
+            if let size = transfer.size, offset + Int64(bytes.count) > size {
+                return reply(address, .conflict, "The file has \(size) bytes; the segment ends behind them")
+            }
             if transfer.hasBytes, try !ledger.agrees(bytes, at: offset, with: transfer) {
                 return reply(
                     address,
@@ -379,60 +358,15 @@ struct IntakeTransaction {
         try answer(transfer)
     }
 
-    private mutating func forget(_ transfer: Transfer) throws(SpoolError) {
+    mutating func forget(_ transfer: Transfer) throws(SpoolError) {
         try ledger.remove(transfer)
         outcome.removed.append(transfer.address)
         outcome.changed.removeAll { $0.address == transfer.address }
     }
 
-    // MARK: - One message
-
-    private mutating func oneShot(_ address: TransferAddress, _ oneShot: Delivery.OneShot) throws(SpoolError) {
-        if let transfer = try ledger.transfer(at: address) {
-            guard mayBeginAnew(transfer) else {
-                guard case .success(let request) = oneShot.request, transfer.request?.firmware == request.firmware
-                else {
-                    return reply(
-                        address,
-                        .conflict,
-                        "The same bytes came before with other metadata; use otaferry push for another product or version"
-                    )
-                }
-                return try answer(transfer)
-            }
-        }
-        let refusal: Admission.Refusal?
-        switch oneShot.request {
-        case .success(let request):
-            if let problem = oneShot.problem {
-                refusal = problem
-            } else {
-                refusal = try admit(request, address, existing: nil)
-            }
-        case .failure(let problem): refusal = problem
-        }
-        if let former = try ledger.transfer(at: address) { try forget(former) }
-        var transfer = ledger.begin(address, door: .oneShot, at: now)
-        if case .success(let request) = oneShot.request { describe(&transfer, request) }
-        if let refusal {
-            let reason = Reason(refusal.code, .permanent, refusal.text, hint: refusal.code.remedy)
-            transfer.refuse(because: reason, at: now)
-            if !isFull { try saveChanged(transfer) }
-            return reply(address, refusal.code, refusal.text)
-        }
-        transfer = try ledger.save(transfer)
-        if case .bytes(let count) = try ledger.store(oneShot.bytes, at: 0, of: &transfer, now: now) {
-            outcome.storedBytes += count
-        }
-        transfer.end = Transfer.FileEnd(size: Int64(oneShot.bytes.count), checksum: oneShot.sha256)
-        outcome.arrived.insert(transfer.key)
-        try saveChanged(transfer)
-        reply(address, .ok)
-    }
-
     // MARK: - What is said afterwards
 
-    private mutating func saveChanged(_ transfer: Transfer, isNewState: Bool = true) throws(SpoolError) {
+    mutating func saveChanged(_ transfer: Transfer, isNewState: Bool = true) throws(SpoolError) {
         let saved = try ledger.save(transfer)
         outcome.changed.removeAll { $0.key == saved.key }
         outcome.changed.append(saved)
@@ -443,7 +377,7 @@ struct IntakeTransaction {
     /// Reasons that belong to the way of a delivery that goes well.
     private static let usualReasons: Set<ReasonCode> = [.ok, .gap, .incomplete]
 
-    private mutating func reply(
+    mutating func reply(
         _ address: TransferAddress,
         _ reason: ReasonCode,
         _ text: String = "",
@@ -459,7 +393,7 @@ struct IntakeTransaction {
     }
 
     /// One acknowledgement for all bytes of a batch.
-    private mutating func progressReply(_ transfer: Transfer) {
+    mutating func progressReply(_ transfer: Transfer) {
         guard !pending.contains(where: { $0.address == transfer.address }) else { return }
         if transfer.end != nil && !transfer.isComplete {
             pending.append((transfer.address, .incomplete, "Bytes are missing"))
@@ -469,7 +403,7 @@ struct IntakeTransaction {
     }
 
     /// Says where a transfer stands, as the answer to `fin`, `query`, a repeated `init` or a late segment.
-    private mutating func answer(_ transfer: Transfer) throws(SpoolError) {
+    mutating func answer(_ transfer: Transfer) throws(SpoolError) {
         switch transfer.state {
         case .receiving:
             if let reason = transfer.reason, transfer.hasWrongChecksum {

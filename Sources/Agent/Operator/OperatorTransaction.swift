@@ -21,8 +21,29 @@ struct OperatorTransaction {
         ["version": .string(AgentVersion.text), "time": .string(now.iso8601)]
     }
 
+    /// What the members that verbs read have to be.
+    private static let kinds: [(member: String, kind: String, fits: @Sendable (JSONValue) -> Bool)] = [
+        ("sender", "text", { $0.string != nil }), ("transfer", "text", { $0.string != nil }),
+        ("rate-limit", "text", { $0.string != nil }), ("window", "text", { $0.string != nil }),
+        ("state", "text", { $0.string != nil }), ("product", "text", { $0.string != nil }),
+        ("keep", "true or false", { $0.bool != nil }), ("limit", "a whole number", { $0.integer != nil }),
+        ("priority", "a whole number", { $0.integer != nil }), ("filter", "an object", { $0.object != nil }),
+        ("firmware", "an object", { $0.object != nil }),
+    ]
+
+    /// A member of another kind is not taken for one that is missing: `pause` without `transfer` means everything.
+    private func mistake(in document: JSONValue, _ place: String) -> String? {
+        for (member, kind, fits) in Self.kinds {
+            guard let value = document.object?[member], !fits(value) else { continue }
+            return "\(place)\(member) must be \(kind)"
+        }
+        return nil
+    }
+
     mutating func perform() throws(SpoolError) -> Result<JSONValue, OperatorRefusal> {
-        switch command.verb {
+        let filter = command.arguments["filter"] ?? .null
+        if let text = mistake(in: command.arguments, "") ?? mistake(in: filter, "filter.") { return bad(text) }
+        return switch command.verb {
         case .ping: .success(Self.pong(at: now))
         case .sync: .success([:])
         case .list: try list()
@@ -33,7 +54,7 @@ struct OperatorTransaction {
                 try transfer.cancelled(at: now)
             }
         case .retry:
-            try change(.look) { [herald] (transfer, now) throws(OperatorRefusal) in
+            try change(.hurry) { [herald] (transfer, now) throws(OperatorRefusal) in
                 try transfer.retried(at: now, catalog: herald.catalog)
             }
         case .pause where isForAll, .resume where isForAll:
@@ -136,6 +157,8 @@ struct OperatorTransaction {
     /// What the publisher has to do after the commit.
     private enum Afterwards {
         case stopAttempt
+        /// A person wants it now.
+        case hurry
         case look
     }
 
@@ -149,16 +172,23 @@ struct OperatorTransaction {
         let saved = try ledger.save(transfer)
         try ledger.note(.state, of: saved, at: now)
         try PackageDesk.refresh(around: saved, in: ledger, herald: herald, at: now)
+        // What its package made of it is newer.
+        let latest = ledger.openTransfer(key: saved.key) ?? saved
         ledger.afterCommit { [herald, publisher] in
-            herald.tell(saved)
+            herald.tell(latest)
             switch afterwards {
             case .stopAttempt: publisher.stop(saved)
+            case .hurry: publisher.hurry()
             case .look: break
             }
             publisher.look()
             if saved.state.isFinal { publisher.bytesReleased() }
         }
-        return .success(["state": .string(saved.state.rawValue), "seq": .integer(saved.seq)])
+        let isPausedForAll = try isPausedForAll()
+        return .success([
+            "state": .string(latest.state.rawValue), "seq": .integer(latest.seq),
+            "paused": .bool(latest.isPaused || isPausedForAll),
+        ])
     }
 
     private func describe() throws(SpoolError) -> Result<JSONValue, OperatorRefusal> {

@@ -11,6 +11,9 @@ final class CallPacer: Sendable {
         var share: CallShare
     }
 
+    /// Calls do not all take equally long to the cloud: what leaves a second apart may arrive closer together.
+    private static let margin = 1.02
+
     private let callsPerSecond: Double
     private let count: Int
     private let span: Duration
@@ -21,7 +24,7 @@ final class CallPacer: Sendable {
     init(callsPerSecond: Double) {
         self.callsPerSecond = callsPerSecond
         count = max(1, Int(callsPerSecond))
-        span = .seconds(Double(count) / callsPerSecond)
+        span = .seconds(Double(count) / callsPerSecond * Self.margin)
         var generator = SystemRandomNumberGenerator()
         state = Mutex(State(share: CallShare(callsPerSecond: callsPerSecond, at: .zero, using: &generator)))
     }
@@ -62,6 +65,9 @@ final class CallPacer: Sendable {
         var generator = SystemRandomNumberGenerator()
         state.withLock { $0.share.refused(at: sinceOrigin, retryAfter: retryAfter, using: &generator) }
     }
+
+    /// A person does not want to wait: the next call may be made now, as far as the configured rate allows.
+    func hurry() { state.withLock { $0.share.hurry(at: sinceOrigin) } }
 
     /// The interval that was found; what `remember` takes.
     var interval: Duration { state.withLock { $0.share.currentInterval } }

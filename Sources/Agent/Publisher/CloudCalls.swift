@@ -79,7 +79,10 @@ struct CloudCalls: Sendable {
         do throws(CloudError) {
             value = try await body()
         } catch {
-            guard error.reason.code == .cloudThrottled else { throw failure(error) }
+            guard error.reason.code == .cloudThrottled else {
+                // A registration is looked up no sooner than the cloud wants to be asked.
+                throw failure(error, pause: error.disposition == .lookUp ? error.retryAfter : nil)
+            }
             pacer.refused(retryAfter: error.retryAfter)
             let floor = if case .retry(let floor) = error.disposition { floor } else { Duration.zero }
             throw failure(error, pause: max(pacer.untilNextCall, floor))

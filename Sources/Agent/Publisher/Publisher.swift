@@ -76,6 +76,12 @@ final class Publisher: Sendable {
     /// Something may be publishable now. From any thread.
     func look() { wake.send() }
 
+    /// A person wants something tried now: what the cloud asks to wait for is not waited for. From any thread.
+    func hurry() {
+        cloud.pacer.hurry()
+        look()
+    }
+
     /// Stops the attempt of a transfer or of its package, if one runs. From any thread.
     func stop(_ transfer: Transfer) {
         let package = PackageName(transfer)

@@ -20,7 +20,9 @@ struct Registering: Sendable {
     private var cloud: CloudCalls { attempt.publisher.cloud }
 
     /// Registers; the intent has been committed.
-    func register() async throws(Attempt.End) {
+    ///
+    /// - Parameter isRepeated: an earlier call may have got through, although the cloud does not list it.
+    func register(isRepeated: Bool = false) async throws(Attempt.End) {
         let firmware = try firmware()
         guard isInWindow else { return try await endWindow() }
         try await attempt.calling { () async throws(CloudCalls.Failure) in try await cloud.registerTurn() }
@@ -30,7 +32,12 @@ struct Registering: Sendable {
         do throws(CloudCalls.Failure) {
             answer = try await cloud.register(registration(firmware))
         } catch {
-            guard case .failed(let failure) = error, failure.remedy == .lookUp else { throw Attempt.End(error) }
+            guard case .failed(let failure) = error else { throw Attempt.End(error) }
+            // The cloud takes a file once: refusing it may mean that the earlier call had it. Everything is sent again only
+            // when the list has had its time.
+            guard failure.remedy == .lookUp || isRepeated && failure.remedy == .newTicket else {
+                throw Attempt.End(error)
+            }
             return try await settle(failure, firmware)
         }
         try await done(id: answer.firmwareID, requestID: answer.requestID)
@@ -46,29 +53,34 @@ struct Registering: Sendable {
             if look > 0 { try await wait(Self.pause) }
             switch try await find(firmware, everywhere: isEverywhere) {
             case .ours(let id): return try await done(id: id, requestID: nil)
-            case .different(let reason): throw conflict(reason)
+            case .different(let reason), .unproven(let reason): throw conflict(reason)
             case .absent: continue
             }
         }
         if standing == .young { throw Self.pending(nil) }
         guard isWhole else { return try await breakPackage() }
-        try await register()
+        try await register(isRepeated: true)
     }
 
     /// The outcome of the call is unknown, or the name or the version is taken.
     private func settle(_ failure: PublicationFailure, _ firmware: CloudFirmware) async throws(Attempt.End) {
-        guard failure.reason.code == .nameTaken || failure.reason.code == .versionTaken else {
+        let isTaken = failure.reason.code == .nameTaken || failure.reason.code == .versionTaken
+        guard isTaken || failure.remedy == .newTicket else {
             // Looked up at the next attempt, when the cloud has had time to finish what it may have begun.
             throw .failed(failure)
         }
         switch try await find(firmware, everywhere: true) {
         case .ours(let id): return try await done(id: id, requestID: failure.requestID)
-        case .different(let reason): throw conflict(reason)
+        case .different(let reason), .unproven(let reason): throw conflict(reason)
         case .absent: break
         }
         // The list may lag, and it may be our own. Other firmware goes first meanwhile.
         conflicts.begin(attempt.key)
         guard conflicts.standing(attempt.key) == .old else { throw Self.pending(failure) }
+        guard isTaken else {
+            conflicts.end(attempt.key)
+            throw .failed(failure)
+        }
         throw conflict(failure.reason, requestID: failure.requestID)
     }
 
@@ -82,10 +94,13 @@ struct Registering: Sendable {
 
     /// The cloud says that name or version is taken, and does not show by whom.
     private static func pending(_ failure: PublicationFailure?) -> Attempt.End {
+        let isUsed = failure?.remedy == .newTicket
         let reason = Reason(
-            failure?.reason.code ?? .nameTaken,
+            isUsed ? .registerUnknown : failure?.reason.code ?? .nameTaken,
             .retry,
-            "The cloud says that it has such a firmware already, and does not list it yet",
+            isUsed
+                ? "The cloud does not take the file a second time, and does not list its firmware yet"
+                : "The cloud says that it has such a firmware already, and does not list it yet",
             hint: "Whether it is this one shows within a minute",
             cloudCode: failure?.reason.cloudCode
         )
@@ -124,6 +139,8 @@ struct Registering: Sendable {
 
     private enum Found {
         case ours(id: String)
+        /// There is one of that name and version, and the cloud does not show whether it is this one.
+        case unproven(Reason)
         case different(Reason)
         case absent
     }
@@ -153,7 +170,21 @@ struct Registering: Sendable {
         _ firmware: CloudFirmware
     ) async throws(Attempt.End) -> Found {
         if let same = listed.first(where: { $0.name == firmware.name }) {
-            if try await isOurs(same, firmware) { return .ours(id: same.firmwareID) }
+            switch try await proof(same, firmware) {
+            case .ours: return .ours(id: same.firmwareID)
+            case .none:
+                return .unproven(
+                    Reason(
+                        .registerUnknown,
+                        .operator,
+                        "The cloud has \(firmware.name) (\(same.firmwareID)) and does not show whether its files are these",
+                        hint:
+                            "Allow iot:QueryOTAFirmware, then retry; or compare in the console, and cancel this one or "
+                            + "describe it with another name"
+                    )
+                )
+            case .others: break
+            }
             return .different(
                 Reason(
                     .nameTaken,
@@ -182,12 +213,18 @@ struct Registering: Sendable {
             && (listed.sourceVersion ?? "") == (firmware.sourceVersion ?? "")
     }
 
-    private func isOurs(_ listed: ListedFirmware, _ firmware: CloudFirmware) async throws(Attempt.End) -> Bool {
-        guard isSameVersion(listed, firmware) else { return false }
-        guard let only = single else { return try await isOurPackage(listed) }
-        guard (listed.size ?? only.size) == only.size else { return false }
-        guard let sign = listed.sign?.lowercased() else { return true }
-        return sign == digest(of: only, like: sign)?.hex
+    private enum Proof {
+        case ours
+        case others
+    }
+
+    /// Whose a firmware of this name is; nil where the cloud does not tell enough of it.
+    private func proof(_ listed: ListedFirmware, _ firmware: CloudFirmware) async throws(Attempt.End) -> Proof? {
+        guard isSameVersion(listed, firmware) else { return .others }
+        guard let only = single else { return try await packageProof(listed) }
+        guard (listed.size ?? only.size) == only.size else { return .others }
+        guard let sign = listed.sign?.lowercased(), !sign.isEmpty else { return nil }
+        return sign == digest(of: only, like: sign)?.hex ? .ours : .others
     }
 
     /// The cloud may keep another digest than the one that was sent: its length tells which.
@@ -198,25 +235,26 @@ struct Registering: Sendable {
     private static let md5Digits = 32
 
     /// The list does not tell the files of a package; the firmware's own record does, where the key may read it.
-    private func isOurPackage(_ firmware: ListedFirmware) async throws(Attempt.End) -> Bool {
+    private func packageProof(_ firmware: ListedFirmware) async throws(Attempt.End) -> Proof? {
         let listed: [ListedFile]?
         do {
             listed = try await looking { () async throws(CloudCalls.Failure) in
                 try await cloud.files(of: firmware.firmwareID)
             }
         } catch .failed(let failure) where failure.remedy == .hold || failure.remedy == .fail {
-            // Its name is unique in the account, and version, module, kind are ours.
-            return true
+            return nil
         }
-        guard let files = listed else { return true }
+        guard let files = listed else { return nil }
         // One of ours may have been cancelled since.
-        return (isWhole ? files.count == members.count : files.count > members.count)
+        let areOurs =
+            (isWhole ? files.count == members.count : files.count > members.count)
             && members.allSatisfy { member in
                 files.contains { file in
                     file.name == fileName(member) && (file.size ?? member.size) == member.size
                         && (file.md5?.lowercased() ?? member.digests?.md5.hex) == member.digests?.md5.hex
                 }
             }
+        return areOurs ? .ours : .others
     }
 
     private func fileName(_ transfer: Transfer) -> String { transfer.request?.name ?? transfer.address.id.text }
@@ -229,12 +267,17 @@ struct Registering: Sendable {
     private func firmware() throws(Attempt.End) -> CloudFirmware {
         let catalog = attempt.publisher.herald.catalog
         guard let firmware = members.first.flatMap({ CloudFirmware($0.firmware, catalog: catalog) }) else {
-            // The product was taken out of the configuration meanwhile.
+            // The product was taken out of the configuration meanwhile, or the version with the command describe.
+            let isMissing = members.first.map { $0.firmware.product == nil || $0.firmware.version == nil } ?? true
             let reason = Reason(
                 .needsMetadata,
                 .operator,
-                "The product of this firmware is not configured any more",
-                hint: "Configure it again, or name another with the command describe"
+                isMissing
+                    ? "Product and version of this firmware are not known"
+                    : "The product of this firmware is not configured any more",
+                hint: isMissing
+                    ? "Supply them with the command describe"
+                    : "Configure it again, or name another with the command describe"
             )
             throw .failed(PublicationFailure(reason: reason, remedy: .hold))
         }

@@ -77,7 +77,10 @@ struct Uploading: Sendable {
             return receipt
         case .failure(let failure):
             if let damage = await reader.damage { throw .failed(damage) }
-            if case .failed(let failure) = failure, failure.reason.code == .ticketExpired { run.end = .expired }
+            // A ticket that was over on arrival says nothing about uploads.
+            if case .failed(let failure) = failure, failure.reason.code == .ticketExpired, run.sent > 0 {
+                run.end = .expired
+            }
             if case .failed(let failure) = failure, failure.reason.code == .linkTooSlow { run.end = .givenUp }
             publisher.learned.learn(run, at: cloud.clock.now())
             let uplink = publisher.learned.uplink

@@ -118,10 +118,10 @@ struct AgentParts: Sendable {
         metricsFile = configuration.metrics.textfile.map { path in
             MetricsFile(path: path, gateway: configuration.gateway, spool: spool, board: board, logger: logger)
         }
+        let verification = Verification(herald: herald, signatures: rules.signers.map(FirmwareSignatures.init))
         let digester = try Digester(
             spool: spool,
-            herald: herald,
-            signatures: rules.signers.map(FirmwareSignatures.init),
+            verification: verification,
             logger: logger,
             isStored: { publisher.look() }
         )
@@ -129,11 +129,12 @@ struct AgentParts: Sendable {
         let links = LinkFactory(configuration: configuration, topics: topics, logger: logger)
         let intake = Intake(
             spool: spool,
-            herald: herald,
+            verification: verification,
             rules: rules,
             parser: DeliveryParser(topics: topics, oneShotMax: configuration.intake.oneShotMax),
             logger: logger,
             bytesArrived: { digester.bytesArrived($0) },
+            isStored: { publisher.look() },
             bytesReleased: { housekeeper.bytesReleased() }
         )
         let announcer = announcer

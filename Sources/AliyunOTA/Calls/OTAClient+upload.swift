@@ -43,6 +43,16 @@ extension OTAClient {
         guard response.body.isEmpty || response.headers["x-oss-request-id"] != nil || response.status == 201 else {
             throw CloudError(.upload, fileName, unreadable: response)
         }
+        // It may take the socket's buffers for the file: whoever answers sooner has not read it.
+        guard response.bytesSent >= form.contentLength(fileSize: size) else {
+            let verdict = Verdict(
+                .newTicket,
+                .uploadBroken,
+                "it was answered before the whole file was sent",
+                hint: "A proxy or a login page may stand between the gateway and the cloud."
+            )
+            throw CloudError(.upload, fileName, verdict).seen(in: response, requestID: response.requestID)
+        }
         let told = response.headers["x-oss-hash-crc64ecma"].flatMap { UInt64($0) }
         let sent = crc64 ?? pieces.crc64
         guard told == nil || told == sent else {

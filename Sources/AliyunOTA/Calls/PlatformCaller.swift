@@ -58,8 +58,8 @@ struct PlatformCaller: Sendable {
         )
         var request = HTTPRequest(.post, url: "\(endpoint.url)?\(signed.query)")
         request.headers = signed.headers
-        // A registration must not be sent twice; the other calls have no side effect.
-        request.connection = operation == .register ? .fresh : .pooled
+        // A registration must not be sent twice, and no call with the nonce of another.
+        request.connection = .fresh
         let response: HTTPResponse
         do {
             response = try await http.send(request)
@@ -74,7 +74,12 @@ struct PlatformCaller: Sendable {
         guard let code = answer.code else {
             return .refused(CloudError(operation, object, unreadable: response), isRepeatable: false)
         }
-        let refusal = PlatformRefusal(code: code, message: answer.message, status: response.status)
+        let refusal = PlatformRefusal(
+            code: code,
+            message: answer.message,
+            status: response.status,
+            isToWait: RetryAfter.parse(response.headers["x-acs-retry-after"]) != nil
+        )
         let error = refusal.error(operation, object, signed: signed, keys: keys)
         // Their time may be read by a clock that is off: the cloud's word counts.
         if refusal.isTokenOver { credentials.discard(keys) }

@@ -5,6 +5,8 @@ struct PlatformRefusal: Sendable {
     let code: String
     let message: String
     let status: Int
+    /// Whether the cloud says how long to wait.
+    let isToWait: Bool
 
     var isNonceUsed: Bool { code.lowercased() == "signaturenonceused" }
     var isClockOff: Bool { ["invalidtimestamp.expired", "illegaltimestamp"].contains(code.lowercased()) }
@@ -13,7 +15,10 @@ struct PlatformRefusal: Sendable {
 
     /// The error, with as much of the server's message as may be shown.
     func error(_ operation: CloudOperation, _ object: String, signed: SignedCall, keys: Credentials) -> CloudError {
-        var verdict = CloudCodes.verdict(on: code, from: .platform, message: message, status: status)
+        // A code that nobody knows, with a time to wait, is a request to slow down (Tea SDKs: any 4xx or 5xx with it).
+        let known = CloudCodes.known(code, from: .platform, message: message)
+        var verdict =
+            known ?? (isToWait ? CloudCodes.throttled : CloudCodes.verdict(unknownFrom: .platform, status: status))
         var underlying = Untrusted.text(message)
         if code.lowercased() == "signaturedoesnotmatch" {
             // The message holds the text that the server built from the whole request: it is compared, never copied.

@@ -25,16 +25,20 @@ enum CloudCodes {
 
     /// The verdict on a code.
     static func verdict(on code: String, from source: Source, message: String, status: Int) -> Verdict {
+        known(code, from: source, message: message) ?? verdict(unknownFrom: source, status: status)
+    }
+
+    /// The verdict on a code of the table.
+    static func known(_ code: String, from source: Source, message: String) -> Verdict? {
         if source == .storage, let verdict = storageVerdict(on: code, message: message) { return verdict }
         let code = code.lowercased()
         let index = source == .platform ? platformIndex : storageIndex
         if let verdict = index.exact[code] { return verdict }
-        if let row = index.beginnings.first(where: { code.hasPrefix($0.beginning) }) { return row.verdict }
-        return verdict(unknownFrom: source, status: status)
+        return index.beginnings.first { code.hasPrefix($0.beginning) }?.verdict
     }
 
     /// Unknown codes are permanent, except where the status says that the fault is passing.
-    private static func verdict(unknownFrom source: Source, status: Int) -> Verdict {
+    static func verdict(unknownFrom source: Source, status: Int) -> Verdict {
         switch status {
         case 429: throttled
         case 408, 500...599: busy

@@ -16,12 +16,12 @@ extension CloudError {
 
     /// The error of an answer that is not the cloud's: a proxy's page, an empty or cut-off body.
     init(_ operation: CloudOperation, _ object: String, unreadable response: HTTPResponse) {
-        let isTransient = response.status >= 500 || response.isSuccess
         let verdict = Verdict(unreadable: response, operation)
         self.init(
             operation,
             object,
-            operation == .register && isTransient ? verdict.unknownOutcome() : verdict,
+            // Whoever answered, the cloud may have had the call before: a gateway between may have lost its answer.
+            operation == .register ? verdict.unknownOutcome() : verdict,
             underlying: "HTTP status \(response.status)"
         )
         self = seen(in: response, requestID: response.requestID)

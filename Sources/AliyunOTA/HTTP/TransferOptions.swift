@@ -109,6 +109,7 @@ struct TransferOption {
         }
         if request.connection == .fresh {
             table.append(.init(CURLOPT_FRESH_CONNECT, .long(1), "libcurl repeats requests on reused connections"))
+            table.append(.init(CURLOPT_FORBID_REUSE, .long(1), "the next one of its kind makes its own"))
         }
         if request.route == .direct {
             table.append(.init(CURLOPT_PROXY, .text(""), "the metadata service is on this machine's network"))

@@ -18,11 +18,19 @@ package struct Admission: Sendable {
         package var room: Int64
         /// The SHA-256 of every file of the same version registered before.
         package var registeredVersions: Set<Digest>
+        /// The name that its sender gives it for the cloud, where another version has it, and whose that is.
+        package var takenName: (name: String, holder: TransferAddress)?
 
-        package init(openTransfers: Int, room: Int64, registeredVersions: Set<Digest>) {
+        package init(
+            openTransfers: Int,
+            room: Int64,
+            registeredVersions: Set<Digest>,
+            takenName: (name: String, holder: TransferAddress)? = nil
+        ) {
             self.openTransfers = openTransfers
             self.room = room
             self.registeredVersions = registeredVersions
+            self.takenName = takenName
         }
     }
 
@@ -46,6 +54,11 @@ package struct Admission: Sendable {
             return Refusal(
                 "This version is registered with other bytes (SHA-256 \(registered))",
                 code: .versionExists
+            )
+        }
+        if let (name, holder) = facts.takenName {
+            return Refusal(
+                "firmware.name \(name) is that of \(holder), which is another version; names are unique in the cloud"
             )
         }
         if facts.openTransfers >= openTransfersMax {

@@ -61,6 +61,9 @@ package struct FirmwareMetadata: Sendable, Equatable {
         if let description, CloudLimits.count(description) > CloudLimits.descriptionCharacters {
             throw Problem("firmware.description is longer than \(CloudLimits.descriptionCharacters) characters")
         }
+        if let description, description.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) {
+            throw Problem("firmware.description holds control characters")
+        }
         if let verify = json["verify"] {
             guard let value = verify.bool else { throw Problem("firmware.verify must be true or false") }
             needsVerification = value
@@ -89,10 +92,8 @@ package struct FirmwareMetadata: Sendable, Equatable {
             else { throw Problem("firmware.package must be {\"id\": a name, \"files\": 1 to 20}") }
             package = PackageGroup(id: id, files: Int(files))
         }
-        if kind == .delta {
-            guard let sourceVersion else { throw Problem("firmware.type delta needs source_version") }
-            guard sourceVersion != version else { throw Problem("source_version must differ from version") }
-        }
+        if kind == .delta && sourceVersion == nil { throw Problem("firmware.type delta needs source_version") }
+        if let sourceVersion, sourceVersion == version { throw Problem("source_version must differ from version") }
     }
 
     private static func text(_ json: JSONValue, _ member: String) throws(Problem) -> String? {
@@ -111,6 +112,9 @@ package struct FirmwareMetadata: Sendable, Equatable {
 
     private static func custom(_ json: JSONValue) throws(Problem) -> String? {
         guard let value = json["custom"], value != .object([:]) else { return nil }
+        guard value.object != nil || value.string != nil || value == .null else {
+            throw Problem("firmware.custom must be a JSON object")
+        }
         let text = value.string ?? value.text
         guard CloudLimits.count(text) <= CloudLimits.customCharacters else {
             throw Problem("firmware.custom is longer than \(CloudLimits.customCharacters) characters")

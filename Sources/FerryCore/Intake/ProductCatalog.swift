@@ -63,6 +63,21 @@ package struct CloudFirmware: Sendable, Equatable {
     package var custom: String?
     package var signMethod: FirmwareMetadata.SignMethod
 
+    /// Whether the cloud takes both for one version of one product.
+    package func isSameVersion(as other: CloudFirmware) -> Bool {
+        productKey == other.productKey && version == other.version && module == other.module
+            && isDelta == other.isDelta && sourceVersion == other.sourceVersion
+    }
+
+    /// A name for it where another version has the one that was made: its beginning, and what tells it from others.
+    package var distinctName: String {
+        var sum = CRC64()
+        sum.update("\(productKey)\n\(version)\n\(module)\n\(isDelta)\n\(sourceVersion ?? "")".utf8)
+        let digits = String(sum.value & 0xffff, radix: 16)
+        let mark = "-" + String(repeating: "0", count: 4 - digits.count) + digits
+        return String(name.unicodeScalars.prefix(CloudLimits.nameCharacters - mark.count)) + mark
+    }
+
     /// - Returns: nil while product or version is missing, or the product is not one of the catalog's.
     package init?(_ metadata: FirmwareMetadata, catalog: ProductCatalog) {
         guard let product = metadata.product, let version = metadata.version, let entry = catalog.entry(for: product)

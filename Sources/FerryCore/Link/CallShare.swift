@@ -74,6 +74,9 @@ package struct CallShare: Sendable {
         return wait > 0 ? .seconds(wait) : .zero
     }
 
+    /// The next call may be made now, whatever the share.
+    package mutating func hurry(at now: Duration) { due = min(due, now.seconds) }
+
     /// A call leaves. Others of this gateway wait their turn meanwhile where calls are contended.
     package mutating func began(at now: Duration) {
         // Time in which nothing was to be called is no time of waiting.
@@ -114,7 +117,10 @@ package struct CallShare: Sendable {
         let wanted = max(interval, now.seconds - served)
         let pause = Self.pausePart * wanted * Self.patience(interval / wanted)
         let jittered = Self.jittered(max(pause, Self.shortestPause), by: Self.jitter.pause, using: &generator)
-        due = now.seconds + max(jittered, retryAfter?.seconds ?? 0)
+        let told = max(0, (retryAfter?.seconds ?? 0) - jittered)
+        due = now.seconds + jittered + told
+        // How long one is told to wait says nothing about how long it takes to be served.
+        served += told
     }
 
     private static func jittered(

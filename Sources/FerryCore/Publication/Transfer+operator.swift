@@ -109,6 +109,9 @@ extension Transfer {
             )
         }
         firmware = corrected
+        if state == .stored && CloudFirmware(firmware, catalog: catalog) == nil {
+            return enter(.held, because: Self.metadataReason, at: now)
+        }
         guard state == .held, CloudFirmware(firmware, catalog: catalog) != nil else { return }
         enter(publication.firmwareURL == nil ? .stored : .registering, because: nil, at: now)
         publication.failures = 0

@@ -70,25 +70,21 @@ extension Ledger {
         return transfer
     }
 
-    /// The SHA-256 of what was registered as this version of this product, module, kind and source version, whichever
-    /// way its sender called product and module.
-    package func registeredVersions(
+    /// What is registered of a firmware's product and version, whatever its module and kind. Answered from an index.
+    package func registered(
         _ firmware: FirmwareMetadata,
         catalog: ProductCatalog
-    ) throws(SpoolError) -> Set<Digest> {
-        guard let wanted = CloudFirmware(firmware, catalog: catalog), let product = firmware.product,
-            let version = firmware.version, let entry = catalog.entry(for: product)
+    ) throws(SpoolError) -> [(firmware: CloudFirmware, sha256: Digest, address: TransferAddress)] {
+        guard let product = firmware.product, let version = firmware.version,
+            let entry = catalog.entry(for: product)
         else { return [] }
-        var found: Set<Digest> = []
+        var found: [(firmware: CloudFirmware, sha256: Digest, address: TransferAddress)] = []
         let names: Set<Name?> = [product, entry.alias, Name(entry.productKey)]
         for case let name? in names {
             for transfer in try statements.registered(product: name, version: version) {
                 guard let other = CloudFirmware(transfer.firmware, catalog: catalog), let digests = transfer.digests
                 else { continue }
-                let isSame =
-                    other.module == wanted.module && other.isDelta == wanted.isDelta
-                    && other.sourceVersion == wanted.sourceVersion
-                if isSame { found.insert(digests.sha256) }
+                found.append((other, digests.sha256, transfer.address))
             }
         }
         return found

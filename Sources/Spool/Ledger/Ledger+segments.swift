@@ -144,7 +144,9 @@ extension Ledger {
     /// - Returns: empty where the byte at `offset` is not stored.
     /// - Throws: `damaged` when a row is not what was written.
     package func readChunk(key: Int64, from offset: Int64, atMost limit: Int) throws(SpoolError) -> [UInt8] {
-        try readRows(key: key, from: offset, atMost: limit) { _, _ in }
+        // A reader within a transaction finds what it has stored.
+        try flushRows()
+        return try readRows(key: key, from: offset, atMost: limit) { _, _ in }
     }
 
     /// Reads like `readChunk`, and tells the CRC-64 of the bytes: of whole rows for nothing, since their checksums were

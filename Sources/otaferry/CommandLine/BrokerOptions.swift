@@ -99,11 +99,17 @@ struct BrokerOptions: ParsableArguments {
 
     /// A file that was named has to be right; the default one is used where it can be read.
     private func readConfiguration() throws(BrokerRoute.Problem) -> Configuration? {
-        let loader = ConfigurationLoader(path: configuration, environment: ProcessInfo.processInfo.environment)
+        var loader = ConfigurationLoader(path: configuration, environment: ProcessInfo.processInfo.environment)
+        // The password is the agent's, and only the agent can read it.
+        loader.needsFiles = false
         do throws(ConfigurationError) {
             return try loader.load()
         } catch {
-            guard configuration != nil else { return nil }
+            guard configuration != nil else {
+                let first = ConfigurationOptions.text(of: error).split(separator: "\n").first ?? ""
+                Console.complain("otaferry: the configuration of this machine is not used: \(first)")
+                return nil
+            }
             throw BrokerRoute.Problem(text: ConfigurationOptions.text(of: error), exit: .configuration)
         }
     }

@@ -23,12 +23,16 @@ struct ConfigurationOptions: ParsableArguments {
     var settings: [String] = []
 
     /// The checked configuration, or all mistakes at once.
-    func load() throws(ConfigurationError) -> Configuration {
-        try ConfigurationLoader(
+    ///
+    /// - Parameter needsFiles: whether the files that it names have to be readable.
+    func load(needsFiles: Bool = true) throws(ConfigurationError) -> Configuration {
+        var loader = ConfigurationLoader(
             path: path,
             settings: settings,
             environment: ProcessInfo.processInfo.environment
-        ).load()
+        )
+        loader.needsFiles = needsFiles
+        return try loader.load()
     }
 
     /// The checked configuration; where it has mistakes they are written to standard error and the program ends with 78.

@@ -72,7 +72,8 @@ struct FirmwareDetails: ParsableArguments {
     @Option(name: .customLong("source-version"), help: "The version that a delta starts from.")
     var sourceVersion: Name?
 
-    @Option(help: "Higher goes first, -100 to 100.")
+    // A negative number looks like an option.
+    @Option(parsing: .unconditional, help: "Higher goes first, -100 to 100.")
     var priority: Int?
 
     @Flag(inversion: .prefixedNo, help: "Whether the cloud asks for a verification before it rolls out.")

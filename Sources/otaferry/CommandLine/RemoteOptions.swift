@@ -62,6 +62,14 @@ struct RemoteOptions: ParsableArguments {
             members["transfer"] = .string(address.id.text)
             let result = try await client.call(verb, members)
             Console.say(json ? result.text : "\(address) \(done)")
+            let isToMove = verb == "resume" || verb == "retry"
+            if !json, isToMove, result["paused"]?.bool == true {
+                Console.complain(
+                    verb == "resume"
+                        ? "Everything is paused: otaferry resume"
+                        : "It is paused: otaferry resume \(address), or all: otaferry resume"
+                )
+            }
         }
     }
 

@@ -2,6 +2,7 @@ import Agent
 import ArgumentParser
 import FerryCore
 import FoundationEssentials
+import Glibc
 
 /// `otaferry doctor`: what will hurt, before it hurts.
 struct DoctorCommand: AsyncParsableCommand {
@@ -60,7 +61,8 @@ struct DoctorCommand: AsyncParsableCommand {
         options.isCloudAsked = !isOffline
         do throws(ConfigurationError) {
             let doctor = Doctor(
-                configuration: try configuration.load(),
+                // What another user may not read is looked at check by check.
+                configuration: try configuration.load(needsFiles: getuid() == 0),
                 environment: ProcessInfo.processInfo.environment,
                 options: options
             )

@@ -14,7 +14,7 @@ struct Limits: AsyncParsableCommand {
 
     @Option(
         name: .customLong("rate-limit"),
-        help: ArgumentHelp("All uploads together, such as 512KiB/s; none for no limit.", valueName: "rate"),
+        help: ArgumentHelp("Bytes a second of one upload, such as 512KiB/s; none for no limit.", valueName: "rate"),
         transform: Limits.rate
     )
     var rate: String?

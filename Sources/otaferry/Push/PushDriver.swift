@@ -172,7 +172,10 @@ final class PushDriver {
         let before = isAgentOnline
         let status = try? JSONValue(parsing: payload)
         agentState = status?["state"]?.string
-        agentProblem = status?["problems"]?.array?.first?["text"]?.string
+        // What the cloud said of another firmware is none of this one's as long as the cloud answers.
+        let isReachable = status?["cloud"]?["reachable"]?.bool == true
+        agentProblem =
+            status?["problems"]?.array?.first { $0["code"]?.string != "cloud" || !isReachable }?["text"]?.string
         if isAgentOnline && !before && isConnected { reachAgent() }
         if !isAgentOnline && before { loseAgent() }
     }

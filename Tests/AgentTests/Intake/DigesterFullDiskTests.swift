@@ -51,7 +51,7 @@ struct DigesterFullDiskTests {
         let complaints = Mailbox()
         let digester = try Digester(
             spool: bench.spool,
-            herald: bench.herald,
+            verification: Verification(herald: bench.herald, signatures: nil),
             logger: Logger(label: "test") { _ in Complaints(text: complaints) },
             isStored: {}
         )

@@ -17,7 +17,13 @@ extension IntakeBench {
         rest: Duration = .milliseconds(100),
         _ body: (Digester) async throws -> Void
     ) async throws {
-        let digester = try Digester(spool: spool, herald: herald, logger: quiet, rest: rest, isStored: {})
+        let digester = try Digester(
+            spool: spool,
+            verification: Verification(herald: herald, signatures: nil),
+            logger: quiet,
+            rest: rest,
+            isStored: {}
+        )
         let work = Task { await digester.run() }
         do { try await body(digester) } catch {
             work.cancel()

@@ -21,6 +21,21 @@ private func code(_ message: OutboundMessage?) -> Int64? {
 
 @Suite("EMQX's file transfer")
 struct FileTransferIntakeTests {
+    @Test("An abort is answered to the client that init named, and an answer that may not go where it is asked for too")
+    func answers() async throws {
+        let bench = try IntakeBench()
+        let outcome = try await bench.send([
+            message("$file/one/init", #"{"name":"x","user_data":{"client_id":"c1"}}"#),
+            message("$file/one/0", "abc", reply: "otaferry/v1/gw/res/q"),
+            message("$file/one/3", "def", reply: "otaferry/v1/gw/cmd/cancel"), message("$file/one/abort"),
+        ])
+        #expect(outcome.fileAnswers.map(code) == [0, 0, 0, 0])
+        #expect(
+            outcome.fileAnswers.map(\.topic)
+                == ["$file-response/c1", "otaferry/v1/gw/res/q", "$file-response/c1", "$file-response/c1"]
+        )
+    }
+
     @Test("A whole delivery as EMQX's clients do it is answered step by step")
     func delivery() async throws {
         let bench = try IntakeBench()

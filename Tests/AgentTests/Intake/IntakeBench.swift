@@ -62,14 +62,18 @@ final class IntakeBench: Sendable {
     let mailbox = Mailbox()
     let board: StatusBoard
     let herald: Herald
+    /// Whether small files are verified with their last byte.
+    private let verifiesAtOnce: Bool
 
     init(
         quota: ByteCount = .mebibytes(64),
         openTransfersMax: Int = 8,
         orphanMax: ByteCount = .kibibytes(64),
         credit: ByteCount = .mebibytes(8),
-        folder: TemporaryFolder? = nil
+        folder: TemporaryFolder? = nil,
+        verifiesAtOnce: Bool = false
     ) throws {
+        self.verifiesAtOnce = verifiesAtOnce
         let folder = try folder ?? TemporaryFolder("intake")
         self.folder = folder
         settings = Spool.Settings(path: folder.file("spool.db"), quota: quota, reserve: .zero)
@@ -121,8 +125,15 @@ final class IntakeBench: Sendable {
         let parser = DeliveryParser(topics: Known.topics, oneShotMax: .kibibytes(64))
         let deliveries = messages.map(parser.parse)
         let rules = rules
+        let verification = verifiesAtOnce ? Verification(herald: herald, signatures: nil) : nil
         return try await spool.transact { (ledger) throws(SpoolError) in
-            var intake = IntakeTransaction(ledger: ledger, rules: rules, now: now, isFull: isFull)
+            var intake = IntakeTransaction(
+                ledger: ledger,
+                rules: rules,
+                now: now,
+                isFull: isFull,
+                verification: verification
+            )
             for delivery in deliveries { try intake.apply(delivery) }
             return try intake.finish()
         }

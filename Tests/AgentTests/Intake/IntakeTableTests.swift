@@ -21,7 +21,7 @@ private let table = """
     other     ok>   ok    conf  conf  conf  conf  conf  conf  conf  conf  conf  ok>   ok>   ok>
     same      ok>   ok    ok    inc   sum   ok    ok    ok    ok    ok    ok    big   not   exp
     differ    ok>   conf  conf  conf  conf  conf  conf  conf  ok    conf  conf  big   not   exp
-    behind    ok>   ok    ok    big   big   conf  conf  conf  ok    conf  conf  big   not   exp
+    behind    ok>   ok    ok    big   big   conf  conf  conf  conf  conf  conf  big   not   exp
     fin       unk   unk   inc   inc   sum   ok    ok    ok    ok    ok    ok    unk   not   exp
     finother  unk   unk   inc   conf  conf  conf  conf  conf  conf  conf  conf  unk   not   exp
     finshort  unk   unk   conf  conf  conf  conf  conf  conf  conf  conf  conf  unk   not   exp

@@ -327,13 +327,15 @@ struct IntakeTransactionTests {
     @Test("Firmware that waits for its digest takes no place among the open transfers, and no credit from others")
     func manyOneShots() async throws {
         let bench = try IntakeBench(openTransfersMax: 2)
-        _ = try await bench.ack("t/one/0", [1])
+        let now = WallTime.now()
+        _ = try await bench.send([("t/one/0", [1])], at: now)
         let messages = (1...20).map {
             ("put/pumpctl/1.\($0)/pumpctl.bin", TemporaryFolder.bytes(100, seed: UInt64($0)))
         }
-        let replies = try await bench.send(messages).replies.map(\.payload.reasonAndState)
+        let replies = try await bench.send(messages, at: now).replies.map(\.payload.reasonAndState)
         #expect(replies == [String](repeating: "ok/receiving", count: 20))
-        #expect(try await bench.ack("t/two/0", [1])["credit"]?.integer == 4 << 20)
+        let other = try await bench.send([("t/two/0", [1])], at: now).replies.last?.payload
+        #expect(other?["credit"]?.integer == 4 << 20)
         #expect(try await bench.ack("t/three/0", [1])["reason"] == "too-many-transfers")
     }
 
@@ -398,6 +400,16 @@ struct IntakeTransactionTests {
             try await code("e", ["product": "pumpctl", "version": "1", "type": "delta", "source_version": "0"], [2])
                 == "ok/receiving"
         )
+        // Names are unique in the cloud, and those that the template makes are the same for all of these.
+        var names: [String] = []
+        for id in ["ci/b", "ci/d", "ci/e"] {
+            let firmware = try await bench.transfer(id)?.firmware
+            names.append(firmware.flatMap { CloudFirmware($0, catalog: Known.catalog) }?.name ?? "")
+        }
+        #expect(names[0] == "pumpctl-1" && Set(names).count == 3, "\(names)")
+        #expect(names.dropFirst().allSatisfy { $0.hasPrefix("pumpctl-1-") }, "\(names)")
+        let given: JSONValue = ["product": "pumpctl", "version": "3", "name": "pumpctl-1"]
+        #expect(try await code("f", given, [2]) == "bad-metadata/-")
         let shot = try await bench.ack("put/pumpctl/1/x.bin", [2])
         #expect(shot.reasonAndState == "version-exists/failed")
     }

@@ -250,6 +250,24 @@ struct OperatorTests {
         #expect(kept == "02:00-05:00")
     }
 
+    @Test(
+        "A member of another kind is refused, and is not taken for one that is missing",
+        arguments: [
+            ("pause", ["transfer": .null]), ("pause", ["transfer": 5]), ("limits", ["rate-limit": 5]),
+            ("limits", ["rate-limit": "1MiB/s", "keep": "yes"]), ("list", ["limit": "1"]), ("list", ["filter": "x"]),
+            ("list", ["filter": ["state": 5]]), ("list", ["filter": ["state": ["stored"]]]),
+            ("cancel", ["transfer": "one", "sender": 5]), ("priority", ["transfer": "one", "priority": .double(1.5)]),
+        ] as [(String, [String: JSONValue])]
+    )
+    func kinds(verb: String, members: [String: JSONValue]) async throws {
+        let bench = try OperatorBench()
+        try await bench.held("one")
+        let members = members.merging(["request": "r"]) { $1 }
+        #expect(await bench.code(verb, .object(members)) == "bad-request")
+        #expect(!bench.intake.board.has(.paused))
+        #expect(try await bench.intake.transfer()?.state == .held)
+    }
+
     @Test("A retained command does nothing, and clearing it is not answered")
     func retained() async throws {
         let bench = try OperatorBench()

@@ -51,6 +51,38 @@ extension SystemTests {
             try await expectOnePackage(gateway)
         }
 
+        @Test("The states of a file that waits for the rest of its package come in their order")
+        func order() async throws {
+            let gateway = try await Gateway()
+            for index in 0..<2 { try await deliver(gateway, index) }
+            for name in ["m0", "m1"] {
+                try await gateway.waitForState(.stored, of: name) { $0.reasonCode == "package-incomplete" }
+                _ = try await gateway.command("priority", ["transfer": .string(name), "priority": 3])
+                try await gateway.waitForState(.stored, of: name) { $0["firmware"]?["priority"]?.integer == 3 }
+                try gateway.expectGrowingSequence(name)
+                #expect(try await gateway.retained("state/ci/\(name)")?.reasonCode == "package-incomplete")
+            }
+        }
+
+        @Test("A package of the same name whose files the cloud does not show is not taken for ours")
+        func unproven() async throws {
+            let gateway = try await Gateway()
+            try await gateway.cloud.plant(
+                RegisteredFirmware(name: "pumpctl-2_0", version: "2.0", productKey: Gateway.productKey)
+            )
+            gateway.cloud.setFault(
+                .queryFirmware,
+                .refuse(status: 403, code: "Forbidden.RAM", message: "not allowed"),
+                times: nil
+            )
+            for index in files.indices { try await deliver(gateway, index) }
+            try await gateway.waitForState(.held, of: "m0") { $0.reasonCode == "register-unknown" }
+            #expect(await gateway.cloud.firmware.count == 1)
+            gateway.cloud.clearFaults()
+            _ = try await gateway.command("retry", ["transfer": "m0"])
+            try await gateway.waitForState(.held, of: "m0") { $0.reasonCode == "name-taken" }
+        }
+
         @Test("Killed when the package was registered and the answer lost, it is still one firmware")
         func killed() async throws {
             let gateway = try await Gateway()

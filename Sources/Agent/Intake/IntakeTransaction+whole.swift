@@ -1,0 +1,84 @@
+import FerryCore
+import Spool
+
+// Files that are whole: those that come in one message, and small ones whose last byte has come.
+extension IntakeTransaction {
+    mutating func oneShot(_ address: TransferAddress, _ oneShot: Delivery.OneShot) throws(SpoolError) {
+        if let transfer = try ledger.transfer(at: address) {
+            guard mayBeginAnew(transfer) else {
+                guard case .success(let request) = oneShot.request, transfer.request?.firmware == request.firmware
+                else {
+                    return reply(
+                        address,
+                        .conflict,
+                        "The same bytes came before with other metadata; use otaferry push for another product or version"
+                    )
+                }
+                return try answer(transfer)
+            }
+        }
+        let refusal: Admission.Refusal?
+        switch oneShot.request {
+        case .success(let request):
+            if let problem = oneShot.problem {
+                refusal = problem
+            } else {
+                refusal = try admit(request, address, existing: nil)
+            }
+        case .failure(let problem): refusal = problem
+        }
+        if let former = try ledger.transfer(at: address) { try forget(former) }
+        var transfer = ledger.begin(address, door: .oneShot, at: now)
+        if case .success(let request) = oneShot.request { try describe(&transfer, request) }
+        if let refusal {
+            let reason = Reason(refusal.code, .permanent, refusal.text, hint: refusal.code.remedy)
+            transfer.refuse(because: reason, at: now)
+            if !isFull { try saveChanged(transfer) }
+            return reply(address, refusal.code, refusal.text)
+        }
+        transfer = try ledger.save(transfer)
+        if case .bytes(let count) = try ledger.store(oneShot.bytes, at: 0, of: &transfer, now: now) {
+            outcome.storedBytes += count
+        }
+        transfer.end = Transfer.FileEnd(size: Int64(oneShot.bytes.count), checksum: oneShot.sha256)
+        outcome.arrived.insert(transfer.key)
+        try saveChanged(transfer)
+        reply(address, .ok)
+    }
+
+    /// So many bytes of whole files are compared in the transaction that stores the last of them. It saves a commit, which
+    /// is much of what a small file costs; more would keep other senders waiting.
+    static let verifiedAtOnce: Int64 = 2 << 20
+
+    mutating func verifySmall() throws(SpoolError) {
+        guard let verification, !isFull else { return }
+        var room = Self.verifiedAtOnce
+        for key in outcome.arrived.sorted() {
+            guard let transfer = ledger.openTransfer(key: key), transfer.state == .receiving, transfer.isComplete,
+                !transfer.hasWrongChecksum, let size = transfer.end?.size, size <= room
+            else { continue }
+            room -= size
+            var digests = verification.begin()
+            do throws(SpoolError) {
+                while digests.position < size {
+                    let rest = Int(size - digests.position)
+                    let bytes = try ledger.readChunk(key: key, from: digests.position, atMost: rest)
+                    guard !bytes.isEmpty else { break }
+                    digests.update(bytes)
+                }
+            } catch {
+                // The digester comes across it too, and says so.
+                continue
+            }
+            guard digests.position == size else { continue }
+            let end = try verification.conclude(transfer, digests, in: ledger, at: now)
+            outcome.arrived.remove(key)
+            outcome.changed.removeAll { $0.key == key }
+            outcome.changed.append(end.transfer)
+            outcome.concluded.append(end)
+            let address = transfer.address
+            pending.removeAll { $0.address == address && $0.reason == .ok }
+            reply(address, end.reason, end.text)
+        }
+    }
+}

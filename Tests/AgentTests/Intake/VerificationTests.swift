@@ -1,0 +1,64 @@
+import FerryCore
+import Spool
+import TestSupport
+import Testing
+
+@testable import Agent
+
+private let plain = JSONValue.object(["name": "x.bin"]).encoded
+
+@Suite("Small files are verified with their last byte")
+struct VerificationTests {
+    @Test(
+        "A small file is compared in the transaction of its last byte, and its sender is told at once what came of it"
+    )
+    func verifiedAtOnce() async throws {
+        let bench = try IntakeBench(verifiesAtOnce: true)
+        let file = TemporaryFolder.bytes(9_000)
+        let request = JSONValue.object(["name": "x.bin", "firmware": ["product": "pumpctl", "version": "1"]]).encoded
+        _ = try await bench.ack("t/one/init", request)
+        _ = try await bench.ack("t/one/0", Array(file[..<4_000]))
+        let fin = "t/one/fin/9000/\(Known.sha256(file).hex)"
+        let outcome = try await bench.send([("t/one/4000", Array(file[4_000...])), (fin, [])])
+        #expect(outcome.replies.map(\.payload.reasonAndState) == ["ok/stored"])
+        #expect(outcome.changed.map(\.state) == [.stored] && outcome.arrived.isEmpty)
+        #expect(try await bench.transfer()?.digests?.sha256 == Known.sha256(file))
+        #expect(try await bench.bytes() == file)
+        #expect(try await bench.ack(fin).reasonAndState == "ok/stored")
+    }
+
+    @Test("A small file with a wrong checksum is refused at once, and the right one is taken afterwards")
+    func refusedAtOnce() async throws {
+        let bench = try IntakeBench(verifiesAtOnce: true)
+        let file = TemporaryFolder.bytes(900)
+        let wrong = String(repeating: "0", count: 64)
+        _ = try await bench.ack("t/one/init", plain)
+        let outcome = try await bench.send([("t/one/0", file), ("t/one/fin/900/\(wrong)", [])])
+        #expect(outcome.replies.map(\.payload.reasonAndState) == ["checksum-mismatch/receiving"])
+        #expect(try await bench.ack("t/one/abort").reasonAndState == "ok/-")
+        let again = try await bench.send([
+            ("t/one/init", plain), ("t/one/0", file), ("t/one/fin/900/\(Known.sha256(file).hex)", []),
+        ])
+        #expect(again.replies.last?.payload.reasonAndState == "ok/held")
+    }
+
+    @Test("Only so much is compared at once; the rest is left to the digester")
+    func verifiedLater() async throws {
+        let bench = try IntakeBench(verifiesAtOnce: true)
+        let file = TemporaryFolder.bytes((2 << 20) + 1)
+        _ = try await bench.ack("t/one/init", plain)
+        let outcome = try await bench.send([("t/one/0", file), ("t/one/fin/\(file.count)", [])])
+        #expect(outcome.replies.map(\.payload.reasonAndState) == ["ok/receiving"])
+        #expect(outcome.arrived.count == 1 && outcome.concluded.isEmpty)
+    }
+
+    @Test("A full disk ends no delivery")
+    func notVerifiedWhenFull() async throws {
+        let bench = try IntakeBench(verifiesAtOnce: true)
+        let file = TemporaryFolder.bytes(900)
+        _ = try await bench.ack("t/one/init", plain)
+        _ = try await bench.ack("t/one/0", file)
+        let answer = try await bench.ack("t/one/fin/900", isFull: true)
+        #expect(answer.reasonAndState == "no-room/receiving")
+    }
+}
