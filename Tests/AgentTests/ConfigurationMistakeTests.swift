@@ -122,6 +122,7 @@ struct ConfigurationMistakeTests {
     @Test(
         "A misspelled key gets the nearest key as a suggestion",
         arguments: [
+            ("upload.rate", "upload.rate-limit"), ("upload.stall", "upload.stall-timeout"),
             ("retry.maks", "retry.max"), ("broker.passwordfile", "broker.password-file"),
             ("broker.password_file", "broker.password-file"), ("region", "cloud.region"),
             ("cloud.instanceid", "cloud.instance-id"), ("uplaod.window", "upload.window"),

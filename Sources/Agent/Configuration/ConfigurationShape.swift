@@ -139,7 +139,10 @@ extension ConfigurationShape where Value == Int {
             type: type,
             range: "0, or \(range)",
             form: form,
-            read: { raw throws(Expectation) in raw == .integer(0) ? nil : try read(raw) },
+            read: { raw throws(Expectation) in
+                guard raw != .integer(0) else { return nil }
+                do throws(Expectation) { return try read(raw) } catch { throw Expectation("0, or \(error.text)") }
+            },
             literal: { "\($0 ?? 0)" }
         )
     }

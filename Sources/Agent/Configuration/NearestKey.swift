@@ -9,6 +9,11 @@ enum NearestKey {
         let name = lastName(of: String(wanted))
         return candidates.first { lastName(of: $0) == name }
             ?? candidates.first { distance(Array(lastName(of: $0)), Array(name)) <= (name.count > 4 ? 1 : 0) }
+            ?? candidates.first { candidate in
+                // A word of it, in the same table: `upload.rate` for `upload.rate-limit`.
+                candidate.dropLast(lastName(of: candidate).count) == String(wanted).dropLast(name.count)
+                    && lastName(of: candidate).split(separator: "-").contains(name)
+            }
     }
 
     private static func lastName(of path: String) -> Substring {

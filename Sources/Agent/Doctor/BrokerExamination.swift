@@ -211,6 +211,14 @@ struct BrokerExamination: Sendable {
         }
     }
 
+    /// The TCP port of the broker.
+    private var port: Int? {
+        switch configuration.broker.url {
+        case .unix: nil
+        case .tcp(_, let port), .tls(_, let port): Int(port)
+        }
+    }
+
     /// What the broker's own files say; `facts` nil where it could not be asked.
     func files(_ facts: Facts?) -> [Finding] {
         let path = brokerFile ?? Self.defaultFile
@@ -219,6 +227,9 @@ struct BrokerExamination: Sendable {
         }
         guard let settings = MosquittoSettings(path: path, host: host) else {
             return skipped("\(path) is not there or cannot be read", facts)
+        }
+        if brokerFile == nil, let port, !settings.listens(on: port) {
+            return skipped("\(path) has no listener on port \(port), so it is another broker's", facts)
         }
         var findings = settings.findings(version: facts?.version)
         if let lists = settings.values["acl_file"] {

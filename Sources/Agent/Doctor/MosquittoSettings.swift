@@ -4,6 +4,8 @@ struct MosquittoSettings: Sendable {
     private(set) var values: [String: String] = [:]
     /// The files that were read, in order.
     private(set) var files: [String] = []
+    /// The TCP ports of its listeners.
+    private var ports: Set<Int> = []
     /// The files that could not be read.
     private(set) var unreadable: [String] = []
 
@@ -41,9 +43,15 @@ struct MosquittoSettings: Sendable {
                 continue
             }
             values[String(key)] = String(value)
+            if key == "listener" || key == "port", let port = value.split(separator: " ").first.flatMap({ Int($0) }) {
+                ports.insert(port)
+            }
         }
         return true
     }
+
+    /// Whether a broker with these settings listens there. Without a listener it does on 1883.
+    func listens(on port: Int) -> Bool { ports.isEmpty ? port == 1_883 : ports.contains(port) }
 
     /// A number, or what holds where nothing is said.
     func number(_ key: String, default standard: Int64) -> Int64 { values[key].flatMap { Int64($0) } ?? standard }

@@ -208,7 +208,9 @@ extension Transfer {
         case _ where isTooOften:
             var reason = failure.reason
             reason.kind = .permanent
-            reason.hint = "Tried \(publication.failures) times; retry begins anew. \(reason.hint)"
+            reason.hint =
+                "Tried \(publication.failures) times; retry begins anew"
+                + (reason.hint.isEmpty ? "" : ". \(reason.hint)")
             enter(.failed, because: reason, at: now)
             return
         case .hold:

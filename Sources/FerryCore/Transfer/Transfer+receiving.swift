@@ -50,6 +50,18 @@ extension Transfer {
         }
     }
 
+    /// Its version is registered with other bytes, which shows only now that its own are known: nothing is uploaded.
+    package mutating func versionIsRegistered(_ sha256: Digest, at now: WallTime) {
+        precondition(state == .stored, "Only stored firmware is held for its version, not \(state)")
+        let reason = Reason(
+            .versionExists,
+            .operator,
+            "This version is registered with other bytes (SHA-256 \(sha256))",
+            hint: "Give it another version with the command describe, or cancel it"
+        )
+        enter(.held, because: reason, at: now)
+    }
+
     /// Whether the digest was compared and differs.
     package var hasWrongChecksum: Bool { state == .receiving && reason?.code == .checksumMismatch }
 

@@ -91,6 +91,8 @@ struct CommandClient: Sendable {
     private final class Exchange: Sendable {
         private struct State {
             var link: BrokerLink?
+            /// Whether the broker let us in.
+            var isConnected = false
             var outcome: Result<[UInt8], Failure>?
             var waiter: CheckedContinuation<Result<[UInt8], Failure>, Never>?
         }
@@ -110,7 +112,12 @@ struct CommandClient: Sendable {
 
         func observed(_ event: LinkEvent) {
             switch event {
-            case .connected: state.withLock { $0.link }?.publish(message)
+            case .connected:
+                let link = state.withLock { state in
+                    state.isConnected = true
+                    return state.link
+                }
+                link?.publish(message)
             case .refused(let error):
                 let isForbidden = error.code == .notAuthorized || error.code == .subscriptionRefused
                 fail(
@@ -118,7 +125,9 @@ struct CommandClient: Sendable {
                     error.text,
                     "--username and --password-file say who you are"
                 )
-            case .lost(let error) where error.code == .unreachable || error.code == .tls:
+            case .lost(let error) where error.code == .tls:
+                fail(.unreachable, error.text, "--ca-file names the certificates that the broker's has to lead to")
+            case .lost(let error) where error.code == .unreachable:
                 fail(.unreachable, error.text, "Is the broker running at \(route.url)? --broker names another")
             case .acknowledged(_, 0x87):
                 fail(.notAllowed, "The broker does not let you publish commands", "Its ACL names the operators")
@@ -137,10 +146,14 @@ struct CommandClient: Sendable {
                 group.addTask { [self] in
                     // Cancelled once the answer is there.
                     guard (try? await ContinuousClock().sleep(for: limit)) != nil else { return }
+                    let isConnected = state.withLock { $0.isConnected }
                     fail(
                         .unreachable,
-                        "The agent of \(route.gateway) did not answer in \(limit.components.seconds) s",
-                        "On the gateway: systemctl status otaferry"
+                        (isConnected ? "The agent of \(route.gateway)" : "The broker at \(route.url)")
+                            + " did not answer in \(limit.components.seconds) s",
+                        isConnected
+                            ? "On the gateway: systemctl status otaferry"
+                            : "Is it a broker, and is TLS meant (mqtts://) or not (mqtt://)? --broker names another"
                     )
                 }
                 let outcome = await withCheckedContinuation { waiter in

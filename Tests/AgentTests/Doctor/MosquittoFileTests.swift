@@ -122,4 +122,16 @@ struct MosquittoFileTests {
     func filters(filter: String, topic: String, isCovered: Bool) {
         #expect(MosquittoAccessList.covers(filter, topic) == isCovered)
     }
+
+    @Test(
+        "A file is that of the broker in question where it has its listener",
+        arguments: [
+            ("", 1_883, true), ("", 8_883, false), ("listener 8883 0.0.0.0", 8_883, true),
+            ("listener 8883", 1_883, false),
+            ("port 1884\nlistener 8883", 1_884, true), ("listener 0 /run/m.sock\nlistener 1883", 1_883, true),
+        ]
+    )
+    func listeners(text: String, port: Int, isIts: Bool) {
+        #expect(MosquittoSettings(text: text).listens(on: port) == isIts)
+    }
 }

@@ -61,4 +61,22 @@ struct VerificationTests {
         let answer = try await bench.ack("t/one/fin/900", isFull: true)
         #expect(answer.reasonAndState == "no-room/receiving")
     }
+
+    @Test("Other bytes of a registered version are held before anything is uploaded, also where no checksum came first")
+    func versionExists() async throws {
+        let bench = try IntakeBench(verifiesAtOnce: true)
+        let request = JSONValue.object(["name": "x.bin", "firmware": ["product": "pumpctl", "version": "1"]]).encoded
+        _ = try await bench.send([("t/one/init", request), ("t/one/0", [1, 2, 3]), ("t/one/fin/3", [])])
+        try await bench.change { transfer in
+            _ = transfer.attemptBegan(at: .now())
+            transfer.ticketReceived(at: .now())
+            transfer.uploadFinished(firmwareURL: "https://u", serverTime: .now(), at: .now())
+            transfer.firmwareRegistered(id: "f", requestID: nil, at: .now())
+        }
+        _ = try await bench.send([("t/two/init", request), ("t/two/0", [4, 5, 6]), ("t/two/fin/3", [])])
+        let held = try await bench.transfer("ci/two")
+        #expect(held?.state == .held && held?.reason?.code == .versionExists)
+        _ = try await bench.send([("t/three/init", request), ("t/three/0", [1, 2, 3]), ("t/three/fin/3", [])])
+        #expect(try await bench.transfer("ci/three")?.state == .stored)
+    }
 }

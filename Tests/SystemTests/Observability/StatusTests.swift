@@ -43,6 +43,24 @@ extension SystemTests {
             #expect(json["broker"]?["connected"]?.bool == true)
         }
 
+        @Test("A spool that holds as much as it may is a problem until there is room again")
+        func full() async throws {
+            let gateway = try await Gateway { $0.settings["spool.quota"] = "1MiB" }
+            _ = try await gateway.command("pause")
+            let firmware = TestFirmware(1 << 20)
+            try await gateway.send("put/pumpctl/\(firmware.version)", firmware.bytes)
+            func codes() -> [String?]? {
+                gateway.probe.messages(on: Gateway.root + "/status").last?.json?["problems"]?.array?.map {
+                    $0["code"]?.string
+                }
+            }
+            try await eventually(within: .seconds(20), "the problem") { codes()?.contains("spool-full") == true }
+            let run = try await status(gateway)
+            #expect(run.text().contains("as much as spool.quota allows"), "\(run.text())")
+            _ = try await gateway.command("cancel", ["transfer": .string(firmware.oneShotID)])
+            try await eventually(within: .seconds(20), "its end") { codes()?.contains("spool-full") == false }
+        }
+
         @Test("An agent that is gone, degraded or was never there: the exit code says so")
         func gone() async throws {
             let gateway = try await Gateway()
