@@ -30,6 +30,18 @@ struct ScriptedLinkTests {
         await bench.link.stop()
     }
 
+    @Test("A second client of the same name is told from a broken connection")
+    func takenOver() async throws {
+        let peer = try ScriptedPeer { client, _ in
+            client.welcome()
+            // DISCONNECT with the reason "session taken over", as later versions of Mosquitto send it.
+            client.write([0xE0, 2, 0x8E, 0])
+        }
+        let bench = try LinkBench(LinkBench.settings(port: peer.port))
+        try await eventually { bench.losses.contains { $0.code == .takenOver && $0.text.contains("link-under-test") } }
+        await bench.link.stop()
+    }
+
     @Test(
         "A broker without MQTT 5 is spoken to in 3.1.1, and its refusals are understood",
         arguments: [

@@ -7,6 +7,8 @@ A password stands in MQTT_PASSWORD.
 import hashlib, json, os, sys, threading
 import paho.mqtt.client as mqtt
 
+if len(sys.argv) != 8:
+    sys.exit("usage: " + __doc__.splitlines()[2])
 host, port, gateway, sender, path, product, version = sys.argv[1:]
 data = open(path, "rb").read()
 digest = hashlib.sha256(data).hexdigest()

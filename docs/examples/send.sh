@@ -2,6 +2,7 @@
 # Sends one firmware to otaferry with nothing but mosquitto-clients and coreutils, and waits until the cloud has it.
 # send.sh HOST PORT GATEWAY SENDER FILE PRODUCT VERSION       a password stands in MQTT_PASSWORD
 set -eu
+if [ $# -ne 7 ]; then sed -n 's/^# \(send.sh .*\)/usage: \1/p' "$0" && exit 64; fi
 host=$1 port=$2 gateway=$3 sender=$4 file=$5 product=$6 version=$7
 size=$(stat -c %s "$file")
 digest=$(sha256sum "$file" | cut -d ' ' -f 1)

@@ -72,7 +72,7 @@ struct BrokerExamination: Sendable {
             case .notAuthorized: "Look at broker.username, broker.password-file and the broker's password file"
             case .subscriptionRefused: "Give the agent's user the right to read its topics"
             case .tls: "Look at broker.ca-file, the broker's certificate and its host name"
-            case .unreachable, .lost, .silent, .notStored, .refused, .library:
+            case .unreachable, .lost, .silent, .takenOver, .notStored, .refused, .library:
                 "Look whether it runs (systemctl status mosquitto) and broker.url is right"
             }
         return Finding(.broker, .error, error.text, why: "no firmware and no command comes in", remedy: remedy)

@@ -26,7 +26,8 @@ struct OperatorTransaction {
         ("sender", "text", { $0.string != nil }), ("transfer", "text", { $0.string != nil }),
         ("rate-limit", "text", { $0.string != nil }), ("window", "text", { $0.string != nil }),
         ("state", "text", { $0.string != nil }), ("product", "text", { $0.string != nil }),
-        ("keep", "true or false", { $0.bool != nil }), ("limit", "a whole number", { $0.integer != nil }),
+        ("keep", "true or false", { $0.bool != nil }), ("reset", "true or false", { $0.bool != nil }),
+        ("limit", "a whole number", { $0.integer != nil }),
         ("priority", "a whole number", { $0.integer != nil }), ("filter", "an object", { $0.object != nil }),
         ("firmware", "an object", { $0.object != nil }),
     ]
@@ -244,6 +245,13 @@ struct OperatorTransaction {
     private static let keptLimits = (rate: "rate-limit", window: "window")
 
     private func setLimits() throws(SpoolError) -> Result<JSONValue, OperatorRefusal> {
+        if command.arguments["reset"]?.bool == true {
+            try ledger.setSetting(Self.keptLimits.rate, nil)
+            try ledger.setSetting(Self.keptLimits.window, nil)
+            publisher.limits.reset()
+            try publisher.rateChanged(ledger, at: now)
+            try publisher.windowChanged(ledger)
+        }
         let rateText = command.arguments[Self.keptLimits.rate]?.string
         let windowText = command.arguments[Self.keptLimits.window]?.string
         let rate: UploadRate?
@@ -272,7 +280,9 @@ struct OperatorTransaction {
             limits.set(window: window)
             try publisher.windowChanged(ledger)
         }
-        return .success(limits.json)
+        let kept = [try ledger.setting(Self.keptLimits.rate), try ledger.setting(Self.keptLimits.window)]
+        let isKept = kept.contains { $0 != nil }
+        return .success(.object((limits.json.object ?? [:]).merging(["kept": .bool(isKept)]) { $1 }))
     }
 
     /// Takes over the limits that an operator has set for good. Texts that no longer parse are left out.

@@ -9,6 +9,7 @@ final class UploadLimits: Sendable {
     }
 
     private let contents: Mutex<Contents>
+    private let configured: Contents
     /// Sets the rate of running and future uploads.
     private let limitRate: @Sendable (ByteCount?) -> Void
     private let minuteOfDay: @Sendable () -> Int
@@ -19,7 +20,8 @@ final class UploadLimits: Sendable {
         limitRate: @escaping @Sendable (ByteCount?) -> Void,
         minuteOfDay: @escaping @Sendable () -> Int = LocalTime.minuteOfDay
     ) {
-        contents = Mutex(Contents(window: window, rate: rate))
+        configured = Contents(window: window, rate: rate)
+        contents = Mutex(configured)
         self.limitRate = limitRate
         self.minuteOfDay = minuteOfDay
     }
@@ -36,6 +38,12 @@ final class UploadLimits: Sendable {
     func set(rate: UploadRate?) {
         contents.withLock { $0.rate = rate }
         limitRate(rate?.bytesPerSecond)
+    }
+
+    /// Takes back what an operator has set.
+    func reset() {
+        set(window: configured.window)
+        set(rate: configured.rate)
     }
 
     /// What is in force, as the configuration writes it; empty: none.

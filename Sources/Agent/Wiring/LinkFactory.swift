@@ -111,7 +111,10 @@ struct LinkFactory: Sendable {
         case .subscriptionRefused: "Give the agent's user the right to read its topics in the broker's ACL"
         case .tls: "Look at broker.ca-file and the broker's certificate"
         case .notStored: "Look at the disk: dmesg, df, the rights of spool.path"
-        case .unreachable, .lost, .silent: "Look whether the broker runs and broker.url is right"
+        case .unreachable, .silent: "Look whether the broker runs and broker.url is right"
+        // Older versions of Mosquitto do not say that another client has come.
+        case .lost: "Look whether the broker runs, and whether a second agent runs with the name of this gateway"
+        case .takenOver: "Look whether a second agent runs with the name of this gateway, and give it another"
         case .refused, .library: ""
         }
     }

@@ -81,6 +81,7 @@ struct PlatformCaller: Sendable {
             isToWait: RetryAfter.parse(response.headers["x-acs-retry-after"]) != nil
         )
         let error = refusal.error(operation, object, signed: signed, keys: keys)
+        if refusal.isClockOff && !isClockNews { clock.forget() }
         // Their time may be read by a clock that is off: the cloud's word counts.
         if refusal.isTokenOver { credentials.discard(keys) }
         return .refused(

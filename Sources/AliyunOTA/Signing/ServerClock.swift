@@ -49,6 +49,9 @@ package final class ServerClock: Sendable {
 
     private func time(_ learned: Learned) -> WallTime { learned.server + (elapsed() - learned.at) }
 
+    /// The server does not take its own time, as a proxy may have told it: the local clock counts until the next answer.
+    package func forget() { learned.withLock { $0 = nil } }
+
     /// Learns from the header of an answer that was just received; anything but a date of the form that RFC 9110 calls
     /// IMF-fixdate is ignored. Returns whether the time is news.
     @discardableResult

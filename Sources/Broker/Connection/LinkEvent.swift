@@ -42,6 +42,8 @@ package struct LinkError: Error, Sendable, Equatable, CustomStringConvertible {
         case subscriptionRefused
         case lost
         case silent
+        /// Another client of the same id has come.
+        case takenOver
         /// What came in could not be stored.
         case notStored
         case library
@@ -65,7 +67,7 @@ package struct LinkError: Error, Sendable, Equatable, CustomStringConvertible {
     package var isRefusal: Bool {
         switch code {
         case .notAuthorized, .refused, .subscriptionRefused: true
-        case .unreachable, .tls, .lost, .silent, .notStored, .library: false
+        case .unreachable, .tls, .lost, .silent, .takenOver, .notStored, .library: false
         }
     }
 }

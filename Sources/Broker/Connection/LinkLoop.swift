@@ -256,6 +256,9 @@ struct LinkLoop: Sendable {
         let client = conversation.client
         let former = client.inbox.count
         let result = client.read()
+        if client.isTakenOver {
+            throw LinkError(.takenOver, "Another client came to the broker as \(settings.clientID)")
+        }
         if client.inbox.count > former { conversation.patience.arrived() }
         guard result != 0 else { return }
         // What was read is not acknowledged, so the broker delivers it again.

@@ -18,6 +18,8 @@ final class MosquittoClient {
     private(set) var inbox: [InboundMessage] = []
     private(set) var inboxBytes = 0
     private(set) var notes: [Note] = []
+    /// Another client of the same id has come, and the broker has sent this one away (MQTT 5, 0x8E).
+    private(set) var isTakenOver = false
 
     private let handle: OpaquePointer
     private let held = HeldBytes()
@@ -101,6 +103,9 @@ final class MosquittoClient {
         mosquitto_subscribe_v5_callback_set(handle) { _, context, messageID, count, granted, _ in
             let codes = granted.map { Array(UnsafeBufferPointer(start: $0, count: Int(count))) } ?? []
             MosquittoClient.from(context)?.notes.append(.subscribed(messageID: messageID, granted: codes))
+        }
+        mosquitto_disconnect_v5_callback_set(handle) { _, context, reason, _ in
+            if reason == 0x8E { MosquittoClient.from(context)?.isTakenOver = true }
         }
         mosquitto_publish_v5_callback_set(handle) { _, context, messageID, reason, _ in
             MosquittoClient.from(context)?.notes.append(.acknowledged(messageID: messageID, reasonCode: reason))

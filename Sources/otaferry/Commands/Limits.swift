@@ -8,7 +8,7 @@ struct Limits: AsyncParsableCommand {
         abstract: "Show when and how fast the gateway uploads, or set it.",
         discussion: """
             Without options it shows what is in force. What is set holds until the agent starts again, or for good with \
-            --keep; it goes over the configuration file. "none" lifts a limit.
+            --keep; it goes over the configuration file and --set, until --reset. "none" lifts a limit.
             """
     )
 
@@ -31,9 +31,15 @@ struct Limits: AsyncParsableCommand {
     @Flag(help: "Let what is set here survive restarts.")
     var keep = false
 
+    @Flag(help: "Go back to what the configuration says, also for what was kept.")
+    var reset = false
+
     @OptionGroup var remote: RemoteOptions
 
     func validate() throws {
+        if reset && (keep || rate != nil || window != nil) {
+            throw ValidationError("--reset takes back what --rate-limit and --window set: they exclude each other")
+        }
         if keep && rate == nil && window == nil {
             throw ValidationError("--keep is about what --rate-limit or --window sets")
         }
@@ -45,6 +51,7 @@ struct Limits: AsyncParsableCommand {
             members["rate-limit"] = rate.map { .string($0) }
             members["window"] = window.map { .string($0) }
             if keep { members["keep"] = true }
+            if reset { members["reset"] = true }
             let result = try await client.call("limits", members)
             guard !remote.json else { return Console.say(result.text) }
             func text(_ member: String) -> String {
@@ -53,7 +60,12 @@ struct Limits: AsyncParsableCommand {
             }
             Console.say("Rate limit  \(text("rate-limit"))")
             Console.say("Window      \(text("window"))")
-            if !members.isEmpty && !keep { Console.complain("Until the agent starts again; --keep makes it last") }
+            if result["kept"]?.bool == true {
+                Console.complain("Kept over restarts; --reset goes back to the configuration")
+            }
+            if rate != nil || window != nil, !keep {
+                Console.complain("Until the agent starts again; --keep makes it last")
+            }
         }
     }
 

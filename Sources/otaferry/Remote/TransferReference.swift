@@ -44,7 +44,9 @@ struct TransferReference: ExpressibleByArgument, Sendable {
                 exit: .failed,
                 code: ReasonCode.unknownTransfer.rawValue,
                 text: "No transfer is called \(text)",
-                hint: "otaferry list shows them all"
+                hint: id.utf8.count < Self.shortestBeginning
+                    ? "The beginning of an id has \(Self.shortestBeginning) characters at least; otaferry list shows them all"
+                    : "otaferry list shows them all"
             )
         case .several(let addresses):
             throw CommandClient.Failure(

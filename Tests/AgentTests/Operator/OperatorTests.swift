@@ -248,6 +248,8 @@ struct OperatorTests {
         #expect(await bench.code("limits", ["request": "d", "window": "02:00-05:00", "keep": true]) == "ok")
         let kept = try await bench.intake.spool.read { (ledger) throws(SpoolError) in try ledger.setting("window") }
         #expect(kept == "02:00-05:00")
+        let reset = await bench.give("limits", ["request": "e", "reset": true])
+        #expect(reset["result"]?["window"] == "" && reset["result"]?["kept"] == false, "\(reset.text)")
     }
 
     @Test(
