@@ -88,5 +88,7 @@ struct TransferTableTests {
         #expect(TransferReference.matches("7f3c01", among: all) == .several([first, second, other]))
         #expect(TransferReference.matches("7f3c01bb", among: all) == .several([second, other]))
         #expect(TransferReference.matches("7f3c", among: [first]) == .none)
+        let named = try #require(TransferAddress(parsing: "ci/pumpctl-1.4.20"))
+        #expect(TransferReference.matches("pumpctl-1.4.2", among: [named]) == .none)
     }
 }

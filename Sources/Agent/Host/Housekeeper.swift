@@ -173,7 +173,7 @@ final class Housekeeper: Sendable {
             let usage = ledger.usage
             let segment = rules.intake.segment()
             // What is promised to those that send now is room all the same.
-            guard usage.free + usage.promised >= segment else {
+            guard usage.room >= segment else {
                 let isQuota = usage.used + segment > usage.quota
                 return isQuota ? herald.board.quotaIsUsed(usage.quota) : herald.board.spoolIsFull()
             }

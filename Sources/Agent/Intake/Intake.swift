@@ -86,7 +86,7 @@ final class Intake: Sendable {
             // A batch that stored nothing, such as a query, says nothing about room. Whether a disk that failed can be
             // written again the housekeeper finds out.
             let hasStored = !outcome.arrived.isEmpty || !outcome.concluded.isEmpty
-            if !isFull && hasStored { herald.board.solve(.spoolFull) }
+            if !isFull && hasStored && outcome.hasRoom { herald.board.solve(.spoolFull) }
             bytesArrived(outcome.arrived)
             for end in outcome.concluded { herald.answerFileEnds(of: end.transfer, end.fileTransferResult) }
             if outcome.concluded.contains(where: { $0.transfer.state == .stored }) { isStored() }

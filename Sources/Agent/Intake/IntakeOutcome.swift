@@ -34,6 +34,8 @@ struct IntakeOutcome: Sendable {
     var concluded: [Verification.Conclusion] = []
     /// Bytes that became durable.
     var storedBytes: Int64 = 0
+    /// Whether a segment still fits.
+    var hasRoom = false
     /// Whether a sender was told to pause for want of room.
     var isCreditDenied = false
     /// Keys of transfers with new bytes or their end.

@@ -89,12 +89,8 @@ extension IntakeTransaction {
     ) -> TransferAddress? {
         let other = registered.first { $0.firmware.name == firmware.name && !$0.firmware.isSameVersion(as: firmware) }
         return other?.address
-            ?? TakenName.holder(
-                of: firmware,
-                metadata: metadata,
-                key: key,
-                among: ledger.openTransfers,
-                catalog: rules.catalog
-            )
+            ?? ledger.firstOpen { transfer in
+                TakenName.isHeld(by: transfer, of: firmware, metadata: metadata, key: key, catalog: rules.catalog)
+            }?.address
     }
 }

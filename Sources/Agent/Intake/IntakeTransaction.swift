@@ -88,6 +88,7 @@ struct IntakeTransaction {
     mutating func finish() throws(SpoolError) -> IntakeOutcome {
         try verifySmall()
         usage = ledger.usage
+        outcome.hasRoom = usage.room >= rules.segment()
         let active = ledger.countReceiving { $0.waitsForSender && now - $0.lastByte < IntakeRules.activeFor }
         for entry in pending {
             let payload: JSONValue

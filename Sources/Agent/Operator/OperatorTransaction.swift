@@ -35,7 +35,10 @@ struct OperatorTransaction {
     /// A member of another kind is not taken for one that is missing: `pause` without `transfer` means everything.
     private func mistake(in document: JSONValue, _ place: String) -> String? {
         for (member, kind, fits) in Self.kinds {
-            guard let value = document.object?[member], !fits(value) else { continue }
+            // Null is as good as nothing, except where nothing means everything.
+            guard let value = document.object?[member], value != .null || member == "transfer", !fits(value) else {
+                continue
+            }
             return "\(place)\(member) must be \(kind)"
         }
         return nil
@@ -198,7 +201,9 @@ struct OperatorTransaction {
         return try change(.look) { [herald] (transfer, now) throws(OperatorRefusal) in
             let corrected: FirmwareMetadata
             do throws(FirmwareMetadata.Problem) {
-                corrected = try transfer.firmware.corrected(by: changes)
+                corrected = try transfer.firmware.withoutMadeName(herald.catalog, before: changes).corrected(
+                    by: changes
+                )
             } catch {
                 throw OperatorRefusal(code: error.code.rawValue, text: error.text)
             }
@@ -245,13 +250,6 @@ struct OperatorTransaction {
     private static let keptLimits = (rate: "rate-limit", window: "window")
 
     private func setLimits() throws(SpoolError) -> Result<JSONValue, OperatorRefusal> {
-        if command.arguments["reset"]?.bool == true {
-            try ledger.setSetting(Self.keptLimits.rate, nil)
-            try ledger.setSetting(Self.keptLimits.window, nil)
-            publisher.limits.reset()
-            try publisher.rateChanged(ledger, at: now)
-            try publisher.windowChanged(ledger)
-        }
         let rateText = command.arguments[Self.keptLimits.rate]?.string
         let windowText = command.arguments[Self.keptLimits.window]?.string
         let rate: UploadRate?
@@ -265,6 +263,13 @@ struct OperatorTransaction {
             }
         } catch {
             return bad("Expected \(error.text), or \"\" for none")
+        }
+        if command.arguments["reset"]?.bool == true {
+            try ledger.setSetting(Self.keptLimits.rate, nil)
+            try ledger.setSetting(Self.keptLimits.window, nil)
+            publisher.limits.reset()
+            try publisher.rateChanged(ledger, at: now)
+            try publisher.windowChanged(ledger)
         }
         if command.arguments["keep"]?.bool == true {
             if let rateText { try ledger.setSetting(Self.keptLimits.rate, rateText) }

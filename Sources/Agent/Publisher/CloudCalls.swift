@@ -40,9 +40,9 @@ struct CloudCalls: Sendable {
         return found
     }
 
-    /// The files of a package; none for a firmware of one file, nil where the cloud tells nothing of files.
-    func files(of firmwareID: String) async throws(Failure) -> [ListedFile]? {
-        try await call { () async throws(CloudError) in try await client.listFiles(of: firmwareID) }
+    /// What the cloud's own record tells of a firmware's files.
+    func record(of firmwareID: String) async throws(Failure) -> FirmwareRecord {
+        try await call { () async throws(CloudError) in try await client.record(of: firmwareID) }
     }
 
     /// Sends a file; not a call of the account's quota.
@@ -79,10 +79,7 @@ struct CloudCalls: Sendable {
         do throws(CloudError) {
             value = try await body()
         } catch {
-            guard error.reason.code == .cloudThrottled else {
-                // A registration is looked up no sooner than the cloud wants to be asked.
-                throw failure(error, pause: error.disposition == .lookUp ? error.retryAfter : nil)
-            }
+            guard error.reason.code == .cloudThrottled else { throw failure(error) }
             pacer.refused(retryAfter: error.retryAfter)
             let floor = if case .retry(let floor) = error.disposition { floor } else { Duration.zero }
             throw failure(error, pause: max(pacer.untilNextCall, floor))
@@ -119,8 +116,14 @@ struct CloudCalls: Sendable {
             case .hold: .hold
             case .fail: .fail
             }
-        return .failed(
-            PublicationFailure(reason: error.reason, remedy: remedy, requestID: error.requestID, pause: pause)
+        var failure = PublicationFailure(
+            reason: error.reason,
+            remedy: remedy,
+            requestID: error.requestID,
+            pause: pause
         )
+        // A registration is looked up no sooner than the cloud wants to be asked.
+        failure.floor = error.retryAfter ?? .zero
+        return .failed(failure)
     }
 }

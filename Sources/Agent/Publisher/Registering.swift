@@ -36,7 +36,9 @@ struct Registering: Sendable {
             // The cloud takes a file once: refusing it may mean that the earlier call had it. Everything is sent again only
             // when the list has had its time.
             guard failure.remedy == .lookUp || isRepeated && failure.remedy == .newTicket else {
-                throw Attempt.End(error)
+                // That this call is refused for now says nothing about the earlier one.
+                let end = Attempt.End(error)
+                throw isRepeated ? end.keepingUnknown : end
             }
             return try await settle(failure, firmware)
         }
@@ -53,11 +55,12 @@ struct Registering: Sendable {
             if look > 0 { try await wait(Self.pause) }
             switch try await find(firmware, everywhere: isEverywhere) {
             case .ours(let id): return try await done(id: id, requestID: nil)
-            case .different(let reason), .unproven(let reason): throw conflict(reason)
+            case .different(let reason): throw conflict(reason)
+            case .unproven(let reason): throw unproven(reason)
             case .absent: continue
             }
         }
-        if standing == .young { throw Self.pending(nil) }
+        if standing == .young { throw Self.pending(nil, since: members.first?.reason) }
         guard isWhole else { return try await breakPackage() }
         try await register(isRepeated: true)
     }
@@ -71,7 +74,8 @@ struct Registering: Sendable {
         }
         switch try await find(firmware, everywhere: true) {
         case .ours(let id): return try await done(id: id, requestID: failure.requestID)
-        case .different(let reason), .unproven(let reason): throw conflict(reason)
+        case .different(let reason): throw conflict(reason)
+        case .unproven(let reason): throw unproven(reason)
         case .absent: break
         }
         // The list may lag, and it may be our own. Other firmware goes first meanwhile.
@@ -84,6 +88,16 @@ struct Registering: Sendable {
         throw conflict(failure.reason, requestID: failure.requestID)
     }
 
+    /// What the cloud shows of it may be complete in a minute; else a person has to look.
+    private func unproven(_ reason: Reason) -> Attempt.End {
+        conflicts.begin(attempt.key)
+        guard conflicts.standing(attempt.key) != .old else { return conflict(reason) }
+        var reason = reason
+        reason.kind = .retry
+        reason.hint = "Whether it is this one may show within a minute"
+        return .failed(PublicationFailure(reason: reason, remedy: .lookUp, pause: Self.conflictPause))
+    }
+
     /// Somebody else has it.
     private func conflict(_ reason: Reason, requestID: String? = nil) -> Attempt.End {
         conflicts.end(attempt.key)
@@ -93,10 +107,10 @@ struct Registering: Sendable {
     }
 
     /// The cloud says that name or version is taken, and does not show by whom.
-    private static func pending(_ failure: PublicationFailure?) -> Attempt.End {
-        let isUsed = failure?.remedy == .newTicket
+    private static func pending(_ failure: PublicationFailure?, since former: Reason? = nil) -> Attempt.End {
+        let isUsed = failure.map { $0.remedy == .newTicket } ?? (former?.code == .registerUnknown)
         let reason = Reason(
-            isUsed ? .registerUnknown : failure?.reason.code ?? .nameTaken,
+            isUsed ? .registerUnknown : failure?.reason.code ?? former?.code ?? .nameTaken,
             .retry,
             isUsed
                 ? "The cloud does not take the file a second time, and does not list its firmware yet"
@@ -223,8 +237,26 @@ struct Registering: Sendable {
         guard isSameVersion(listed, firmware) else { return .others }
         guard let only = single else { return try await packageProof(listed) }
         guard (listed.size ?? only.size) == only.size else { return .others }
-        guard let sign = listed.sign?.lowercased(), !sign.isEmpty else { return nil }
-        return sign == digest(of: only, like: sign)?.hex ? .ours : .others
+        if let sign = listed.sign { return proof(sign, only) }
+        // Where the list leaves it out, the firmware's own record has it.
+        guard let record = try await record(of: listed), (record.size ?? only.size) == only.size else { return nil }
+        return record.sign.map { proof($0, only) }
+    }
+
+    private func proof(_ sign: String, _ transfer: Transfer) -> Proof {
+        let sign = sign.lowercased()
+        return sign == digest(of: transfer, like: sign)?.hex ? .ours : .others
+    }
+
+    /// The cloud's record of a firmware; nil where the key may not read it.
+    private func record(of firmware: ListedFirmware) async throws(Attempt.End) -> FirmwareRecord? {
+        do {
+            return try await looking { () async throws(CloudCalls.Failure) in
+                try await cloud.record(of: firmware.firmwareID)
+            }
+        } catch .failed(let failure) where failure.remedy == .hold || failure.remedy == .fail {
+            return nil
+        }
     }
 
     /// The cloud may keep another digest than the one that was sent: its length tells which.
@@ -236,15 +268,7 @@ struct Registering: Sendable {
 
     /// The list does not tell the files of a package; the firmware's own record does, where the key may read it.
     private func packageProof(_ firmware: ListedFirmware) async throws(Attempt.End) -> Proof? {
-        let listed: [ListedFile]?
-        do {
-            listed = try await looking { () async throws(CloudCalls.Failure) in
-                try await cloud.files(of: firmware.firmwareID)
-            }
-        } catch .failed(let failure) where failure.remedy == .hold || failure.remedy == .fail {
-            return nil
-        }
-        guard let files = listed else { return nil }
+        guard let files = try await record(of: firmware)?.files else { return nil }
         // One of ours may have been cancelled since.
         let areOurs =
             (isWhole ? files.count == members.count : files.count > members.count)
@@ -324,6 +348,7 @@ struct Registering: Sendable {
     }
 
     private func endWindow() async throws(Attempt.End) {
+        conflicts.end(attempt.key)
         let policy = attempt.publisher.policy
         let cause: Transfer.WindowEnd = wasHeld ? .hold : .delay
         _ = try await attempt.changeGroup { (transfer, now) -> Bool? in

@@ -49,6 +49,16 @@ package struct ListedFirmware: Sendable, Equatable {
     }
 }
 
+/// What the cloud's record of one firmware tells of its files.
+package struct FirmwareRecord: Sendable, Equatable {
+    /// Those of a package; none for a firmware of one file, nil where the cloud tells nothing of files.
+    package var files: [ListedFile]?
+    /// Bytes of the one file.
+    package var size: Int64?
+    /// Its digest in hexadecimal digits, in either case.
+    package var sign: String?
+}
+
 /// A file of a package, as the cloud tells it.
 package struct ListedFile: Sendable, Equatable {
     /// Unique in the package.

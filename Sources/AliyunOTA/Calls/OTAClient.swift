@@ -110,17 +110,23 @@ package final class OTAClient: Sendable {
         )
     }
 
-    /// The files of a package, which the list does not tell; none for a firmware of one file, nil where the cloud tells
-    /// nothing of files.
-    package func listFiles(of firmwareID: String) async throws(CloudError) -> [ListedFile]? {
+    /// What the list does not tell of a firmware's files.
+    package func record(of firmwareID: String) async throws(CloudError) -> FirmwareRecord {
         var call = RPCCall(action: "QueryOTAFirmware")
         call.parameters.add("FirmwareId", firmwareID)
         let answer = try await perform(call, .list, object: firmwareID)
         let firmware = answer.content["FirmwareInfo"]
-        guard let list = firmware?["MultiFiles"] else { return firmware?["FirmwareUrl"]?.string.map { _ in [] } }
-        // A list, a list one level down as in `FirmwareInfo` of the list call, or one object where there is one only.
-        let rows = list["MultiFiles"] ?? list
-        return (rows.array ?? [rows]).compactMap(ListedFile.init(json:))
+        var record = FirmwareRecord()
+        record.size = firmware?.number("FirmwareSize")
+        record.sign = firmware?["FirmwareSign"]?.string.flatMap { $0.isEmpty ? nil : $0 }
+        if let list = firmware?["MultiFiles"] {
+            // A list, a list one level down as in `FirmwareInfo` of the list call, or one object where there is one only.
+            let rows = list["MultiFiles"] ?? list
+            record.files = (rows.array ?? [rows]).compactMap(ListedFile.init(json:))
+        } else if firmware?["FirmwareUrl"]?.string != nil {
+            record.files = []
+        }
+        return record
     }
 
     /// An object with the member `SimpleFirmwareInfo`, which is a list, or one object where there is one only.

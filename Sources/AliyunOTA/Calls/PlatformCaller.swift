@@ -45,6 +45,7 @@ struct PlatformCaller: Sendable {
     ) async throws(CloudError) -> Attempt {
         let endpoint = try endpointAddress(operation, object: object)
         let keys = try await currentCredentials(operation)
+        let learnedAt = clock.learnedAt
         let signed = signature.sign(
             call,
             SigningIngredients(
@@ -81,7 +82,7 @@ struct PlatformCaller: Sendable {
             isToWait: RetryAfter.parse(response.headers["x-acs-retry-after"]) != nil
         )
         let error = refusal.error(operation, object, signed: signed, keys: keys)
-        if refusal.isClockOff && !isClockNews { clock.forget() }
+        if refusal.isClockOff && !isClockNews { clock.forget(learnedAt: learnedAt) }
         // Their time may be read by a clock that is off: the cloud's word counts.
         if refusal.isTokenOver { credentials.discard(keys) }
         return .refused(

@@ -21,7 +21,8 @@ extension CloudError {
             operation,
             object,
             // Whoever answered, the cloud may have had the call before: a gateway between may have lost its answer.
-            operation == .register ? verdict.unknownOutcome() : verdict,
+            // A request to slow down is none that was done.
+            operation == .register && response.status != 429 ? verdict.unknownOutcome() : verdict,
             underlying: "HTTP status \(response.status)"
         )
         self = seen(in: response, requestID: response.requestID)

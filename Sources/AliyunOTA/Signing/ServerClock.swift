@@ -50,7 +50,16 @@ package final class ServerClock: Sendable {
     private func time(_ learned: Learned) -> WallTime { learned.server + (elapsed() - learned.at) }
 
     /// The server does not take its own time, as a proxy may have told it: the local clock counts until the next answer.
-    package func forget() { learned.withLock { $0 = nil } }
+    ///
+    /// - Parameter moment: what `learnedAt` was when the call was signed: what was learned since is not forgotten.
+    package func forget(learnedAt moment: ContinuousClock.Instant?) {
+        learned.withLock { learned in
+            if learned?.at == moment { learned = nil }
+        }
+    }
+
+    /// When the server's time was learned.
+    package var learnedAt: ContinuousClock.Instant? { learned.withLock { $0?.at } }
 
     /// Learns from the header of an answer that was just received; anything but a date of the form that RFC 9110 calls
     /// IMF-fixdate is ignored. Returns whether the time is news.

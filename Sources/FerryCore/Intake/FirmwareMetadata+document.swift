@@ -29,6 +29,15 @@ extension FirmwareMetadata {
         self = metadata
     }
 
+    /// The same without the name that was made to tell it from another version, where that is about to be another one.
+    package func withoutMadeName(_ catalog: ProductCatalog, before changes: JSONValue) -> FirmwareMetadata {
+        let identity = ["product", "version", "module", "type", "source_version"]
+        guard let name, identity.contains(where: { changes.object?[$0] != nil }) else { return self }
+        var bare = self
+        bare.name = nil
+        return CloudFirmware(bare, catalog: catalog)?.distinctName == name ? bare : self
+    }
+
     /// The metadata with some members changed, as `cmd/describe` sends them; a member that is null is taken away.
     package func corrected(by changes: JSONValue) throws(Problem) -> FirmwareMetadata {
         guard case .object(var members) = document, let new = changes.object else {

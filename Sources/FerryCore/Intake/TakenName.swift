@@ -3,24 +3,22 @@
 /// Names are made out of product and version, and the cloud takes fewer characters than a version may have: `1.4.2` and
 /// `1_4_2` come to the same, and so do the whole firmware and the delta of one version.
 package enum TakenName {
-    /// An open transfer whose firmware would have the same name and is another version; nil where there is none.
+    /// Whether a transfer's firmware would have the same name and is another version.
     ///
     /// - Parameter key: of the transfer that the firmware is for, if it is there already.
-    package static func holder(
+    package static func isHeld(
+        by other: Transfer,
         of firmware: CloudFirmware,
         metadata: FirmwareMetadata,
         key: Int64?,
-        among transfers: some Sequence<Transfer>,
         catalog: ProductCatalog
-    ) -> TransferAddress? {
-        transfers.first { other in
-            // Comparing is cheap, making names of thousands is not.
-            guard other.key != key, let version = other.firmware.version,
-                other.firmware.name != nil || metadata.name != nil || isAlike(version, metadata.version),
-                let cloud = CloudFirmware(other.firmware, catalog: catalog)
-            else { return false }
-            return cloud.name == firmware.name && !cloud.isSameVersion(as: firmware)
-        }?.address
+    ) -> Bool {
+        // Comparing is cheap, making names of thousands is not.
+        guard other.key != key, let version = other.firmware.version,
+            other.firmware.name != nil || metadata.name != nil || isAlike(version, metadata.version),
+            let cloud = CloudFirmware(other.firmware, catalog: catalog)
+        else { return false }
+        return cloud.name == firmware.name && !cloud.isSameVersion(as: firmware)
     }
 
     /// Whether versions may come to the same where only letters and digits count.

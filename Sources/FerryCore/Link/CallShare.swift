@@ -75,7 +75,12 @@ package struct CallShare: Sendable {
     }
 
     /// The next call may be made now, whatever the share.
-    package mutating func hurry(at now: Duration) { due = min(due, now.seconds) }
+    package mutating func hurry(at now: Duration) {
+        guard due > now.seconds else { return }
+        // What is not waited for is no part of the time it takes either.
+        served = min(served, now.seconds)
+        due = now.seconds
+    }
 
     /// A call leaves. Others of this gateway wait their turn meanwhile where calls are contended.
     package mutating func began(at now: Duration) {
@@ -86,7 +91,7 @@ package struct CallShare: Sendable {
 
     /// The cloud took a call.
     package mutating func succeeded(at now: Duration, using generator: inout some RandomNumberGenerator) {
-        let took = now.seconds - served
+        let took = max(0, now.seconds - served)
         served = now.seconds
         if refusals == 0 {
             interval *= Self.narrowing
@@ -117,10 +122,11 @@ package struct CallShare: Sendable {
         let wanted = max(interval, now.seconds - served)
         let pause = Self.pausePart * wanted * Self.patience(interval / wanted)
         let jittered = Self.jittered(max(pause, Self.shortestPause), by: Self.jitter.pause, using: &generator)
-        let told = max(0, (retryAfter?.seconds ?? 0) - jittered)
-        due = now.seconds + jittered + told
-        // How long one is told to wait says nothing about how long it takes to be served.
-        served += told
+        let former = max(due, now.seconds)
+        due = now.seconds + max(jittered, retryAfter?.seconds ?? 0)
+        // How long one is told to wait says nothing about how long it takes to be served. Calls that were under way together
+        // wait together.
+        if retryAfter != nil { served += max(0, due - max(former, now.seconds + jittered)) }
     }
 
     private static func jittered(

@@ -22,6 +22,8 @@ package struct PublicationFailure: Error, Sendable {
     /// The whole delay, where the gateway's share of the account's calls says when the next may be made. That others call
     /// too is no failure of this transfer: it is not counted.
     package var pause: Duration?
+    /// The least delay, where the cloud asks for one.
+    package var floor = Duration.zero
 
     package init(reason: Reason, remedy: Remedy, requestID: String? = nil, pause: Duration? = nil) {
         self.reason = reason
@@ -231,6 +233,7 @@ extension Transfer {
             }
         case .lookUp:
             precondition(state == .registering, "Only a registration has an unknown outcome")
+            delay = max(delay, failure.floor)
             reason = failure.reason
             publication.isOutcomeUnknown = true
         }

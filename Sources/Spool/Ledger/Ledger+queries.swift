@@ -9,6 +9,8 @@ package struct SpoolUsage: Sendable, Equatable {
     package var promised: Int64
     /// What new firmware may still take: of the quota and of the file system without the reserve.
     package var free: Int64
+    /// The same with what is promised.
+    package var room: Int64
     package var quota: Int64
 }
 
@@ -28,13 +30,23 @@ extension Ledger {
     /// How full the spool is.
     package var usage: SpoolUsage {
         let promised = receivingTransfers.reduce(0) { $0 + $1.reservedBytes - $1.received.count }
-        let left = settings.quota.rawValue - counters.usedBytes - promised
+        let room = min(settings.quota.rawValue - counters.usedBytes, fileSystemRoom)
         return SpoolUsage(
             used: counters.usedBytes,
             promised: promised,
-            free: max(0, min(left, fileSystemRoom - promised)),
+            free: max(0, room - promised),
+            room: max(0, room),
             quota: settings.quota.rawValue
         )
+    }
+
+    /// A transfer that is not final and fits, whichever.
+    package func firstOpen(where fits: (Transfer) -> Bool) -> Transfer? {
+        var found: Transfer?
+        forEachOpen { transfer in
+            if found == nil, fits(transfer) { found = transfer }
+        }
+        return found
     }
 
     /// Bytes that the file can still grow by, without the reserve, with the pages in it that are free.

@@ -79,10 +79,15 @@ struct TransferReference: ExpressibleByArgument, Sendable {
         case several([TransferAddress])
     }
 
+    private static func isHexadecimal(_ byte: UInt8) -> Bool {
+        (0x30...0x39).contains(byte) || (0x61...0x66).contains(byte)
+    }
+
     /// An id beats the beginning of one.
     static func matches(_ text: String, among addresses: [TransferAddress]) -> Match {
         var found = addresses.filter { $0.id.text == text }
-        if found.isEmpty && text.utf8.count >= shortestBeginning {
+        // Only ids that were computed are written shortened: of pumpctl-1.4.2 and pumpctl-1.4.20 neither means the other.
+        if found.isEmpty && text.utf8.count >= shortestBeginning && text.utf8.allSatisfy(isHexadecimal) {
             found = addresses.filter { $0.id.text.hasPrefix(text) }
         }
         guard let first = found.first else { return .none }

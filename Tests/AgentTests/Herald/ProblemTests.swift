@@ -16,7 +16,7 @@ struct ProblemTests {
             clockOffset: { nil }
         )
         board.report(problem, "Something is wrong", hint: "")
-        let message = board.message(usage: .init(used: 0, promised: 0, free: 0, quota: 0), counts: [:])
+        let message = board.message(usage: .init(used: 0, promised: 0, free: 0, room: 0, quota: 0), counts: [:])
         let told = try #require(message["problems"]?.array?.first { $0["code"]?.string == problem.rawValue })
         #expect(told["hint"]?.string?.isEmpty == false)
     }

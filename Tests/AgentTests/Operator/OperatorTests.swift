@@ -270,6 +270,31 @@ struct OperatorTests {
         #expect(try await bench.intake.transfer()?.state == .held)
     }
 
+    @Test("Null is as good as nothing, and a reset that comes with a mistake resets nothing")
+    func nulls() async throws {
+        let bench = try OperatorBench()
+        #expect(await bench.code("list", ["request": "a", "filter": .null, "limit": .null]) == "ok")
+        #expect(await bench.code("limits", ["request": "b", "window": "02:00-05:00", "keep": true]) == "ok")
+        #expect(await bench.code("limits", ["request": "c", "reset": true, "rate-limit": "oops"]) == "bad-request")
+        #expect(await bench.give("limits", ["request": "d"])["result"]?["kept"] == true)
+    }
+
+    @Test("A name that was made goes with the version that it was made for")
+    func madeName() async throws {
+        let bench = try OperatorBench()
+        for (id, version) in [("one", "1.4"), ("two", "1_4")] {
+            let request: JSONValue = [
+                "name": "x.bin", "firmware": ["product": "pumpctl", "version": .string(version)],
+            ]
+            _ = try await bench.intake.send([("t/\(id)/init", request.encoded)])
+        }
+        #expect(try await bench.intake.transfer("ci/one")?.firmware.name == nil)
+        #expect(try await bench.intake.transfer("ci/two")?.firmware.name?.hasPrefix("pumpctl-1_4-") == true)
+        let changes: JSONValue = ["request": "a", "sender": "ci", "transfer": "two", "firmware": ["version": "1.5"]]
+        #expect(await bench.code("describe", changes) == "ok")
+        #expect(try await bench.intake.transfer("ci/two")?.firmware.name == nil)
+    }
+
     @Test("A retained command does nothing, and clearing it is not answered")
     func retained() async throws {
         let bench = try OperatorBench()

@@ -256,7 +256,7 @@ struct StatusBoardTests {
         )
     }
 
-    private let usage = SpoolUsage(used: 1, promised: 2, free: 3, quota: 4)
+    private let usage = SpoolUsage(used: 1, promised: 2, free: 3, room: 3, quota: 4)
 
     @Test("It has every member of the contract")
     func members() throws {

@@ -18,6 +18,16 @@ private final class Share {
     var isContended: Bool { share.isContended }
 
     /// Waits for the turn and calls.
+    /// As `CallPacer.hurry`.
+    func hurry() { share.hurry(at: now) }
+
+    /// So many refusals of calls that were under way together.
+    func refuse(_ count: Int, retryAfter: Duration) {
+        for _ in 0..<count { share.refused(at: now, retryAfter: retryAfter, using: &generator) }
+    }
+
+    func succeed() { share.succeeded(at: now, using: &generator) }
+
     func call(isTaken: Bool, retryAfter: Duration? = nil) {
         now += wait
         share.began(at: now)
@@ -52,6 +62,31 @@ struct CallShareTests {
         #expect(share.interval > .seconds(1))
         share.call(isTaken: true)
         #expect(share.wait > .milliseconds(500))
+    }
+
+    @Test("A time to wait that the cloud names is waited for, and does not become the interval")
+    func told() {
+        let share = Share(10)
+        share.now = .seconds(1)
+        share.call(isTaken: true)
+        share.call(isTaken: false, retryAfter: .seconds(60))
+        #expect(share.wait == .seconds(60))
+        share.call(isTaken: true)
+        #expect(share.interval < .seconds(3))
+    }
+
+    @Test("Calls that are told to wait together wait together, and a person may hurry them", arguments: [true, false])
+    func together(isHurried: Bool) {
+        let share = Share(10)
+        share.now = .seconds(1)
+        share.call(isTaken: true)
+        share.refuse(4, retryAfter: .seconds(60))
+        #expect(share.wait == .seconds(60))
+        if isHurried { share.hurry() } else { share.now += share.wait }
+        #expect(share.wait == .zero)
+        share.succeed()
+        #expect(share.interval >= .milliseconds(100) && share.interval < .seconds(10))
+        #expect(share.wait < .seconds(10))
     }
 
     @Test("What it took to be served is the next interval, within limits, and a little less")
