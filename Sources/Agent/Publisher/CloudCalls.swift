@@ -123,7 +123,7 @@ struct CloudCalls: Sendable {
             pause: pause
         )
         // A registration is looked up no sooner than the cloud wants to be asked.
-        failure.floor = error.retryAfter ?? .zero
+        failure.floor = max(error.retryAfter ?? .zero, error.floor)
         return .failed(failure)
     }
 }

@@ -30,7 +30,13 @@ struct PlatformRefusal: Sendable {
         let secrets = [keys.secret.text, keys.securityToken?.text].compactMap { $0 }
         if secrets.contains(where: { !$0.isEmpty && message.contains($0) }) { underlying = "" }
         if operation == .register, status >= 500 { verdict = verdict.unknownOutcome() }
-        return CloudError(operation, object, verdict, cloudCode: code, underlying: underlying)
+        var error = CloudError(operation, object, verdict, cloudCode: code, underlying: underlying)
+        // Whether a passing fault came before or after the firmware was made, nobody knows.
+        if operation == .register, verdict.code == .cloudBusy, case .retry(let floor) = verdict.disposition {
+            error.disposition = .lookUp
+            error.floor = floor
+        }
+        return error
     }
 
     private static let secretIsWrong = Verdict(

@@ -57,6 +57,8 @@ package struct CloudError: Error, Sendable {
     package var requestID: String?
     /// How long the server asked to wait.
     package var retryAfter: Duration?
+    /// Before this is over nothing is asked again, whatever the disposition.
+    package var floor = Duration.zero
     /// What was seen underneath: libcurl's words, the server's message, an errno.
     package var underlying: String
     /// The error of the body's producer, where that ended an upload.
