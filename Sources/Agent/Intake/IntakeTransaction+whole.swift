@@ -73,7 +73,9 @@ extension IntakeTransaction {
             guard digests.position == size else { continue }
             let end = try verification.conclude(transfer, digests, in: ledger, at: now)
             outcome.arrived.remove(key)
-            outcome.changed.removeAll { $0.key == key }
+            // After the `receiving` that it was in this batch: states are said in their order. What its package made of a
+            // file is said before this batch.
+            if transfer.firmware.package != nil { outcome.changed.removeAll { $0.key == key } }
             outcome.changed.append(end.transfer)
             outcome.concluded.append(end)
             let address = transfer.address

@@ -120,7 +120,10 @@ struct IntakeTransaction {
             outcome.replies.append(IntakeOutcome.Reply(address: entry.address, payload: payload))
         }
         // Its package may have made something newer of a transfer since.
-        outcome.changed = outcome.changed.map { ledger.openTransfer(key: $0.key) ?? $0 }
+        for (index, transfer) in outcome.changed.enumerated() {
+            guard outcome.changed.lastIndex(where: { $0.key == transfer.key }) == index else { continue }
+            outcome.changed[index] = ledger.openTransfer(key: transfer.key) ?? transfer
+        }
         // One that was aborted in the same batch has no digest to wait for.
         outcome.fileEnds.removeAll { end in
             !outcome.concluded.contains { $0.transfer.key == end.key }
