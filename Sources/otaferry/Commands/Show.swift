@@ -32,7 +32,7 @@ struct Show: AsyncParsableCommand {
 struct TransferArgument: ParsableArguments {
     @Argument(
         help: ArgumentHelp(
-            "The transfer: <sender>/<id> or <id>, or the first 6 or more characters of an id where that is only one.",
+            "The transfer: <sender>/<id> or <id>; of a computed id (hexadecimal) its first 6 or more characters will do.",
             valueName: "id"
         )
     )
