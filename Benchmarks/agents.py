@@ -13,7 +13,7 @@ QUOTA = 10  # calls a second of an account
 class Fleet(Rig):
     def __init__(self, options, folder):
         super().__init__(folder)
-        self.registered = {}
+        self.registered, self.stored, self.told = {}, 0, threading.Condition()
         self.cloud_port = self.cloud(options.cloud, "--calls-per-second", str(QUOTA))
         self.control("settings", {"packages-maximum": 1_000_000})
 
@@ -23,7 +23,7 @@ class Fleet(Rig):
             return json.load(answer)
 
     def listen(self, names):
-        """Counts registrations as the agents tell them."""
+        """Counts what is stored and registered, as the agents tell it."""
         client = Client(self.port, *(f"otaferry/v1/{name}/event/#" for name in names))
         seen = 0
         while True:
@@ -35,6 +35,10 @@ class Fleet(Rig):
                 event = json.loads(payload)
                 if event.get("event") == "state" and event.get("state") == "registered":
                     self.registered.setdefault(topic.split("/")[2], []).append(at)
+                if event.get("event") == "state" and event.get("state") == "stored":
+                    with self.told:
+                        self.stored += 1
+                        self.told.notify_all()
 
 
 def moment(text):
@@ -63,11 +67,14 @@ def main():
         for name in names:
             fleet.wait_online(name)
             publish.publish(f"otaferry/v1/{name}/cmd/pause", json.dumps({"request": "p"}).encode())
-        for number in range(int(3 * fair)):
+        each = int(3 * fair)
+        for number in range(each):
             for name in names:
                 data = f"{name} {number}".encode() * 100
                 publish.publish(f"otaferry/v1/{name}/in/bench/put/benchmark1/{name}.{number}", data)
-        time.sleep(5)  # all of it is stored
+        with fleet.told:
+            if not fleet.told.wait_for(lambda: fleet.stored >= each * len(names), 120):
+                sys.exit(f"{fleet.stored} of {each * len(names)} became stored")
         for name in names:
             publish.publish(f"otaferry/v1/{name}/cmd/resume", json.dumps({"request": "r"}).encode())
         begun, wall = time.monotonic(), time.time()
