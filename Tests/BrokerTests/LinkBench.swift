@@ -30,7 +30,7 @@ final class LinkBench: Sendable {
             settings: settings,
             receive: { batch, done in
                 let number = shared.seen.withLock { seen in
-                    seen.messages += batch
+                    seen.messages += batch.messages
                     seen.batches += 1
                     return seen.batches - 1
                 }

@@ -12,14 +12,18 @@ struct ReadAheadTests {
     private final class Store: Sendable {
         struct Batch: Sendable {
             var topics: [String]
+            /// Whether it is to be stored; asked when the batch before has its outcome.
+            var isDue: @Sendable () -> Bool
             var done: @Sendable (BrokerLink.Outcome) -> Void
         }
 
         private let batches = Mutex<[Batch]>([])
         private let arrived = DispatchSemaphore(value: 0)
 
-        func receive(_ messages: [InboundMessage], _ done: @escaping @Sendable (BrokerLink.Outcome) -> Void) {
-            batches.withLock { $0.append(Batch(topics: messages.map(\.topic), done: done)) }
+        func receive(_ batch: InboundBatch, _ done: @escaping @Sendable (BrokerLink.Outcome) -> Void) {
+            batches.withLock {
+                $0.append(Batch(topics: batch.messages.map(\.topic), isDue: { batch.isDue }, done: done))
+            }
             arrived.signal()
         }
 
@@ -94,10 +98,87 @@ struct ReadAheadTests {
         #expect(seen.withLock { $0 } == [0xFF])
     }
 
+    /// What was seen of three batches, the second of which was handed over early.
+    private struct EarlyStory: Sendable, Equatable {
+        var batches: [[String]] = []
+        /// Bytes that had been written when they must not be.
+        var early: [Int32] = []
+        var acknowledged: [UInt8] = []
+    }
+
+    @Test("A whole batch is handed over before the one before it is stored, and acknowledged by itself")
+    func handedOverEarly() async throws {
+        let store = Store()
+        let story = Mutex(EarlyStory())
+        let isOver = DispatchSemaphore(value: 0)
+        try await withPeer(store, isOver, batch: 2) { client in
+            client.write(Self.publication(1, [1]))
+            guard let first = store.next() else { return }
+            client.write(Self.publication(2, [2]) + Self.publication(3, [3]) + Self.publication(4, [4]))
+            guard let second = store.next() else { return }
+            story.withLock { $0.early.append(client.readable) }
+            first.done(.done)
+            if let packet = client.read() { story.withLock { $0.acknowledged.append(packet.body[1]) } }
+            story.withLock { $0.early.append(client.readable) }
+            second.done(.done)
+            for _ in 0..<2 {
+                if let packet = client.read() { story.withLock { $0.acknowledged.append(packet.body[1]) } }
+            }
+            guard let third = store.next() else { return }
+            story.withLock { $0.early.append(client.readable) }
+            third.done(.done)
+            if let packet = client.read() { story.withLock { $0.acknowledged.append(packet.body[1]) } }
+            story.withLock { $0.batches = [first.topics, second.topics, third.topics] }
+        }
+        let expected = EarlyStory(
+            batches: [["in/1"], ["in/2", "in/3"], ["in/4"]],
+            early: [0, 0, 0],
+            acknowledged: [1, 2, 3, 4]
+        )
+        #expect(story.withLock { $0 } == expected)
+    }
+
+    @Test("Both outcomes may come before the connection looks")
+    func bothOutcomesAtOnce() async throws {
+        let store = Store()
+        let seen = Mutex<[UInt8]>([])
+        let isOver = DispatchSemaphore(value: 0)
+        try await withPeer(store, isOver, batch: 2) { client in
+            client.write(Self.publication(1, [1]))
+            guard let first = store.next() else { return }
+            client.write(Self.publication(2, [2]) + Self.publication(3, [3]))
+            guard let second = store.next() else { return }
+            first.done(.done)
+            second.done(.done)
+            for _ in 0..<3 { if let packet = client.read() { seen.withLock { $0.append(packet.body[1]) } } }
+        }
+        #expect(seen.withLock { $0 } == [1, 2, 3])
+    }
+
+    @Test("A batch that was handed over early is not due once the one before it came to nothing")
+    func notDueAfterFailure() async throws {
+        let store = Store()
+        let seen = Mutex<[UInt8]>([])
+        let isOver = DispatchSemaphore(value: 0)
+        try await withPeer(store, isOver, batch: 2) { client in
+            client.write(Self.publication(1, [1]))
+            guard let first = store.next() else { return }
+            client.write(Self.publication(2, [2]) + Self.publication(3, [3]))
+            guard let second = store.next() else { return }
+            first.done(.failed)
+            let isDue = second.isDue()
+            second.done(isDue ? .done : .failed)
+            let packets = client.readToEnd()
+            seen.withLock { $0 = packets + [isDue ? 1 : 0] }
+        }
+        #expect(seen.withLock { $0 } == [0])
+    }
+
     /// Plays the broker's first connection; later ones are let in and say nothing.
     private func withPeer(
         _ store: Store,
         _ isOver: DispatchSemaphore,
+        batch: Int = 64,
         _ script: @escaping @Sendable (ScriptedPeer.Client) -> Void
     ) async throws {
         let peer = try ScriptedPeer { client, number in
@@ -108,8 +189,10 @@ struct ReadAheadTests {
             }
             client.readToEnd()
         }
+        var settings = LinkBench.settings(port: peer.port)
+        settings.batchLimit.messages = batch
         let link = try BrokerLink(
-            settings: LinkBench.settings(port: peer.port),
+            settings: settings,
             receive: { store.receive($0, $1) },
             observe: { _ in }
         )

@@ -40,8 +40,8 @@ final class BrokerVisit: Sendable {
         let notes = notes
         link = try BrokerLink(
             settings: settings,
-            receive: { messages, done in
-                notes.state.withLock { $0.messages += messages }
+            receive: { batch, done in
+                notes.state.withLock { $0.messages += batch.messages }
                 done(.done)
             },
             observe: { event in

@@ -46,19 +46,21 @@ final class Intake: Sendable {
     }
 
     /// Stores a batch: all of it, or by name none of it. `done` is called on the spool's thread, after the commit.
-    func receive(_ messages: [InboundMessage], then done: @escaping @Sendable (BrokerLink.Outcome) -> Void) {
-        let deliveries = messages.map(delivery)
-        spool.startTransaction { [self] (ledger) throws(SpoolError) -> SpoolError? in
+    func receive(_ batch: InboundBatch, then done: @escaping @Sendable (BrokerLink.Outcome) -> Void) {
+        let deliveries = batch.messages.map(delivery)
+        spool.startTransaction { [self] (ledger) throws(SpoolError) -> (isDue: Bool, refusal: SpoolError?) in
+            guard batch.isDue else { return (false, nil) }
             try store(deliveries, in: ledger, isFull: false)
-            return nil
-        } whenFull: { [self] (ledger, error) throws(SpoolError) -> SpoolError? in
+            return (true, nil)
+        } whenFull: { [self] (ledger, error) throws(SpoolError) -> (isDue: Bool, refusal: SpoolError?) in
             // Nothing is stored, every sender is told, and the broker need not deliver it again.
             herald.board.spoolIsFull()
             try store(deliveries, in: ledger, isFull: true)
-            return error
+            return (true, error)
         } then: { [self] result in
             switch result {
-            case .success(let refusal):
+            case .success((isDue: false, _)): done(.failed)
+            case .success((_, let refusal)):
                 note(refusal)
                 done(.done)
             case .failure(let error):

@@ -148,7 +148,7 @@ struct AgentParts: Sendable {
             synchronize: { announcer.sayEverything() }
         )
         controlLink = try links.control(herald: herald, announcer: announcer) { batch, done in
-            done(commands.receive(batch))
+            done(commands.receive(batch.messages))
         }
         late.link.withLock { [controlLink] in $0 = controlLink }
         let spoolPulse = SpoolPulse(spool: spool)

@@ -78,7 +78,7 @@ struct LinkFactory: Sendable {
         return try BrokerLink(
             settings: settings,
             receive: { batch, done in
-                for message in batch where message.topic == Self.versionTopic {
+                for message in batch.messages where message.topic == Self.versionTopic {
                     board.broker(version: String(decoding: message.payload.prefix(80), as: UTF8.self).escaped)
                 }
                 receive(batch, done)

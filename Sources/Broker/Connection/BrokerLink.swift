@@ -7,7 +7,8 @@ package import Threads
 ///
 /// A batch of messages is handed to `receive` before any acknowledgement of it is written to the socket. So a PUBACK
 /// leaves only after its batch came to `.done`; with `.failed` the connection is dropped without acknowledging, and the
-/// broker delivers the batch again. The next batch is read from the socket meanwhile, and handed over afterwards.
+/// broker delivers the batch again. The next batch is read from the socket meanwhile, and handed over afterwards, or
+/// before when it is as large as a batch may be.
 package final class BrokerLink: Sendable {
     /// What became of a batch.
     package enum Outcome: Sendable {
@@ -17,9 +18,10 @@ package final class BrokerLink: Sendable {
         case failed
     }
 
-    /// Called on the connection's thread with a batch, which is never empty. It calls the closure it is given once, from any
-    /// thread, before it returns or later; no other batch comes before, but after a lost connection.
-    package typealias Receive = @Sendable ([InboundMessage], _ done: @escaping @Sendable (Outcome) -> Void) -> Void
+    /// Called on the connection's thread. It calls the closure it is given once, from any thread, before it returns or later,
+    /// in the order of the batches. One more batch may come before, and is looked at only afterwards, see
+    /// `InboundBatch.isDue`.
+    package typealias Receive = @Sendable (InboundBatch, _ done: @escaping @Sendable (Outcome) -> Void) -> Void
     /// Called on the connection's thread; it must not wait for the connection.
     package typealias Observe = @Sendable (LinkEvent) -> Void
 

@@ -29,7 +29,7 @@ struct LinkLoop: Sendable {
         var version: Int32 = 5
         var hangUps = 0
         while stopRequest() == nil {
-            var unfinished: Storing?
+            var unfinished: BatchOutcome?
             let failure = attempt(protocolVersion: version, &unfinished)
             queue.close()
             guard let failure else { return }
@@ -76,14 +76,14 @@ struct LinkLoop: Sendable {
     }
 
     /// Waits until it is known what became of a batch, or a stop is asked for.
-    private func awaitOutcome(of storing: Storing) {
-        while storing.outcome == nil, stopRequest() == nil { pause(.seconds(1), until: { storing.outcome != nil }) }
+    private func awaitOutcome(of batch: BatchOutcome) {
+        while batch.value == nil, stopRequest() == nil { pause(.seconds(1), until: { batch.value != nil }) }
     }
 
     /// One connection from CONNECT to its end; nil when it ended because a stop was asked for.
     ///
-    /// - Parameter unfinished: the batch whose outcome was awaited at its end.
-    private func attempt(protocolVersion: Int32, _ unfinished: inout Storing?) -> Failure? {
+    /// - Parameter unfinished: the last batch whose outcome was awaited at its end.
+    private func attempt(protocolVersion: Int32, _ unfinished: inout BatchOutcome?) -> Failure? {
         var readySince: ContinuousClock.Instant?
         var wasConnected = false
         var wasWelcome = false
@@ -103,7 +103,7 @@ struct LinkLoop: Sendable {
                 }
                 defer {
                     wasWelcome = conversation.welcome != nil
-                    unfinished = conversation.storing
+                    unfinished = conversation.next ?? conversation.storing
                 }
                 pulse.beat()
                 try turn(&conversation)
@@ -128,20 +128,15 @@ struct LinkLoop: Sendable {
         var lastHeard = ContinuousClock.now
         var patience = Patience()
         /// The batch whose commit is awaited.
-        var storing: Storing?
+        var storing: BatchOutcome?
+        /// How many messages the batch that was handed over last has.
+        var storingCount = 0
+        /// The batch after it, where it was handed over already.
+        var next: BatchOutcome?
+        /// What is held belongs to a batch that is stored, and the one after it is awaited.
+        var isReleasing = false
         /// Message id to receipt of what is not acknowledged yet; no receipt: nobody wants to know.
         var unacknowledged: [Int32: Int64?] = [:]
-    }
-
-    /// A batch that was handed over.
-    private final class Storing: Sendable {
-        private let state = Mutex<BrokerLink.Outcome?>(nil)
-
-        /// What became of it; nil: not known yet.
-        var outcome: BrokerLink.Outcome? {
-            get { state.withLock { $0 } }
-            set { state.withLock { $0 = newValue } }
-        }
     }
 
     /// One turn of the loop: wait, read, hand over what was read once the batch before it is durable, publish, write.
@@ -158,13 +153,17 @@ struct LinkLoop: Sendable {
         }
         try handleNotes(&conversation)
         if conversation.storing != nil {
-            guard try isStored(&conversation) else { return }
+            // Whoever stores it need not wait for us between the two.
+            if conversation.next == nil && isWhole(conversation) { conversation.next = handOver(&conversation) }
+            let isStored = try isStored(&conversation)
+            if conversation.isReleasing, try client.release() { conversation.isReleasing = false }
+            guard isStored else { return }
             // What has come meanwhile may be worth waiting for the rest of it.
             if try client.release(), !client.inbox.isEmpty { try readBatch(&conversation) }
             try handleNotes(&conversation)
         }
         guard try client.release() else { return try checkTimes(conversation) }
-        handOver(&conversation)
+        conversation.storing = handOver(&conversation)
         guard try isStored(&conversation) else { return }
         if conversation.isReady { try publishQueued(&conversation) }
         if client.wantsWrite { try check(client.write()) }
@@ -173,29 +172,33 @@ struct LinkLoop: Sendable {
     }
 
     /// Hands over what was read.
-    private func handOver(_ conversation: inout Conversation) {
-        let batch = conversation.client.takeInbox()
-        guard !batch.isEmpty else { return }
+    private func handOver(_ conversation: inout Conversation) -> BatchOutcome? {
+        let messages = conversation.client.takeInbox()
+        guard !messages.isEmpty else { return nil }
         // What comes before the last SUBACK is answered like the rest: the answer waits until the connection is ready.
         queue.open()
-        let storing = Storing()
-        conversation.storing = storing
-        receive(batch) { [wake] outcome in
-            storing.outcome = outcome
+        let outcome = BatchOutcome()
+        conversation.storingCount = messages.count
+        receive(InboundBatch(messages: messages, after: conversation.storing)) { [wake] value in
+            outcome.value = value
             wake.signal()
         }
+        return outcome
     }
 
-    /// Whether nothing is waited for: what was read before the last `hold` may be acknowledged.
+    /// Whether no batch is waited for: what was read before the last `hold` may be acknowledged.
     private func isStored(_ conversation: inout Conversation) throws(LinkError) -> Bool {
-        guard let storing = conversation.storing else { return true }
-        guard let outcome = storing.outcome else { return false }
-        conversation.storing = nil
-        // Whether the broker is silent was not looked at meanwhile.
-        conversation.lastHeard = .now
-        if outcome == .failed {
-            // Dropping the client drops the acknowledgements it has queued; the broker delivers the batch again.
-            throw LinkError(.notStored, "The batch could not be stored; the broker will deliver it again")
+        while let storing = conversation.storing {
+            guard let outcome = storing.value else { return false }
+            conversation.storing = conversation.next
+            conversation.next = nil
+            conversation.isReleasing = conversation.storing != nil
+            // Whether the broker is silent was not looked at meanwhile.
+            conversation.lastHeard = .now
+            if outcome == .failed {
+                // Dropping the client drops the acknowledgements it has queued; the broker delivers the batch again.
+                throw LinkError(.notStored, "The batch could not be stored; the broker will deliver it again")
+            }
         }
         return true
     }
@@ -205,8 +208,11 @@ struct LinkLoop: Sendable {
         let client = conversation.client
         let socket = client.socket
         guard socket >= 0 else { throw LinkError(.lost, "The connection to the broker is closed") }
-        var events = isFull(client) ? 0 : POLLIN
-        if conversation.storing == nil && (client.isHolding || client.wantsWrite) { events |= POLLOUT }
+        // The library has the acknowledgements of one batch at a time.
+        let mayRead = !isFull(client) && conversation.next == nil && !conversation.isReleasing
+        var events = mayRead ? POLLIN : 0
+        let mayWrite = conversation.storing == nil && (client.isHolding || client.wantsWrite)
+        if mayWrite || conversation.isReleasing { events |= POLLOUT }
         // poll(2) ignores a negative descriptor; one without events would still be asked about its end, over and over.
         var descriptors = [
             pollfd(fd: events == 0 ? -1 : socket, events: Int16(events), revents: 0),
@@ -223,6 +229,12 @@ struct LinkLoop: Sendable {
     private func isFull(_ client: MosquittoClient) -> Bool {
         let limit = settings.batchLimit
         return client.inbox.count >= limit.messages || client.inboxBytes >= Int(limit.bytes.rawValue)
+    }
+
+    /// Whether nothing can come to what was read before the batch that is being stored is acknowledged.
+    private func isWhole(_ conversation: Conversation) -> Bool {
+        let count = conversation.client.inbox.count
+        return isFull(conversation.client) || count > 0 && conversation.storingCount + count >= settings.receiveMaximum
     }
 
     /// Reads packets while there are any, up to the limit of a batch, and waits a moment for more where that is worth it.
@@ -387,7 +399,7 @@ struct LinkLoop: Sendable {
     {
         while true {
             if try isStored(&conversation), try conversation.client.release() {
-                handOver(&conversation)
+                conversation.storing = handOver(&conversation)
                 if conversation.storing == nil { return true }
                 continue
             }

@@ -80,8 +80,8 @@ struct Watch: AsyncParsableCommand {
         do {
             link = try BrokerLink(
                 settings: settings,
-                receive: { messages, done in
-                    for message in messages { mailbox.append(.message(message)) }
+                receive: { batch, done in
+                    for message in batch.messages { mailbox.append(.message(message)) }
                     done(.done)
                 },
                 observe: { mailbox.append(.event($0)) }

@@ -139,8 +139,8 @@ enum PushSession {
         settings.subscriptions = ([PushTopics.status(root: root)] + topics).map { Subscription($0, retained: .send) }
         let link = try BrokerLink(
             settings: settings,
-            receive: { messages, done in
-                for message in messages { mailbox.append(.message(message)) }
+            receive: { batch, done in
+                for message in batch.messages { mailbox.append(.message(message)) }
                 done(.done)
             },
             observe: { mailbox.append(.event($0)) }

@@ -48,8 +48,8 @@ struct CommandClient: Sendable {
         do {
             let link = try BrokerLink(
                 settings: settings,
-                receive: { messages, done in
-                    for message in messages where message.topic == answer { exchange.answered(message.payload) }
+                receive: { batch, done in
+                    for message in batch.messages where message.topic == answer { exchange.answered(message.payload) }
                     done(.done)
                 },
                 observe: { exchange.observed($0) }

@@ -36,8 +36,8 @@ struct StatusReader: Sendable {
         do throws(LinkError) {
             let link = try BrokerLink(
                 settings: settings,
-                receive: { messages, done in
-                    let last = messages.last { $0.topic == topic }
+                receive: { batch, done in
+                    let last = batch.messages.last { $0.topic == topic }
                     if let last { notes.seen.withLock { $0.payload = last.payload } }
                     done(.done)
                 },
