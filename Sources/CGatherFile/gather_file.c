@@ -1,5 +1,6 @@
-#define _GNU_SOURCE /* sync_file_range */
 #include "gather_file.h"
+
+#include "direct_writer.h"
 
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -7,27 +8,25 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Large enough that the calls do not count. SQLite's own file takes less than 128 KiB in one piece: it cuts the length to
-   17 bits (os_unix.c, seekAndWriteFd). */
-#define GATHER_BYTES (64 << 10)
-/* The device is told to begin with so much, while the rest of a commit is still copied. Less costs more than it gains. */
-#define START_BYTES (512 << 10)
+/* SQLite's own file takes less than 128 KiB in one piece: it cuts the length to 17 bits (os_unix.c, seekAndWriteFd). Also
+   the least for which a way past the page cache is worth its wait for the device. */
+#define PIECE_BYTES (64 << 10)
 /* A read of so much is one of a firmware from front to back, not of SQLite's pages. */
 #define STREAM_BYTES (32 << 10)
-/* How far ahead of such a read the device is asked for. */
+/* How far ahead of a reader that goes down the device is asked. */
 #define AHEAD_BYTES (2 << 20)
 
 /* The database's file, with what is gathered for it. The system's own file object follows in the same memory. */
 typedef struct gather_file {
     sqlite3_file base;
+    /* What is gathered, at most `limit` bytes of it. Belongs to the writer where there is one. */
     unsigned char *bytes;
     sqlite3_int64 offset;
-    int count;
-    /* The same file, opened for advice only; -1: there is none, and nothing but speed is lost. */
-    int advice;
-    /* Written, and the device not told yet. */
-    sqlite3_int64 written, written_end;
-    /* Where the last read of a firmware began, and up to where the device was asked for. */
+    int count, limit;
+    /* The same file, opened twice more; NULL and -1: nothing but speed is lost. */
+    direct_writer *writer;
+    int stream;
+    /* Where the last read of a firmware began, and down to where the device was asked. */
     sqlite3_int64 streamed, asked;
 } gather_file;
 
@@ -36,53 +35,82 @@ static sqlite3_vfs *system_vfs;
 
 static sqlite3_file *system_file(sqlite3_file *file) { return (sqlite3_file *)((gather_file *)file + 1); }
 
-/* Has the device begin with large writes. It promises nothing: the sync that follows does. */
-static void start(gather_file *gather, sqlite3_int64 offset, int count) {
-    if (gather->advice < 0) return;
-    if (offset != gather->written_end) gather->written = offset;
-    gather->written_end = offset + count;
-    if (gather->written_end - gather->written < START_BYTES) return;
-    sync_file_range(gather->advice, gather->written, gather->written_end - gather->written, SYNC_FILE_RANGE_WRITE);
-    gather->written = gather->written_end;
+/* Asks the device for what a reader that goes down through the file wants next, so that it does not wait for each piece. */
+static void ask(gather_file *gather, sqlite3_int64 offset) {
+    sqlite3_int64 ahead = offset - gather->asked;
+    if (ahead > AHEAD_BYTES / 2 && ahead <= AHEAD_BYTES) return;
+    sqlite3_int64 from = offset > AHEAD_BYTES ? offset - AHEAD_BYTES : 0;
+    sqlite3_int64 to = ahead < 0 || ahead > AHEAD_BYTES ? offset : gather->asked;
+    gather->asked = from;
+    if (from < to) posix_fadvise(gather->stream, from, to - from, POSIX_FADV_WILLNEED);
 }
 
-/* Asks the device for what a reader of a whole firmware wants next, so that it does not wait for each piece. Such a reader
-   goes up through the file, or down where free pages were used again. */
-static void ask(gather_file *gather, sqlite3_int64 offset, int count) {
-    if (gather->advice < 0 || count < STREAM_BYTES) return;
+/* Reads a piece of a firmware. A reader of a whole one goes up through the file, or down where free pages were used again.
+   On the way up the kernel reads ahead by itself, in folios that are larger than a page, as long as SQLite's own reads do
+   not come between: so the descriptor is another. */
+static int read_stream(gather_file *gather, void *bytes, int count, sqlite3_int64 offset) {
+    if (gather->stream < 0 || count < STREAM_BYTES) return 0;
     int is_up = offset >= gather->streamed;
     gather->streamed = offset;
-    /* What lies between the reader and `asked` was asked for. */
-    sqlite3_int64 edge = is_up ? offset + count : offset;
-    sqlite3_int64 ahead = is_up ? gather->asked - edge : edge - gather->asked;
-    if (ahead > AHEAD_BYTES / 2 && ahead <= AHEAD_BYTES) return;
-    if (ahead < 0 || ahead > AHEAD_BYTES) gather->asked = edge;
-    sqlite3_int64 target = is_up ? edge + AHEAD_BYTES : edge > AHEAD_BYTES ? edge - AHEAD_BYTES : 0;
-    sqlite3_int64 from = is_up ? gather->asked : target, to = is_up ? target : gather->asked;
-    gather->asked = target;
-    if (from < to) posix_fadvise(gather->advice, from, to - from, POSIX_FADV_WILLNEED);
+    if (!is_up) ask(gather, offset);
+    return pread(gather->stream, bytes, (size_t)count, offset) == count;
 }
 
-static int flush(sqlite3_file *file) {
+/* Through the page cache, in pieces that SQLite's own file takes. */
+static int write_pieces(sqlite3_file *file, const unsigned char *bytes, int count, sqlite3_int64 offset) {
+    sqlite3_file *real = system_file(file);
+    for (int done = 0; done < count; done += PIECE_BYTES) {
+        int part = count - done < PIECE_BYTES ? count - done : PIECE_BYTES;
+        int result = real->pMethods->xWrite(real, bytes + done, part, offset + done);
+        if (result != SQLITE_OK) return result;
+    }
+    return SQLITE_OK;
+}
+
+/* Waits for what is on its way past the page cache. What could not go that way is written as ever, which also says why. */
+static int settle(sqlite3_file *file) {
+    gather_file *gather = (gather_file *)file;
+    if (gather->writer == NULL) return SQLITE_OK;
+    unwritten left = direct_writer_wait(gather->writer);
+    return write_pieces(file, left.bytes, left.count, left.offset);
+}
+
+/* Gives away what is gathered. Small pieces wait in the page cache for the sync, but not beside a large one that is on its
+   way: the kernel must not have both for one folio of the cache. */
+static int hand_over(sqlite3_file *file) {
     gather_file *gather = (gather_file *)file;
     if (gather->count == 0) return SQLITE_OK;
     int count = gather->count;
     gather->count = 0;
-    sqlite3_file *real = system_file(file);
-    int result = real->pMethods->xWrite(real, gather->bytes, count, gather->offset);
-    if (result == SQLITE_OK) start(gather, gather->offset, count);
-    return result;
+    direct_writer *writer = gather->writer;
+    int is_aligned = ((gather->offset | count) & (DIRECT_ALIGNMENT - 1)) == 0;
+    if (writer && is_aligned && (count >= PIECE_BYTES || direct_writer_is_busy(writer))) {
+        int result = settle(file);
+        if (result != SQLITE_OK) return result;
+        direct_writer_begin(writer, count, gather->offset);
+        gather->bytes = direct_writer_buffer(writer);
+        return SQLITE_OK;
+    }
+    int result = settle(file);
+    return result != SQLITE_OK ? result : write_pieces(file, gather->bytes, count, gather->offset);
+}
+
+/* All that was gathered is in the file afterwards. */
+static int flush(sqlite3_file *file) {
+    int result = hand_over(file);
+    int settled = settle(file);
+    return result != SQLITE_OK ? result : settled;
 }
 
 static int gather_write(sqlite3_file *file, const void *bytes, int count, sqlite3_int64 offset) {
     gather_file *gather = (gather_file *)file;
-    if (gather->count > 0 && (offset != gather->offset + gather->count || gather->count + count > GATHER_BYTES)) {
-        int result = flush(file);
+    if (gather->count > 0 && (offset != gather->offset + gather->count || gather->count + count > gather->limit)) {
+        int result = hand_over(file);
         if (result != SQLITE_OK) return result;
     }
-    if (gather->bytes == NULL || count > GATHER_BYTES) {
-        sqlite3_file *real = system_file(file);
-        return real->pMethods->xWrite(real, bytes, count, offset);
+    if (count > gather->limit) {
+        int result = settle(file);
+        return result != SQLITE_OK ? result : write_pieces(file, bytes, count, offset);
     }
     if (gather->count == 0) gather->offset = offset;
     memcpy(gather->bytes + gather->count, bytes, (size_t)count);
@@ -92,9 +120,9 @@ static int gather_write(sqlite3_file *file, const void *bytes, int count, sqlite
 
 static int gather_read(sqlite3_file *file, void *bytes, int count, sqlite3_int64 offset) {
     int result = flush(file);
+    if (result != SQLITE_OK || read_stream((gather_file *)file, bytes, count, offset)) return result;
     sqlite3_file *real = system_file(file);
-    ask((gather_file *)file, offset, count);
-    return result != SQLITE_OK ? result : real->pMethods->xRead(real, bytes, count, offset);
+    return real->pMethods->xRead(real, bytes, count, offset);
 }
 
 static int gather_truncate(sqlite3_file *file, sqlite3_int64 size) {
@@ -123,12 +151,14 @@ static int gather_unlock(sqlite3_file *file, int level) {
 }
 
 static int gather_close(sqlite3_file *file) {
+    gather_file *gather = (gather_file *)file;
     int result = flush(file);
-    free(((gather_file *)file)->bytes);
     sqlite3_file *real = system_file(file);
     int closed = real->pMethods->xClose(real);
     /* Only now: closing any descriptor of a file ends all locks that the process has on it (fcntl(2)). */
-    if (((gather_file *)file)->advice >= 0) close(((gather_file *)file)->advice);
+    if (gather->stream >= 0) close(gather->stream);
+    if (gather->writer) direct_writer_close(gather->writer);
+    else free(gather->bytes);
     return result != SQLITE_OK ? result : closed;
 }
 
@@ -215,9 +245,13 @@ static int gather_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, i
         if (real->pMethods) real->pMethods->xClose(real);
         return result;
     }
+    gather->stream = name ? open(name, O_RDONLY | O_CLOEXEC) : -1;
+    if (gather->stream >= 0) posix_fadvise(gather->stream, 0, 0, POSIX_FADV_SEQUENTIAL);
+    gather->writer = name ? direct_writer_open(name) : NULL;
+    gather->limit = gather->writer ? DIRECT_BYTES : PIECE_BYTES;
+    gather->bytes = gather->writer ? direct_writer_buffer(gather->writer) : malloc(PIECE_BYTES);
     /* Without memory for it, every page is written by itself. */
-    gather->bytes = malloc(GATHER_BYTES);
-    gather->advice = name ? open(name, O_RDONLY | O_CLOEXEC) : -1;
+    if (gather->bytes == NULL) gather->limit = 0;
     gather->base.pMethods = &gather_methods;
     return SQLITE_OK;
 }
