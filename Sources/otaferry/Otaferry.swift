@@ -7,7 +7,12 @@ enum Program {
     static func main() async {
         // Not `CommandConfiguration.version`: each subcommand would inherit it, and take `push FILE --version 1` without a
         // product for the question.
-        if Array(CommandLine.arguments.dropFirst()) == ["--version"] { return print(AgentVersion.text) }
+        let arguments = CommandLine.arguments.dropFirst()
+        if Array(arguments) == ["--version"] { return print(AgentVersion.text) }
+        if let word = arguments.first, let complaint = Otaferry.complaint(aboutCommand: word) {
+            Console.complain(complaint)
+            Otaferry.exit(withError: ProgramExit.usage.code)
+        }
         await Otaferry.main()
     }
 }
@@ -35,4 +40,13 @@ struct Otaferry: AsyncParsableCommand {
             ),
         ]
     )
+
+    /// What is wrong with the first word of a command line; nil where it is a command or no word.
+    static func complaint(aboutCommand word: String) -> String? {
+        let groups = configuration.groupedSubcommands.flatMap(\.subcommands)
+        let names = (configuration.ungroupedSubcommands + groups).map { $0._commandName } + ["help"]
+        guard !word.isEmpty, !word.hasPrefix("-"), !names.contains(word) else { return nil }
+        let nearest = NearestKey.find(word, among: names).map { "; did you mean \"\($0)\"?" } ?? ""
+        return "otaferry: there is no command \"\(ColumnText.printable(word))\"\(nearest)\n  otaferry --help lists them"
+    }
 }

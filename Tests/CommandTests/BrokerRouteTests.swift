@@ -11,7 +11,8 @@ struct BrokerRouteTests {
     private func route(
         _ arguments: [String],
         _ environment: [String: String] = [:],
-        _ configuration: Configuration? = nil
+        _ configuration: Configuration? = nil,
+        isSending: Bool = true
     )
         throws -> BrokerRoute
     {
@@ -19,7 +20,8 @@ struct BrokerRouteTests {
             options: try BrokerOptions.parse(arguments),
             environment: environment,
             configuration: configuration,
-            loginName: "erika"
+            loginName: "erika",
+            isSending: isSending
         )
     }
 
@@ -41,6 +43,16 @@ struct BrokerRouteTests {
         #expect(try route(["--username", "ci"]).sender.text == "ci")
         #expect(try route(["--username", "ci", "--sender", "lab"]).sender.text == "lab")
         #expect(try route(["--username", "ci"], ["OTAFERRY_SENDER": "env"]).sender.text == "env")
+    }
+
+    @Test("A sender without a name of its own stops a push and nothing else")
+    func senderOfOthers() throws {
+        #expect(throws: BrokerRoute.Problem.self) { try route([], ["OTAFERRY_SENDER": "site eng"]) }
+        #expect(throws: BrokerRoute.Problem.self) { try route(["--username", "site eng"]) }
+        #expect(try route([], ["OTAFERRY_SENDER": "site eng"], isSending: false).sender.text == "erika")
+        #expect(try route(["--username", "site eng"], isSending: false).access.username == "site eng")
+        #expect(try route([], ["OTAFERRY_SENDER": "ci"], isSending: false).sender.text == "ci")
+        #expect(throws: BrokerRoute.Problem.self) { try route(["--sender", "a b"], isSending: false) }
     }
 
     @Test("What is no name or no broker is a mistake of usage")

@@ -1,7 +1,7 @@
 /// Finds the key that somebody meant.
-enum NearestKey {
+package enum NearestKey {
     /// The nearest candidate; nil where none is near. A candidate of another table with the same last name is near.
-    static func find(_ path: String, among candidates: [String]) -> String? {
+    package static func find(_ path: String, among candidates: [String]) -> String? {
         let wanted = path.lowercased().map { $0 == "_" ? "-" : $0 }
         let limit = max(2, wanted.count / 4)
         let measured = candidates.map { (key: $0, distance: distance(wanted, Array($0))) }

@@ -279,11 +279,11 @@ struct IntakeTransaction {
         _ bytes: [UInt8],
         _ door: Transfer.Door
     ) throws(SpoolError) -> Transfer? {
-        let open = openCount(without: nil)
+        let limit = rules.admission.openTransfersMax
         if isFull || usage.free < Int64(bytes.count) {
             reply(address, .noRoom, "The spool has no room for the segment")
-        } else if open >= rules.admission.openTransfersMax {
-            reply(address, .tooManyTransfers, "\(open) transfers are open, which is the limit")
+        } else if openCount(without: nil) >= limit {
+            reply(address, .tooManyTransfers, "The limit of \(limit) transfers that wait for their sender is reached")
         } else if bytes.count > Int(rules.orphanMax.rawValue) {
             reply(address, .unknownTransfer, "Only \(rules.orphanMax) may come before init")
         } else {

@@ -62,7 +62,10 @@ package struct Admission: Sendable {
             )
         }
         if facts.openTransfers >= openTransfersMax {
-            return Refusal("\(facts.openTransfers) transfers are open, which is the limit", code: .tooManyTransfers)
+            return Refusal(
+                "The limit of \(openTransfersMax) transfers that wait for their sender is reached",
+                code: .tooManyTransfers
+            )
         }
         if let size = request.size, size > facts.room {
             return Refusal(

@@ -1,5 +1,8 @@
 /// A name that may stand in a topic: 1 to 64 of letters, digits, dot, underscore and hyphen.
 package struct Name: Sendable, Hashable, Comparable, CustomStringConvertible {
+    /// What a text has to be, for messages.
+    package static let expectation = "1 to 64 of letters, digits, dot, underscore and hyphen"
+
     /// The text of the name.
     package let text: String
 

@@ -88,12 +88,15 @@ struct BrokerOptions: ParsableArguments {
     }
 
     /// What the options, the environment and the configuration file add up to.
-    func resolve() throws(BrokerRoute.Problem) -> BrokerRoute {
+    ///
+    /// - Parameter isSending: whether firmware is sent, so that the sender has to have a name.
+    func resolve(isSending: Bool = false) throws(BrokerRoute.Problem) -> BrokerRoute {
         try BrokerRoute(
             options: self,
             environment: ProcessInfo.processInfo.environment,
             configuration: try readConfiguration(),
-            loginName: Self.loginName
+            loginName: Self.loginName,
+            isSending: isSending
         )
     }
 

@@ -21,7 +21,8 @@ struct BrokerRoute: Sendable {
         options: BrokerOptions,
         environment: [String: String],
         configuration: Configuration?,
-        loginName: String?
+        loginName: String?,
+        isSending: Bool = true
     ) throws(Problem) {
         func said(_ option: String?, _ variable: String) -> String? {
             if let option { return option }
@@ -38,7 +39,9 @@ struct BrokerRoute: Sendable {
         }
         url = "\(address)"
         gateway =
-            try Self.name(said(options.gateway, "OTAFERRY_GATEWAY"), "gateway")
+            try said(options.gateway, "OTAFERRY_GATEWAY").map { (text) throws(Problem) in
+                try Self.name(text, options.gateway == nil ? "OTAFERRY_GATEWAY" : "--gateway")
+            }
             ?? configuration?.gateway ?? HostName.asName()
 
         // The configuration's own user is the agent's; a person who names another broker or user gets no password of it.
@@ -58,24 +61,32 @@ struct BrokerRoute: Sendable {
         }
         if let passwordFile { access.password = try Self.password(in: passwordFile) }
 
-        let sender = said(options.sender, "OTAFERRY_SENDER") ?? username ?? loginName ?? "sender"
-        guard let name = try Self.name(sender, "sender") else {
-            preconditionFailure("Cannot miss a name that was given")
+        let names: [(text: String?, origin: String)] = [
+            (options.sender, "--sender"),
+            (said(nil, "OTAFERRY_SENDER"), "OTAFERRY_SENDER"),
+            (username, "Without --sender, the user name at the broker is the sender's: it"),
+        ]
+        let named = names.first(where: { $0.text != nil })
+        if let named, let text = named.text, isSending || options.sender != nil || Name(text) != nil {
+            sender = try Self.name(text, named.origin)
+        } else {
+            sender = loginName.flatMap { Name($0) } ?? Self.namelessSender
         }
-        self.sender = name
-        if access.password != nil && access.username == nil { access.username = name.text }
+        if access.password != nil && access.username == nil { access.username = sender.text }
+    }
+
+    private static var namelessSender: Name {
+        guard let name = Name("sender") else { preconditionFailure("It is a name") }
+        return name
     }
 
     /// `otaferry/v1/<gateway>`
     var root: String { "otaferry/v1/\(gateway)" }
 
-    private static func name(_ text: String?, _ what: String) throws(Problem) -> Name? {
-        guard let text else { return nil }
+    /// - Parameter origin: what names it.
+    private static func name(_ text: String, _ origin: String) throws(Problem) -> Name {
         guard let name = Name(text) else {
-            throw Problem(
-                text: "The \(what)'s name must be 1 to 64 of letters, digits, dot, underscore and hyphen",
-                exit: .usage
-            )
+            throw Problem(text: "\(origin) must be \(Name.expectation)", exit: .usage)
         }
         return name
     }

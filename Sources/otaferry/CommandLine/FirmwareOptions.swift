@@ -2,16 +2,23 @@ import ArgumentParser
 import FerryCore
 
 extension FirmwareMetadata.Kind: ExpressibleByArgument {}
-extension Name: ExpressibleByArgument {
-    package init?(argument: String) { self.init(argument) }
+extension Name {
+    /// For options.
+    static func argument(_ text: String) throws -> Name {
+        guard let name = Name(text) else { throw ValidationError("expected \(expectation)") }
+        return name
+    }
 }
 
 /// What a person says about a firmware.
 struct FirmwareOptions: ParsableArguments {
-    @Option(help: "Product: an alias of the gateway's configuration, or a ProductKey.")
+    @Option(
+        help: "Product: an alias of the gateway's configuration, or a ProductKey.",
+        transform: Name.argument
+    )
     var product: Name
 
-    @Option(help: "Version that devices will report.")
+    @Option(help: "Version that devices will report.", transform: Name.argument)
     var version: Name
 
     @OptionGroup var details: FirmwareDetails
@@ -60,7 +67,7 @@ struct FirmwareDetails: ParsableArguments {
     @Option(help: "Name of the firmware in the cloud; else made from the product's template.")
     var name: String?
 
-    @Option(help: "Module of the device that it is for.")
+    @Option(help: "Module of the device that it is for.", transform: Name.argument)
     var module: Name?
 
     @Option(help: "Description, up to 100 characters.")
@@ -69,7 +76,11 @@ struct FirmwareDetails: ParsableArguments {
     @Option(help: "full, or delta together with --source-version.")
     var type: FirmwareMetadata.Kind?
 
-    @Option(name: .customLong("source-version"), help: "The version that a delta starts from.")
+    @Option(
+        name: .customLong("source-version"),
+        help: "The version that a delta starts from.",
+        transform: Name.argument
+    )
     var sourceVersion: Name?
 
     // A negative number looks like an option.
@@ -93,7 +104,8 @@ struct FirmwareDetails: ParsableArguments {
 
     @Option(
         name: .customLong("package"),
-        help: ArgumentHelp("Name of the package that the file is a part of, with --files.", valueName: "id")
+        help: ArgumentHelp("Name of the package that the file is a part of, with --files.", valueName: "id"),
+        transform: Name.argument
     )
     var package: Name?
 

@@ -8,7 +8,7 @@ struct TransferFilter: ParsableArguments, Sendable {
     @Option(help: "Only those in this state.")
     var state: TransferState?
 
-    @Option(help: "Only those of this product.")
+    @Option(help: "Only those of this product.", transform: Name.argument)
     var product: Name?
 
     /// The member `filter` of the command `list`.

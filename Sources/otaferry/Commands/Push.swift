@@ -102,7 +102,7 @@ struct Push: AsyncParsableCommand {
             order.timeLimit = timeLimit
             order.mustResume = resume
             if let segment { order.segment = segment }
-            return (try broker.resolve(), order)
+            return (try broker.resolve(isSending: true), order)
         } catch let error as BrokerRoute.Problem {
             report(PushDriver.Ending(error.exit, error.text), terminal)
             throw error.exit.code

@@ -76,10 +76,13 @@ struct Describe: AsyncParsableCommand {
 
     @OptionGroup var transfer: TransferArgument
 
-    @Option(help: "Product: an alias of the gateway's configuration, or a ProductKey.")
+    @Option(
+        help: "Product: an alias of the gateway's configuration, or a ProductKey.",
+        transform: Name.argument
+    )
     var product: Name?
 
-    @Option(help: "Version that devices will report.")
+    @Option(help: "Version that devices will report.", transform: Name.argument)
     var version: Name?
 
     @OptionGroup(title: "Firmware") var details: FirmwareDetails

@@ -47,7 +47,11 @@ extension PushDriver {
         return Ending(
             refusal.reason == .notAllowed ? .notAllowed : .failed,
             name(index) + "Refused (\(refusal.reason.rawValue))\(text.isEmpty ? "" : ": \(text)")",
-            hint: PushHints.hint(for: refusal.reason, address: deliveries[index].file.address)
+            hint: PushHints.hint(
+                for: refusal.reason,
+                address: deliveries[index].file.address,
+                isPackage: deliveries.count > 1 || task.order.package != nil
+            )
         )
     }
 

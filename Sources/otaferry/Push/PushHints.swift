@@ -3,8 +3,13 @@ import FerryCore
 /// What a person can do when a push does not go on.
 enum PushHints {
     /// For a refusal of the sending itself.
-    static func hint(for reason: ReasonCode, address: TransferAddress) -> String {
+    ///
+    /// - Parameter isPackage: several files are pushed together, or one as a part of a package.
+    static func hint(for reason: ReasonCode, address: TransferAddress, isPackage: Bool) -> String {
         switch reason {
+        case .conflict where isPackage:
+            "The files of a package agree in product, version, name and number, and each has a file name of its own. "
+                + "What was begun goes on with the command as it was"
         case .conflict:
             "The transfer \(address) was begun with other details: repeat the command as it was. otaferry describe and "
                 + "otaferry priority change details"
