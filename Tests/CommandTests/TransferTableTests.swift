@@ -54,6 +54,12 @@ struct TransferTableTests {
         )
     }
 
+    @Test("While it is watched, a reason takes the room of what does not move", arguments: [80, 120, 160])
+    func spills(columns: Int) {
+        let lines = TransferTable(rows: table.rows, style: .watch).lines(columns: columns, terminal: terminal())
+        #expect(lines.contains { $0.contains("The access key was refused") })
+    }
+
     @Test("What says nothing goes first, then what matters least; a state is never cut", arguments: [40, 60, 80])
     func leavesOut(columns: Int) {
         let states = [state("7f3c0123456789ab", "registering"), state("7f3c0123456789ac", "registered")]

@@ -305,7 +305,9 @@ final class MosquittoClient {
     /// libmosquitto's words for a code of its own; for `MOSQ_ERR_ERRNO` the system's.
     static func text(of result: Int32) -> String {
         if result == MOSQ_ERR_ERRNO.number { return String(cString: strerror(errno)) }
-        return mosquitto_strerror(result).map { String(cString: $0) } ?? "error \(result)"
+        guard let text = mosquitto_strerror(result).map({ String(cString: $0) }) else { return "error \(result)" }
+        // It stands within sentences.
+        return text.hasSuffix(".") ? String(text.dropLast()) : text
     }
 }
 

@@ -31,6 +31,8 @@ struct TransferReport {
         add("Size", status?.size.map { "\(ByteCount(rawValue: $0)) (\($0) bytes)" })
         add("SHA-256", state["sha256"]?.string)
         for (label, member) in Self.firmwareMembers { add(label, Self.text(state["firmware"]?[member])) }
+        if state["firmware"]?["verify"]?.bool == false { add("Verification", "not asked for before it rolls out") }
+        if let custom = state["firmware"]?["custom"], custom != .object([:]) { add("Custom data", custom.text) }
         let since = state["since"]?.string.map { " since \($0)" } ?? ""
         let done = newer ?? row.progress
         let progress = done.isEmpty ? "" : ", \(done) done"

@@ -140,15 +140,16 @@ struct TransferTable {
             }
     }
 
-    /// The reason of a row that does not move, where there is no column for it.
+    /// The reason of a row that does not move, where the column for it is missing or too narrow.
     private static func spilledReason(
         _ row: Row,
         _ shown: [(column: Column, width: Int)],
         _ room: Int,
         _ terminal: Terminal
     ) -> String? {
+        let width = ColumnText.width(row.reason)
         guard row.progress.isEmpty, !row.reason.isEmpty, room >= leastReason,
-            !shown.contains(where: { $0.column.title == "REASON" })
+            !shown.contains(where: { $0.column.title == "REASON" && $0.width >= width })
         else { return nil }
         return ColumnText.fitted(row.reason, to: room, ellipsis: terminal.ellipsis)
     }
