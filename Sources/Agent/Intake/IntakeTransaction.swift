@@ -103,10 +103,11 @@ struct IntakeTransaction {
                     text: isFilled ? "" : entry.text
                 )
             } else {
+                // Bytes of a file that does not fit are not asked for, even where some of them would.
                 payload = Transfer.acknowledgement(
                     ofUnknown: entry.address.id.text,
                     seq: 0,
-                    credit: rules.credit(active: active + 1, room: isFull ? 0 : usage.free),
+                    credit: rules.credit(active: active + 1, room: isFull || entry.reason == .noRoom ? 0 : usage.free),
                     segment: rules.segment(),
                     reason: entry.reason,
                     text: entry.text

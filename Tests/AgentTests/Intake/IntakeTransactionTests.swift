@@ -49,6 +49,7 @@ struct IntakeTransactionTests {
         let bench = try IntakeBench()
         let outcome = try await bench.send([("t/one/init", document.encoded)])
         #expect(outcome.replies.map(\.payload.reasonAndState) == ["\(reason)/-"])
+        #expect(outcome.replies.allSatisfy { ($0.payload["credit"] == 0) == (reason == "no-room") })
         #expect(outcome.changed.isEmpty)
         #expect(try await bench.transfer() == nil)
     }
