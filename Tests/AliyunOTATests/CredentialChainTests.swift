@@ -1,12 +1,16 @@
 import FerryCore
 import FoundationEssentials
+import TestSupport
 import Testing
 
 @testable import AliyunOTA
 
 @Suite("Credential chain", .timeLimit(.minutes(1)))
 struct CredentialChainTests {
-    private let home = FileManager.default.temporaryDirectory.appending(path: "otaferry-\(UUID().uuidString)").path
+    private let folder: TemporaryFolder
+    private var home: String { folder.path }
+
+    init() throws { folder = try TemporaryFolder() }
     private let services = CredentialServices(
         http: HTTPClient(link: LinkSettings(proxy: "", version: "0")),
         clock: ServerClock(),

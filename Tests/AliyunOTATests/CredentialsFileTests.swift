@@ -1,15 +1,18 @@
 import FerryCore
 import FoundationEssentials
+import TestSupport
 import Testing
 
 @testable import AliyunOTA
 
 @Suite("Credentials file")
 struct CredentialsFileTests {
-    private let path = FileManager.default.temporaryDirectory
-        .appending(path: "otaferry-credentials-\(UUID().uuidString)").path
+    private let folder: TemporaryFolder
+    private var path: String { folder.file("credentials") }
 
-    private func write(_ text: String) throws { try Data(text.utf8).write(to: URL(filePath: path)) }
+    init() throws { folder = try TemporaryFolder() }
+
+    private func write(_ text: String) throws { try folder.write(text, to: "credentials") }
 
     private static func failure(_ source: CredentialsFile) async -> CloudError? {
         do throws(CloudError) {
