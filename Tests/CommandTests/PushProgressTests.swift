@@ -28,7 +28,10 @@ struct PushProgressTests {
                 at: .zero
             )
         }
-        if let status { delivery.take(try #require(TransferStatus(json: status)), at: .zero) }
+        if let status {
+            let document = (status.object ?? [:]).merging(["seq": 2]) { said, _ in said }
+            delivery.take(try #require(TransferStatus(json: .object(document))), at: .zero)
+        }
         return delivery
     }
 
@@ -42,6 +45,13 @@ struct PushProgressTests {
         var delivery = try delivery("a.bin", .uploading, ["state": "uploading", "seq": 2, "cloud": ["sent": 20]])
         delivery.take(progress: ["state": "uploading", "sent": 40, "rate": 10, "eta": 6])
         #expect(line([delivery]).sentence == "uploading 40 % of 100 B, 10 B/s, 0:06 left")
+    }
+
+    @Test("A state from before the agent's answer, which comes after it, changes nothing")
+    func isNotTakenBack() throws {
+        let late = try delivery("a.bin", .stored, ["state": "receiving", "seq": 0])
+        #expect(late.state == .stored)
+        #expect(line([late]).phase == "stored")
     }
 
     @Test("A state that waits says why")

@@ -186,11 +186,21 @@ extension BrokerExamination {
                 remedy: "mosquitto_sub -C 1 -t \(root)/status says how it is"
             )
         }
+        // A broker keeps messages for a session, which an agent leaves behind.
+        guard facts.agentStatus != nil else {
+            return Finding(
+                .agent,
+                .error,
+                "No agent answers for \(gateway), and none has left a status here",
+                why: "the broker acknowledges firmware for it and throws it away",
+                remedy: "sudo systemctl start otaferry, where gateway = \"\(gateway)\""
+            )
+        }
         return Finding(
             .agent,
-            .note,
+            .warning,
             "No agent answers for \(gateway)",
-            why: "firmware waits in the broker",
+            why: "firmware waits in the broker, as much as that keeps",
             remedy: "sudo systemctl start otaferry"
         )
     }

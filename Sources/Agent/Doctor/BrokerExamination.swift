@@ -58,6 +58,12 @@ struct BrokerExamination: Sendable {
     }
 
     func findings() async -> [Finding] {
+        let rights = RightsExamination(configuration: configuration)
+        let secrets = [configuration.passwordFile, configuration.broker.keyFile].compactMap { $0 }
+        if let path = secrets.first(where: { rights.isClosed(RightsExamination.facts(file: $0)) }) {
+            let text = "The broker cannot be visited as the agent: \(path) is closed to this user"
+            return [Finding(.broker, .skipped, text, remedy: "sudo otaferry doctor")] + files(nil)
+        }
         do throws(LinkError) {
             let facts = try await facts()
             return findings(facts) + files(facts)

@@ -50,7 +50,17 @@ package struct Doctor: Sendable {
     /// The findings of a configuration with mistakes: nothing else can be looked at.
     package static func findings(of error: ConfigurationError) -> [Finding] {
         error.mistakes.map { mistake in
-            Finding(
+            if case .file(let path) = mistake.source,
+                RightsExamination(configuration: Configuration()).isClosed(RightsExamination.facts(file: path))
+            {
+                return Finding(
+                    .configuration,
+                    .skipped,
+                    "\(path) is closed to this user, and nothing else can be looked at without it",
+                    remedy: "sudo otaferry doctor"
+                )
+            }
+            return Finding(
                 .configuration,
                 .error,
                 "\(mistake)",

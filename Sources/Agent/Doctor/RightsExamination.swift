@@ -6,6 +6,8 @@ struct RightsExamination: Sendable {
     var store = CredentialStore()
     /// Root may do everything: what it sees is judged for this user, the agent's. Nil: this process is the agent's user.
     var agentUser: UInt32?
+    /// Who looks.
+    var user: UInt32 = getuid()
 
     init(configuration: Configuration) {
         self.configuration = configuration
@@ -13,6 +15,15 @@ struct RightsExamination: Sendable {
         let isInstalled = configuration.files.first == ConfigurationLoader.defaultPath
         agentUser = getuid() == 0 && isInstalled ? getpwnam("otaferry").map { $0.pointee.pw_uid } : nil
     }
+
+    /// Whether a file is closed to this user because it belongs to another, and this is not the agent's: nothing follows
+    /// from that.
+    func isClosed(_ facts: FileFacts) -> Bool {
+        guard facts.isThere, !facts.isUsable, user != 0, facts.owner != user else { return false }
+        return getpwnam("otaferry").map { $0.pointee.pw_uid } != user
+    }
+
+    private static let asAgent = "sudo otaferry doctor, or as the user that the agent runs as"
 
     /// What the file system says of a file.
     struct FileFacts: Sendable, Hashable {
@@ -68,6 +79,10 @@ struct RightsExamination: Sendable {
                     remedy: "sudo install -d -o otaferry -g otaferry -m 700 \(folder)"
                 )
             ]
+        }
+        guard !isClosed(folderFacts), !isClosed(file) else {
+            let text = "\(configuration.spool.path) is closed to this user"
+            return [Finding(.spoolRights, .skipped, text, remedy: Self.asAgent)]
         }
         guard folderFacts.isUsable, !file.isThere || file.isUsable else {
             let failure = folderFacts.isUsable ? file.failure : folderFacts.failure
@@ -151,6 +166,9 @@ struct RightsExamination: Sendable {
                 why: "without it the agent cannot log in",
                 remedy: "sudo install -o otaferry -g otaferry -m 600 /dev/null \(path), then fill it"
             )
+        }
+        guard !isClosed(facts) else {
+            return Finding(.secrets, .skipped, "\(path) (\(key)) is closed to this user", remedy: Self.asAgent)
         }
         guard facts.isUsable else {
             return Finding(

@@ -285,9 +285,17 @@ struct OperatorTransaction {
             limits.set(window: window)
             try publisher.windowChanged(ledger)
         }
-        let kept = [try ledger.setting(Self.keptLimits.rate), try ledger.setting(Self.keptLimits.window)]
-        let isKept = kept.contains { $0 != nil }
-        return .success(.object((limits.json.object ?? [:]).merging(["kept": .bool(isKept)]) { $1 }))
+        return .success(.object((limits.json.object ?? [:]).merging(["kept": .bool(try areLimitsKept())]) { $1 }))
+    }
+
+    /// Whether an operator has set limits for good, and those are in force.
+    private func areLimitsKept() throws(SpoolError) -> Bool {
+        let rate = try ledger.setting(Self.keptLimits.rate).map { (try? UploadRate(parsing: $0))?.description ?? "" }
+        let window = try ledger.setting(Self.keptLimits.window)
+            .map { (try? UploadWindow(parsing: $0))?.description ?? "" }
+        let current = publisher.limits.json
+        return (rate ?? window) != nil && (rate ?? current["rate-limit"]?.string) == current["rate-limit"]?.string
+            && (window ?? current["window"]?.string) == current["window"]?.string
     }
 
     /// Takes over the limits that an operator has set for good. Texts that no longer parse are left out.

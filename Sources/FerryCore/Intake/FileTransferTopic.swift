@@ -9,6 +9,8 @@ package struct FileTransferTopic: Sendable, Equatable {
     /// The sender of everything that comes this way; MQTT does not tell who publishes.
     package static let sender = "emqx"
 
+    private static let expectation = "Expected init, <offset>, fin/<size> or abort after the file id"
+
     /// Why a topic is none.
     package struct Refusal: Error, Sendable, Equatable {
         /// The transfer it names, where it names one.
@@ -31,10 +33,10 @@ package struct FileTransferTopic: Sendable, Equatable {
         do throws(IntakeTopic.Step.Problem) {
             step = try IntakeTopic.Step(levels: Array(levels.dropFirst()))
         } catch {
-            throw Refusal(fileID: fileID, text: error.text)
+            throw Refusal(fileID: fileID, text: error.isUnknownStep ? Self.expectation : error.text)
         }
         guard step != .query else {
-            throw Refusal(fileID: fileID, text: "Expected init, <offset>, fin/<size> or abort after the file id")
+            throw Refusal(fileID: fileID, text: Self.expectation)
         }
     }
 }

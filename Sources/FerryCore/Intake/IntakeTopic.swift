@@ -86,7 +86,11 @@ extension IntakeTopic.Step {
     /// What is wrong with the levels after the transfer id.
     package struct Problem: Error, Sendable {
         package var text: String
+        /// The step is none of those that there are.
+        package var isUnknownStep = false
     }
+
+    private static let expectation = "Expected init, <offset>, fin/<size>, abort or query after the transfer id"
 
     /// Reads `init`, `<offset>[/<sha256>]`, `fin/<size>[/<sha256>]`, `abort` or `query`.
     package init(levels: [Substring]) throws(Problem) {
@@ -101,11 +105,11 @@ extension IntakeTopic.Step {
             self = .finish(size: size, checksum: try Self.checksum(levels.dropFirst(2).first))
         case (.some(let first), 1...2):
             guard let offset = IntakeTopic.number(first) else {
-                throw Problem(text: "Expected init, <offset>, fin/<size>, abort or query after the transfer id")
+                throw Problem(text: Self.expectation, isUnknownStep: true)
             }
             self = .segment(offset: offset, checksum: try Self.checksum(levels.dropFirst().first))
         default:
-            throw Problem(text: "Expected init, <offset>, fin/<size>, abort or query after the transfer id")
+            throw Problem(text: Self.expectation, isUnknownStep: true)
         }
     }
 

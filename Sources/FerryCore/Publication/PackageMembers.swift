@@ -91,7 +91,7 @@ extension Transfer {
             : Reason(
                 .packageIncomplete,
                 .operator,
-                "\(arrived) of \(files) files of the package are here",
+                "The package has \(arrived) of its \(files) files",
                 hint: "Send the others, or cancel this one"
             )
         return reason != former

@@ -54,8 +54,8 @@ extension Transfer {
             guard CloudFirmware(firmware, catalog: catalog) != nil else {
                 throw OperatorRefusal(
                     code: ReasonCode.needsMetadata.rawValue,
-                    text: "Product and version are not known",
-                    hint: "Supply them with the command describe"
+                    text: metadataReason.text,
+                    hint: metadataReason.hint
                 )
             }
             enter(publication.firmwareURL == nil ? .stored : .registering, because: nil, at: now)
@@ -110,9 +110,14 @@ extension Transfer {
         }
         firmware = corrected
         if state == .stored && CloudFirmware(firmware, catalog: catalog) == nil {
-            return enter(.held, because: Self.metadataReason, at: now)
+            return enter(.held, because: metadataReason, at: now)
         }
-        guard state == .held, CloudFirmware(firmware, catalog: catalog) != nil else { return }
+        guard state == .held else { return }
+        guard CloudFirmware(firmware, catalog: catalog) != nil else {
+            // What is still missing may be less than before.
+            if reason?.code == .needsMetadata { reason = metadataReason }
+            return
+        }
         enter(publication.firmwareURL == nil ? .stored : .registering, because: nil, at: now)
         publication.failures = 0
         publication.nextAttempt = nil

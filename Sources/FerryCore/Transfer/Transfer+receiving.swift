@@ -44,7 +44,7 @@ extension Transfer {
         }
         self.digests = digests
         if CloudFirmware(firmware, catalog: catalog) == nil {
-            enter(.held, because: Self.metadataReason, at: now)
+            enter(.held, because: metadataReason, at: now)
         } else {
             enter(.stored, because: nil, at: now)
         }
@@ -65,12 +65,21 @@ extension Transfer {
     /// Whether the digest was compared and differs.
     package var hasWrongChecksum: Bool { state == .receiving && reason?.code == .checksumMismatch }
 
-    static let metadataReason = Reason(
-        .needsMetadata,
-        .operator,
-        "Product and version of this firmware are not known",
-        hint: "Supply them with the command describe"
-    )
+    /// What a person has to supply before it can be published. Only where product or version are not known.
+    package var metadataReason: Reason {
+        let (what, pronoun) =
+            switch (firmware.product, firmware.version) {
+            case (nil, nil): ("Product and version of this firmware are", "them")
+            case (nil, _): ("The product of this firmware is", "it")
+            case (_, _): ("The version of this firmware is", "it")
+            }
+        return Reason(
+            .needsMetadata,
+            .operator,
+            "\(what) not known",
+            hint: "Supply \(pronoun) with the command describe"
+        )
+    }
 
     /// Ends a transfer by its time: no byte for too long, or `expire_at` has come. Only for one in `receiving`.
     package mutating func expire(because text: String, at now: WallTime) {

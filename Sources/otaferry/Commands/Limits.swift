@@ -60,11 +60,10 @@ struct Limits: AsyncParsableCommand {
             }
             Console.say("Rate limit  \(text("rate-limit"))")
             Console.say("Window      \(text("window"))")
-            if result["kept"]?.bool == true {
-                Console.complain("Kept over restarts; --reset goes back to the configuration")
-            }
             if rate != nil || window != nil, !keep {
                 Console.complain("Until the agent starts again; --keep makes it last")
+            } else if result["kept"]?.bool == true {
+                Console.complain("Kept over restarts; --reset goes back to the configuration")
             }
         }
     }

@@ -7,8 +7,6 @@ struct DoctorReport {
 
     private static let gradeWidth = 7
     private static let checkWidth = DoctorCheck.allCases.reduce(0) { max($0, $1.rawValue.count) }
-    /// Narrower text is harder to read than one that runs over.
-    private static let leastText = 24
 
     var json: JSONValue {
         [
@@ -32,13 +30,7 @@ struct DoctorReport {
         let head = Self.color(finding.grade).map { terminal.colored(grade, $0) } ?? grade
         let indent = Self.gradeWidth + Self.checkWidth + 4
         let text = ColumnText.printable(Self.sentence(finding))
-        guard terminal.isInteractive, terminal.width - indent >= Self.leastText else {
-            return ["\(head)  \(check)  \(text)"]
-        }
-        let pieces = ColumnText.broken(text, to: terminal.width - indent)
-        return pieces.enumerated().map { index, piece in
-            index == 0 ? "\(head)  \(check)  \(piece)" : String(repeating: " ", count: indent) + piece
-        }
+        return terminal.lines(of: text, behind: "\(head)  \(check)  ", columns: indent)
     }
 
     /// What, why and remedy: `The broker keeps 1000 messages: over that it drops some. Set …`
@@ -68,24 +60,5 @@ struct DoctorReport {
             .compactMap { $0 }.joined(separator: ", ")
         return [bad.isEmpty ? "Nothing will hurt" : bad.joined(separator: ", "), rest].filter { !$0.isEmpty }
             .joined(separator: "; ")
-    }
-}
-
-extension ColumnText {
-    /// The text in lines of at most so many columns, broken at blanks; a longer word stands by itself.
-    static func broken(_ text: String, to columns: Int) -> [String] {
-        var lines: [String] = []
-        var line = ""
-        for word in text.split(separator: " ") {
-            if line.isEmpty {
-                line = String(word)
-            } else if width(line) + 1 + width(String(word)) <= columns {
-                line += " " + word
-            } else {
-                lines.append(line)
-                line = String(word)
-            }
-        }
-        return lines + [line]
     }
 }

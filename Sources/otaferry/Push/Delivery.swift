@@ -9,6 +9,8 @@ struct Delivery {
     var machine: SendingMachine
     /// The newest state that is known.
     var latest: TransferStatus?
+    /// The `seq` of the agent's last answer. States come on another way, and an older one may come later.
+    private var answeredSeq: Int64 = 0
     /// The state that the person was told of last.
     var announced: TransferStatus?
     /// What the agent says of the running upload.
@@ -87,8 +89,9 @@ struct Delivery {
     /// A `state` message came, in the order in which the agent said it. What the broker kept of another spool comes first,
     /// and the agent's own answer corrects it.
     mutating func take(_ status: TransferStatus, at now: Duration) {
-        latest = status
         hasSeenState = true
+        guard !isDelivered || status.seq >= answeredSeq else { return }
+        latest = status
         if !status.state.isFinal { wasSeenOpen = true }
         if status.state == .uploading {
             uploadBegunAt = uploadBegunAt ?? now
@@ -113,6 +116,7 @@ struct Delivery {
     /// An acknowledgement came.
     mutating func take(_ ack: Acknowledgement, at now: Duration) {
         machine.acknowledged(ack, at: now)
+        if ack.state != nil { answeredSeq = ack.seq }
         if case .delivered(let told) = machine.phase, latest?.state != told {
             latest = TransferStatus(state: told, seq: ack.seq)
             if !told.isFinal { wasSeenOpen = true }

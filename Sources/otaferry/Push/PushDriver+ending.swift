@@ -77,7 +77,7 @@ extension PushDriver {
                 return .ended(
                     Ending(
                         .failed,
-                        name(index) + "The transfer is \(status.state.rawValue)",
+                        name(index) + Self.words(for: status.state),
                         hint: "otaferry show \(address) tells why"
                     )
                 )
@@ -85,11 +85,19 @@ extension PushDriver {
             return .ended(
                 Ending(
                     .failed,
-                    name(index) + "The transfer is \(status.state.rawValue) (\(reason.code.rawValue)): "
+                    name(index) + Self.words(for: status.state) + " (\(reason.code.rawValue)): "
                         + ColumnText.printable(reason.text),
                     hint: PushHints.hint(for: status, address: address)
                 )
             )
+        }
+    }
+
+    private static func words(for state: TransferState) -> String {
+        switch state {
+        case .failed: "The transfer has failed"
+        case .expired: "The transfer has expired"
+        default: "The transfer is \(state.rawValue)"
         }
     }
 
@@ -153,6 +161,10 @@ extension PushDriver {
     /// What becomes of it when nobody watches any more.
     var leavingHint: String {
         guard deliveries.allSatisfy(\.isDelivered) else { return "The same command goes on where it stopped" }
+        if let waiting = deliveries.first(where: { $0.state == .held || $0.latest?.isPaused == true }) {
+            return
+                "The gateway keeps it until a person acts: otaferry show \(waiting.file.address) tells how it goes on"
+        }
         guard deliveries.count == 1 else {
             return "The gateway has the files and goes on by itself; otaferry watch shows it"
         }

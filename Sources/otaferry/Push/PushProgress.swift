@@ -88,10 +88,10 @@ struct PushProgress {
         if !surroundings.isConnected { return "the broker is away; trying again" }
         if surroundings.isAgentAway { return "the agent is away; waiting for it" }
         let now = WallTime.now()
-        let note = deliveries.lazy.compactMap(\.latest).map { $0.waitingNote(now: now, isLive: isLive) }.first {
-            !$0.isEmpty
+        let notes = deliveries.lazy.compactMap { delivery in
+            delivery.latest?.waitingNote(of: delivery.file.address, now: now, isLive: isLive)
         }
-        if let note { return note }
+        if let note = notes.first(where: { !$0.isEmpty }) { return note }
         // What keeps all of them waiting stands in the agent's status alone.
         return state == .stored ? ColumnText.printable(surroundings.agentProblem ?? "") : ""
     }

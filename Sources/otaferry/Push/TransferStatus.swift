@@ -40,9 +40,9 @@ struct TransferStatus: Sendable, Equatable {
     /// What a person should know while it waits, or empty.
     ///
     /// - Parameter isLive: shown until the next one comes, so the time that is left may be counted down.
-    func waitingNote(now: WallTime, isLive: Bool = true) -> String {
+    func waitingNote(of address: TransferAddress, now: WallTime, isLive: Bool = true) -> String {
         guard !state.isFinal else { return "" }
-        if isPaused { return "publication is paused; otaferry resume lets it go on" }
+        if isPaused { return "publication is paused; otaferry resume \(address) lets it go on" }
         guard let reason, state == .stored || state == .held || state == .registering else { return "" }
         var text = ColumnText.printable(reason.text)
         if let nextAttempt, nextAttempt > now {

@@ -24,7 +24,8 @@ struct TransferReport {
         var lines: [String] = []
         func add(_ label: String, _ value: String?) {
             guard let value, !value.isEmpty else { return }
-            lines.append(ColumnText.padded(label, to: Self.labelWidth) + ColumnText.printable(value))
+            let head = ColumnText.padded(label, to: Self.labelWidth)
+            lines += terminal.lines(of: ColumnText.printable(value), behind: head, columns: Self.labelWidth)
         }
         add("Transfer", row.id)
         add("File", state["file"]?.string)

@@ -11,13 +11,13 @@ struct StatusReport {
     /// The lines; what the message does not say is left out.
     func lines(terminal: Terminal) -> [String] {
         let state = status["state"]?.string ?? "unknown"
-        let since = age(status["since"]).map { " for \($0)" } ?? ""
+        let since = age(status["since"]).map { " (\($0))" } ?? ""
         let version = status["version"]?.string.map { ", otaferry \($0)" } ?? ""
         var lines = [terminal.colored("\(gateway) is \(state)", Self.color(state)) + (since + version).printable]
         func add(_ label: String, _ parts: [String?]) {
             let text = parts.compactMap { $0 }.filter { !$0.isEmpty }.joined(separator: ", ")
             guard !text.isEmpty else { return }
-            lines.append("  " + ColumnText.padded(label, to: Self.labelWidth) + text.printable)
+            lines += Self.lines(label, text, terminal)
         }
         add("Broker", [broker, size("broker", "max_packet").map { "messages up to \($0)" }])
         add("Cloud", cloud)
@@ -28,12 +28,20 @@ struct StatusReport {
         add("Limits", limits)
         for problem in status["problems"]?.array ?? [] {
             let text = "\(problem["code"]?.string ?? "?"): \(problem["text"]?.string ?? "")".printable
-            lines.append("  " + terminal.colored(ColumnText.padded("Problem", to: Self.labelWidth) + text, .yellow))
-            if let hint = problem["hint"]?.string, !hint.isEmpty {
-                lines.append("  " + ColumnText.padded("", to: Self.labelWidth) + hint.printable)
+            lines += Self.lines("Problem", text, terminal).map {
+                "  " + terminal.colored(String($0.dropFirst(2)), .yellow)
             }
+            if let hint = problem["hint"]?.string, !hint.isEmpty { lines += Self.lines("", hint, terminal) }
         }
         return lines
+    }
+
+    private static func lines(_ label: String, _ text: String, _ terminal: Terminal) -> [String] {
+        terminal.lines(
+            of: text.printable,
+            behind: "  " + ColumnText.padded(label, to: labelWidth),
+            columns: labelWidth + 2
+        )
     }
 
     private static func color(_ state: String) -> Terminal.Color {
@@ -90,7 +98,7 @@ struct StatusReport {
         let order = ["receiving", "stored", "publishing", "held", "failed"]
         let counts = order.compactMap { name in queue[name]?.integer.flatMap { $0 == 0 ? nil : "\($0) \(name)" } }
         guard !counts.isEmpty else { return ["empty"] }
-        return counts + [age(status["queue_since"]).map { "the oldest since \($0)" }]
+        return counts + [age(status["queue_since"]).map { "the oldest waits for \($0)" }]
     }
 
     private var done: [String?] {

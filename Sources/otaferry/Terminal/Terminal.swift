@@ -76,6 +76,19 @@ struct Terminal: Sendable {
     /// `…`, or what ASCII has for it.
     var ellipsis: String { isUnicode ? "…" : "~" }
 
+    /// Narrower text is harder to read than one that runs over.
+    private static let leastText = 24
+
+    /// A text behind what stands before it; where a person looks at it, it is broken between words, under its beginning.
+    ///
+    /// - Parameter columns: how many the head takes.
+    func lines(of text: String, behind head: String, columns: Int) -> [String] {
+        guard isInteractive, width - columns >= Self.leastText else { return [head + text] }
+        return ColumnText.broken(text, to: width - columns).enumerated().map { index, piece in
+            (index == 0 ? head : String(repeating: " ", count: columns)) + piece
+        }
+    }
+
     /// Writes at once, without a line's end.
     static func write(_ text: String) {
         var bytes = Array(text.utf8)[...]
@@ -136,5 +149,24 @@ enum ColumnText {
         let (minutes, hours) = (seconds / 60 % 60, seconds / 3_600)
         if hours >= 24 { return "\(hours / 24)d \(two(hours % 24)):\(two(minutes))" }
         return hours > 0 ? "\(hours):\(two(minutes)):\(two(seconds % 60))" : "\(minutes):\(two(seconds % 60))"
+    }
+}
+
+extension ColumnText {
+    /// The text in lines of at most so many columns, broken at blanks; a longer word stands by itself.
+    static func broken(_ text: String, to columns: Int) -> [String] {
+        var lines: [String] = []
+        var line = ""
+        for word in text.split(separator: " ") {
+            if line.isEmpty {
+                line = String(word)
+            } else if width(line) + 1 + width(String(word)) <= columns {
+                line += " " + word
+            } else {
+                lines.append(line)
+                line = String(word)
+            }
+        }
+        return lines + [line]
     }
 }

@@ -91,7 +91,7 @@ struct WatchFrame {
             lines.append(terminal.colored(bar.text(columns: size.columns, isUnicode: terminal.isUnicode), .cyan))
         } else {
             let color = row.color ?? .cyan
-            let note = entry.status.waitingNote(now: now)
+            let note = entry.status.waitingNote(of: entry.address, now: now)
             let line = ProgressLine(phase: row.stateText, note: note)
             lines.append(terminal.colored(line.text(columns: size.columns, isUnicode: terminal.isUnicode), color))
         }

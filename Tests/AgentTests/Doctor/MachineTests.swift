@@ -163,6 +163,17 @@ struct MachineTests {
         #expect(credentials.mqttPassword == "/run/credentials/mqtt-password")
     }
 
+    @Test("What belongs to another user is not judged by one who is not the agent")
+    func visitor() {
+        var rights = rights
+        rights.user = 4_711
+        let closed = RightsExamination.FileFacts(isThere: true, mode: 0o600, owner: 0, isUsable: false, failure: "no")
+        #expect(rights.secret("key", "/f", closed)?.grade == .skipped)
+        #expect(rights.spool(closed, file: .init(isThere: false)).map(\.grade) == [.skipped])
+        rights.user = 0
+        #expect(rights.secret("key", "/f", closed)?.grade == .error)
+    }
+
     @Test("A secret that is not there, or not readable, is an error")
     func missingSecret() throws {
         let absent = RightsExamination.facts(file: folder.file("none"))

@@ -184,7 +184,10 @@ extension SystemTests {
             #expect(paused.findings("agent").first?["text"]?.string?.contains("paused") == true, "\(paused.text)")
             try await gateway.stop()
             let gone = try await examine(gateway, ["--offline"])
-            #expect(gone.grade("agent") == "note", "\(gone.text)")
+            #expect(gone.grade("agent") == "warning", "\(gone.text)")
+            // What is sent to a gateway that never had an agent is lost.
+            let never = try await examine(gateway, ["--offline", "--set", "gateway=nobody"])
+            #expect(never.grade("agent") == "error", "\(never.text)")
         }
 
         @Test(
