@@ -9,7 +9,8 @@ enum Program {
         // product for the question.
         let arguments = CommandLine.arguments.dropFirst()
         if Array(arguments) == ["--version"] { return print(AgentVersion.text) }
-        if let word = arguments.first, let complaint = Otaferry.complaint(aboutCommand: word) {
+        let words = arguments.first == "help" ? arguments.dropFirst() : arguments
+        if let word = words.first, let complaint = Otaferry.complaint(aboutCommand: word) {
             Console.complain(complaint)
             Otaferry.exit(withError: ProgramExit.usage.code)
         }

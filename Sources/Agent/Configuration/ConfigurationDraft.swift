@@ -114,18 +114,18 @@ struct ConfigurationDraft: Sendable {
                 )
             )
         }
-        guard let product = draft.product else { return }
-        if let first = configuration.origins["product.\(product.alias)"] {
+        guard let alias = draft.alias else { return }
+        if let first = configuration.origins["product.\(alias)"] {
             let place = ConfigurationOrigin(
                 source: origin.source,
                 line: line("product.alias"),
-                value: ConfigurationText.quoted(product.alias.text)
+                value: ConfigurationText.quoted(alias.text)
             )
             reject("product.alias", at: place, "an alias that no other product has; the one in \(first) has it too")
             return
         }
-        configuration.origins["product.\(product.alias)"] = origin
-        configuration.products.append(product)
+        configuration.origins["product.\(alias)"] = origin
+        if let product = draft.product { configuration.products.append(product) }
     }
 
     private mutating func apply(_ key: ConfigurationKey<Configuration>, _ raw: RawValue, at origin: ConfigurationOrigin)

@@ -6,15 +6,17 @@ extension IntakeTransaction {
     mutating func oneShot(_ address: TransferAddress, _ oneShot: Delivery.OneShot) throws(SpoolError) {
         if let transfer = try ledger.transfer(at: address) {
             guard mayBeginAnew(transfer) else {
-                guard case .success(let request) = oneShot.request, transfer.request?.firmware == request.firmware
-                else {
+                switch oneShot.request {
+                case .success(let request) where transfer.request?.firmware == request.firmware:
+                    return try answer(transfer)
+                case .success:
                     return reply(
                         address,
                         .conflict,
                         "The same bytes came before with other metadata; use otaferry push for another product or version"
                     )
+                case .failure(let problem): return reply(address, problem.code, problem.text)
                 }
-                return try answer(transfer)
             }
         }
         let refusal: Admission.Refusal?

@@ -314,6 +314,7 @@ struct IntakeTransactionTests {
 
         #expect(try await bench.ack("put/pumpctl/1.4.2/pumpctl.bin", file).reasonAndState == "ok/receiving")
         #expect(try await bench.ack("put/pumpctl/9/pumpctl.bin", file).reasonAndState == "conflict/receiving")
+        #expect(try await bench.ack("put/pumpctl", file).reasonAndState == "bad-topic/receiving")
         #expect(try await bench.transfer("ci/\(id)")?.key == transfer.key)
         try await bench.change("ci/\(id)") { transfer in
             transfer.verified(
