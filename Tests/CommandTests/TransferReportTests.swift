@@ -23,4 +23,10 @@ struct TransferReportTests {
         let lines = lines(["verify": true, "custom": [:]])
         #expect(!lines.contains { $0.hasPrefix("Verification") || $0.hasPrefix("Custom") })
     }
+
+    @Test("No text moves the cursor or turns the direction of writing")
+    func printable() {
+        #expect(ColumnText.printable("fw\u{202E}nib.\u{2066}x\u{1B}[2J\u{200F}.bin") == "fwnib.x[2J.bin")
+        #expect(ColumnText.printable("größe 固件.bin") == "größe 固件.bin")
+    }
 }

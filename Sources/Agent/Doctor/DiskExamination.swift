@@ -170,7 +170,8 @@ struct DiskExamination: Sendable {
         guard let device = facts.device else {
             return [Finding(.spoolWear, .skipped, "There is no disk in /sys to ask for its wear")]
         }
-        let written = device.writtenSinceStart.map { "; \(ByteCount(rawValue: $0)) written since the start" } ?? ""
+        let written =
+            device.writtenSinceStart.map { "; \(ByteCount(rawValue: $0)) written since this machine started" } ?? ""
         let remedy = "Replace it before it fails; docs/operations.md tells how to move the spool"
         if let used = device.usedTenths.max() {
             let text =

@@ -120,7 +120,14 @@ enum ColumnText {
 
     /// The text without control characters, so that nothing from outside moves the cursor.
     static func printable(_ text: String) -> String {
-        String(String.UnicodeScalarView(text.unicodeScalars.filter { $0.properties.generalCategory != .control }))
+        String(
+            String.UnicodeScalarView(
+                text.unicodeScalars.filter { scalar in
+                    // Those that turn the direction of writing make a name look like another.
+                    scalar.properties.generalCategory != .control && !scalar.properties.isBidiControl
+                }
+            )
+        )
     }
 
     /// At most so many columns; what is cut off shows.
