@@ -78,7 +78,7 @@ struct ScriptedLinkTests {
         let peer = try ScriptedPeer { client, _ in
             guard client.readConnect() == 4 else { return }
             client.write([0x20, 2, 0, 0])
-            guard let packet = client.read() else { return }
+            guard let packet = client.read(), packet.first == 0x82 else { return }
             client.write([0x90, 3, packet.body[0], packet.body[1], 1])
             client.readToEnd()
         }
@@ -86,6 +86,25 @@ struct ScriptedLinkTests {
         try await bench.connected()
         #expect(bench.welcomes.first?.protocolVersion == 4)
         #expect(!bench.losses.isEmpty)
+        await bench.link.stop()
+    }
+
+    @Test("A forwarder that hangs up until its broker is there does not make it 3.1.1", arguments: [2, 3, 4])
+    func waitsForBroker(hangUps: Int) async throws {
+        let levels = Levels()
+        let peer = try ScriptedPeer { client, number in
+            guard number >= hangUps else { return }
+            let level = client.readConnect()
+            levels.append(level)
+            client.write(level == 5 ? [0x20, 3, 0, 0, 0] : [0x20, 2, 0, 0])
+            guard let packet = client.read(), packet.first == 0x82 else { return }
+            client.write([0x90, 4, packet.body[0], packet.body[1], 0, 1])
+            client.readToEnd()
+        }
+        let bench = try LinkBench(LinkBench.settings(port: peer.port))
+        try await bench.connected()
+        #expect(bench.welcomes.map(\.protocolVersion) == [5])
+        #expect(levels.all.last == 5)
         await bench.link.stop()
     }
 

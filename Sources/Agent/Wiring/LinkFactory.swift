@@ -136,6 +136,7 @@ final class LinkLog: Sendable {
         case .connected(let welcome):
             var metadata: Logger.Metadata = [
                 LogKeys.connection: "\(connection)", "session": "\(welcome.sessionIsPresent ? "kept" : "new")",
+                "protocol": welcome.protocolVersion == 5 ? "MQTT 5" : "MQTT 3.1.1",
             ]
             if case .ended(let count, let duration) = failure.withLock({ $0.succeeded(at: .now) }) {
                 metadata[LogKeys.count] = "\(count)"

@@ -15,8 +15,6 @@ struct LinkLoop: Sendable {
     let receive: BrokerLink.Receive
     let observe: BrokerLink.Observe
 
-    /// After so many hang-ups in a row the other version of MQTT is tried.
-    private static let hangUpsBeforeFallBack = 2
     /// Between two tries to store what the broker delivers.
     private static let notStoredPause = Duration.seconds(5)
     /// So long the farewell may wait for its acknowledgements.
@@ -26,24 +24,16 @@ struct LinkLoop: Sendable {
     func run() {
         var backoff = settings.backoff
         var generator = SystemRandomNumberGenerator()
-        var version: Int32 = 5
-        var hangUps = 0
+        var choice = ProtocolChoice()
         while stopRequest() == nil {
             var unfinished: BatchOutcome?
-            let failure = attempt(protocolVersion: version, &unfinished)
+            let wasTrial = choice.isTrial
+            let isOld = choice.version == .mqtt311
+            let failure = attempt(choice, &unfinished)
             queue.close()
             guard let failure else { return }
-            if failure.isVersionRefusal && version == 5 {
-                version = 4
-                continue
-            }
-            // Some brokers only know MQTT 3.1.1 and hang up on anything else, without a word.
-            hangUps = failure.isHangUp ? hangUps + 1 : 0
-            if failure.readySince != nil {
-                version = 5
-            } else if hangUps > 0 && hangUps % Self.hangUpsBeforeFallBack == 0 {
-                version = version == 5 ? 4 : 5
-            }
+            choice.ended(failure.ending)
+            if failure.ending == .versionRefused && !isOld || failure.ending == .welcomed && wasTrial { continue }
             observe(failure.error.isRefusal ? .refused(failure.error) : .lost(failure.error))
             // The broker will deliver the batch again; one at a time in memory is enough.
             if let unfinished { awaitOutcome(of: unfinished) }
@@ -57,9 +47,7 @@ struct LinkLoop: Sendable {
 
     private struct Failure {
         var error: LinkError
-        var isVersionRefusal = false
-        /// The broker took the connection and closed it before it had answered CONNECT.
-        var isHangUp = false
+        var ending = ProtocolChoice.Ending.other
         /// When the connection was of use from, if it ever was.
         var readySince: ContinuousClock.Instant?
     }
@@ -83,18 +71,19 @@ struct LinkLoop: Sendable {
     /// One connection from CONNECT to its end; nil when it ended because a stop was asked for.
     ///
     /// - Parameter unfinished: the last batch whose outcome was awaited at its end.
-    private func attempt(protocolVersion: Int32, _ unfinished: inout BatchOutcome?) -> Failure? {
+    private func attempt(_ choice: ProtocolChoice, _ unfinished: inout BatchOutcome?) -> Failure? {
         var readySince: ContinuousClock.Instant?
         var wasConnected = false
         var wasWelcome = false
         do {
-            let client = try MosquittoClient(settings: settings, protocolVersion: protocolVersion)
+            let client = try MosquittoClient(settings: settings, protocolVersion: choice.version.rawValue)
             // Resolving the name and connecting wait for others.
             try pulse.whileAway { () throws(LinkError) in try client.connect() }
             wasConnected = true
             var conversation = Conversation(
                 client: client,
-                handshakeEnd: .now + settings.handshakeLimit
+                handshakeEnd: .now + settings.handshakeLimit,
+                isTrial: choice.isTrial
             )
             while true {
                 if let farewell = stopRequest() {
@@ -107,13 +96,20 @@ struct LinkLoop: Sendable {
                 }
                 pulse.beat()
                 try turn(&conversation)
+                if conversation.isTrialPassed {
+                    client.disconnect()
+                    try check(client.write())
+                    return Failure(error: LinkError(.refused, "Only a trial"), ending: .welcomed)
+                }
                 if readySince == nil && conversation.isReady { readySince = .now }
             }
         } catch {
             // MQTT 5: 0x84 unsupported protocol version; MQTT 3.1.1: 1 unacceptable protocol version.
             let isVersion = error.code == .refused && (error.number == 0x84 || error.number == 1)
-            let isHangUp = error.code == .lost && wasConnected && !wasWelcome
-            return Failure(error: error, isVersionRefusal: isVersion, isHangUp: isHangUp, readySince: readySince)
+            let isHangUp = error.code == .lost && wasConnected
+            let ending: ProtocolChoice.Ending =
+                wasWelcome ? .welcomed : isVersion ? .versionRefused : isHangUp ? .hangUp : .other
+            return Failure(error: error, ending: ending, readySince: readySince)
         }
     }
 
@@ -122,7 +118,10 @@ struct LinkLoop: Sendable {
         let client: MosquittoClient
         /// Until when CONNACK and SUBACKs have to be there.
         let handshakeEnd: ContinuousClock.Instant
+        /// It ends with the broker's answer to CONNECT.
+        let isTrial: Bool
         var welcome: Welcome?
+        var isTrialPassed: Bool { isTrial && welcome != nil }
         var pendingSubscriptions: [Int32: Subscription] = [:]
         var isReady = false
         var lastHeard = ContinuousClock.now
@@ -152,6 +151,7 @@ struct LinkLoop: Sendable {
             client.acknowledgeAtOnce()
         }
         try handleNotes(&conversation)
+        guard !conversation.isTrialPassed else { return }
         if conversation.storing != nil {
             // Whoever stores it need not wait for us between the two.
             if conversation.next == nil && isWhole(conversation) { conversation.next = handOver(&conversation) }
@@ -315,6 +315,7 @@ struct LinkLoop: Sendable {
             case .connected(let result, let welcome):
                 guard result == 0 else { throw refusal(result) }
                 conversation.welcome = welcome
+                if conversation.isTrial { continue }
                 for subscription in settings.subscriptions {
                     let messageID = try conversation.client.subscribe(subscription)
                     conversation.pendingSubscriptions[messageID] = subscription
@@ -334,7 +335,7 @@ struct LinkLoop: Sendable {
                 }
             }
         }
-        if let welcome = conversation.welcome, !conversation.isReady, conversation.pendingSubscriptions.isEmpty {
+        if let welcome = conversation.welcome, !conversation.isTrial, !conversation.isReady, conversation.pendingSubscriptions.isEmpty {
             conversation.isReady = true
             queue.open()
             observe(.connected(welcome))
