@@ -63,10 +63,6 @@ final class Herald: Sendable {
     /// Says what an intake transaction did.
     func tell(_ outcome: IntakeOutcome) {
         for address in outcome.removed { clear(address) }
-        for reply in outcome.replies {
-            say(topics.acknowledgement(reply.address), reply.payload)
-        }
-        if outcome.isCreditDenied { board.creditDenied(true) }
         for answer in outcome.fileAnswers { _ = publish(answer) }
         if !outcome.fileEnds.isEmpty {
             fileEnds.withLock { ends in
@@ -75,7 +71,12 @@ final class Herald: Sendable {
                 }
             }
         }
+        // A batch may have begun and completed a transfer. The acknowledgement tells how it stands now: after the states.
         for transfer in outcome.changed { tell(transfer) }
+        for reply in outcome.replies {
+            say(topics.acknowledgement(reply.address), reply.payload)
+        }
+        if outcome.isCreditDenied { board.creditDenied(true) }
         for transfer in outcome.moved { moved(transfer) }
         board.totals.stored(outcome.storedBytes)
         board.touch()

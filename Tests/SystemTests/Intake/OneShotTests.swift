@@ -46,6 +46,13 @@ extension SystemTests {
             #expect(acknowledgement["segment"]?.integer ?? 0 > 0)
             #expect(acknowledgement.reasonText == "ok")
 
+            // No older word comes after a newer one, whichever topic it is on.
+            let topics = [Gateway.root + "/state/ci/\(id)", Gateway.root + "/out/ci/\(id)/ack"]
+            let numbersSaid = gateway.probe.messages.filter { topics.contains($0.topic) }.compactMap {
+                $0.json?["seq"]?.integer
+            }
+            #expect(numbersSaid == numbersSaid.sorted())
+
             let statesOfEvents = ["receiving", "stored", "ticketing", "uploading", "registering", "registered"]
             try await eventually("all events") { gateway.events(id).count == statesOfEvents.count }
             #expect(gateway.events(id).compactMap { $0["state"]?.string } == statesOfEvents)
