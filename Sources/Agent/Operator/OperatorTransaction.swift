@@ -66,7 +66,7 @@ struct OperatorTransaction {
                 ? try pauseAll(command.verb == .pause)
                 : bad("\(command.verb.rawValue) with \"sender\" needs \"transfer\" too")
         case .pause: try change(.stopAttempt) { (transfer, _) throws(OperatorRefusal) in try transfer.paused() }
-        case .resume: try change(.look) { (transfer, _) throws(OperatorRefusal) in transfer.resumed() }
+        case .resume: try change(.look) { (transfer, _) throws(OperatorRefusal) in try transfer.resumed() }
         case .priority: try prioritize()
         case .purge: try purge()
         case .limits: try setLimits()
@@ -172,14 +172,18 @@ struct OperatorTransaction {
     ) throws(SpoolError) -> Result<JSONValue, OperatorRefusal> {
         let found = try find()
         guard case .success(var transfer) = found else { return found.map { _ in .null } }
+        let former = transfer
         do throws(OperatorRefusal) { try body(&transfer, now) } catch { return .failure(error) }
-        let saved = try ledger.save(transfer)
-        try ledger.note(.state, of: saved, at: now)
-        try PackageDesk.refresh(around: saved, in: ledger, herald: herald, at: now)
+        let isNews = transfer != former
+        let saved = isNews ? try ledger.save(transfer) : transfer
+        if isNews {
+            try ledger.note(.state, of: saved, at: now)
+            try PackageDesk.refresh(around: saved, in: ledger, herald: herald, at: now)
+        }
         // What its package made of it is newer.
         let latest = ledger.openTransfer(key: saved.key) ?? saved
         ledger.afterCommit { [herald, publisher] in
-            herald.tell(latest)
+            if isNews { herald.tell(latest) }
             switch afterwards {
             case .stopAttempt: publisher.stop(saved)
             case .hurry: publisher.hurry()

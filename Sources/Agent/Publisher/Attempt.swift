@@ -201,7 +201,10 @@ struct Attempt: Sendable {
     private func commitWaiting(in ledger: Ledger) throws(SpoolError) -> Bool {
         let herald = publisher.herald
         return try waiting.commit(key, in: ledger) { (transfer) throws(SpoolError) in
-            try Self.save(transfer, in: ledger, herald: herald, at: transfer.since)
+            var transfer = transfer
+            // What a person changed while it waited was said before it.
+            if let last = try ledger.events(of: transfer, limit: 1).last { transfer.entered(notBefore: last.at) }
+            return try Self.save(transfer, in: ledger, herald: herald, at: transfer.since)
         }
     }
 

@@ -335,7 +335,9 @@ struct LinkLoop: Sendable {
                 }
             }
         }
-        if let welcome = conversation.welcome, !conversation.isTrial, !conversation.isReady, conversation.pendingSubscriptions.isEmpty {
+        if let welcome = conversation.welcome, !conversation.isTrial, !conversation.isReady,
+            conversation.pendingSubscriptions.isEmpty
+        {
             conversation.isReady = true
             queue.open()
             observe(.connected(welcome))

@@ -83,7 +83,12 @@ extension Transfer {
     }
 
     /// Publication of this transfer goes on.
-    package mutating func resumed() { isPaused = false }
+    package mutating func resumed() throws(OperatorRefusal) {
+        guard !state.isFinal else {
+            throw OperatorRefusal(code: "final", text: "The transfer is \(state.rawValue)")
+        }
+        isPaused = false
+    }
 
     /// Metadata is supplied or corrected, before publication.
     package mutating func described(

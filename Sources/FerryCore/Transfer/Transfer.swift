@@ -63,6 +63,9 @@ package struct Transfer: Sendable, Equatable {
         lastByte = now
     }
 
+    /// It is said now to have come into its state, after something that was said before.
+    package mutating func entered(notBefore time: WallTime) { since = max(since, time) }
+
     /// A transfer as the spool had stored it.
     package init(
         key: Int64,

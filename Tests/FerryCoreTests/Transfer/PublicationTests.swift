@@ -257,7 +257,7 @@ struct PublicationTests {
         guard !state.isFinal else { return }
         try transfer.paused()
         #expect(!transfer.isPublishable)
-        transfer.resumed()
+        try transfer.resumed()
         #expect(transfer.isPublishable == [.stored, .registering, .held].contains(state))
     }
 

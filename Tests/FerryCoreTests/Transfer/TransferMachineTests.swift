@@ -79,7 +79,7 @@ enum Event: String, CaseIterable {
         case .cancelled: try transfer.cancelled(at: now)
         case .retried: try transfer.retried(at: now, catalog: Known.catalog)
         case .paused: try transfer.paused()
-        case .resumed: transfer.resumed()
+        case .resumed: try transfer.resumed()
         case .described:
             try transfer.described(
                 as: Known.metadata(["product": "pumpctl", "version": "2"]),
@@ -129,7 +129,7 @@ private let table = """
     cancelled           canc  canc  canc  canc  canc  final canc  canc  final final final final
     retried             open  stor  busy  busy  regg  final stor  regg  stor  regg  final final
     paused              -     -     -     -     -     final -     -     final final final final
-    resumed             -     -     -     -     -     -     -     -     -     -     -     -
+    resumed             -     -     -     -     -     final -     -     final final final final
     described           -     -     busy  busy  busy  final stor  regg  -     -     final final
     prioritized         -     -     -     -     -     final -     -     final final final final
     verified            stor  !     !     !     !     !     !     !     !     !     !     !

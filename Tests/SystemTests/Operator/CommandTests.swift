@@ -270,6 +270,30 @@ extension SystemTests {
             #expect(await gateway.cloud.firmware.first?.name == "by-hand")
         }
 
+        @Test("A command that changes nothing is answered, and no event says that something has changed")
+        func changesNothing() async throws {
+            let gateway = try await Gateway()
+            try await gateway.command("pause")
+            let file = TestFirmware(1_000, version: "4.1", seed: 80)
+            let id = file.oneShotID
+            let transfer: [String: JSONValue] = ["transfer": .string(id)]
+            try await gateway.send("put/pumpctl/4.1", file.bytes)
+            try await gateway.waitForState(.stored, of: id)
+            try await eventually("the events so far") { gateway.events(id).count >= 2 }
+            let count = gateway.events(id).count
+            #expect(try await gateway.command("resume", transfer)["ok"]?.bool == true)
+            #expect(try await gateway.command("priority", transfer.merging(["priority": 0]) { $1 })["ok"]?.bool == true)
+            #expect(
+                try await gateway.command("describe", transfer.merging(["firmware": [:]]) { $1 })["ok"]?.bool == true
+            )
+            #expect(try await gateway.command("pause", transfer)["ok"]?.bool == true)
+            // Events are told in order: nothing came before that of the pause.
+            try await eventually("the pause") { gateway.events(id).count > count }
+            #expect(gateway.events(id).count == count + 1)
+            try await gateway.command("cancel", transfer)
+            #expect(try await gateway.command("resume", transfer).errorCode == "final")
+        }
+
         @Test("priority changes which of the stored ones goes first")
         func priority() async throws {
             let gateway = try await Gateway()
