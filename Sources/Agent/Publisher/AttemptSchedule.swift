@@ -6,6 +6,10 @@ struct AttemptSchedule {
     /// What the decision rests on.
     struct Candidate: Sendable {
         var key: Int64
+        /// The key of the oldest file of its package, which goes through at once: what is uploaded has to be registered in
+        /// time.
+        var age: Int64
+        /// The highest of its package.
         var priority: Int
         var nextAttempt: WallTime?
         /// Whether bytes have to be sent; a registration may go at any time of the day.
@@ -16,6 +20,7 @@ struct AttemptSchedule {
         init(_ transfer: Transfer, longest: Duration) {
             needsUpload = transfer.needsUpload
             key = transfer.key
+            age = transfer.key
             priority = transfer.firmware.priority
             nextAttempt = transfer.publication.nextAttempt
             switch transfer.reason?.code {
@@ -27,6 +32,7 @@ struct AttemptSchedule {
 
         init(key: Int64, priority: Int = 0, nextAttempt: WallTime? = nil) {
             self.key = key
+            age = key
             self.priority = priority
             self.nextAttempt = nextAttempt
         }
@@ -40,15 +46,21 @@ struct AttemptSchedule {
     /// - Parameter longest: the longest delay between attempts; what the spool says beyond it was written under another
     ///   clock.
     static func candidates(_ open: [Transfer], busy: Set<Int64> = [], longest: Duration) -> [Candidate] {
-        open.filter { transfer in
-            guard transfer.isPublishable, !busy.contains(transfer.key) else { return false }
-            guard let package = PackageMembers(with: transfer, among: open) else { return true }
+        open.compactMap { transfer in
+            guard transfer.isPublishable, !busy.contains(transfer.key) else { return nil }
+            var candidate = Candidate(transfer, longest: longest)
+            guard let package = PackageMembers(with: transfer, among: open) else { return candidate }
             guard !package.members.contains(where: { busy.contains($0.key) }),
                 package.members.allSatisfy({ !$0.isPaused })
-            else { return false }
-            if package.isComplete, transfer.publication.firmwareURL == nil { return true }
-            return package.registering.first?.key == transfer.key
-        }.map { Candidate($0, longest: longest) }
+            else { return nil }
+            let isNext = package.isComplete && transfer.publication.firmwareURL == nil
+            guard isNext || package.registering.first?.key == transfer.key else { return nil }
+            for member in package.members {
+                candidate.age = min(candidate.age, member.key)
+                candidate.priority = max(candidate.priority, member.firmware.priority)
+            }
+            return candidate
+        }
     }
 
     private struct Due {
@@ -94,6 +106,6 @@ struct AttemptSchedule {
     }
 
     private static func comes(_ left: Candidate, before right: Candidate) -> Bool {
-        left.priority == right.priority ? left.key < right.key : left.priority > right.priority
+        (right.priority, left.age, left.key) < (left.priority, right.age, right.key)
     }
 }

@@ -159,6 +159,16 @@ struct AttemptScheduleTests {
         var other = try member(9, .stored, url: nil)
         other.firmware.package = nil
         #expect(keys(stored + [other], busy: [2]) == [9])
+        // What is uploaded has to be registered in time: its package goes on before others of its priority.
+        var late = try member(12, .stored, url: nil)
+        late.firmware.priority = -5
+        let begun = [try member(1, .registering, url: "u"), try member(2, .registering, url: "u"), late]
+        other.firmware.priority = -1
+        let candidates = AttemptSchedule.candidates(begun + [other], longest: .seconds(900))
+        #expect(Schedule().pick(candidates, wallNow: wall, now: now) == 12)
+        other.firmware.priority = 1
+        let urgent = AttemptSchedule.candidates(begun + [other], longest: .seconds(900))
+        #expect(Schedule().pick(urgent, wallNow: wall, now: now) == 9)
     }
 
     @Test("A moment is waited for in monotonic time: steps of the wall clock disturb nothing")
