@@ -138,16 +138,21 @@ struct ReadAheadTests {
         #expect(story.withLock { $0 } == expected)
     }
 
+    /// A batch of one message, and a whole one of two while the first waits.
+    private static func handedOver(to store: Store, by client: ScriptedPeer.Client) -> (Store.Batch, Store.Batch)? {
+        client.write(publication(1, [1]))
+        guard let first = store.next() else { return nil }
+        client.write(publication(2, [2]) + publication(3, [3]))
+        return store.next().map { (first, $0) }
+    }
+
     @Test("Both outcomes may come before the connection looks")
     func bothOutcomesAtOnce() async throws {
         let store = Store()
         let seen = Mutex<[UInt8]>([])
         let isOver = DispatchSemaphore(value: 0)
         try await withPeer(store, isOver, batch: 2) { client in
-            client.write(Self.publication(1, [1]))
-            guard let first = store.next() else { return }
-            client.write(Self.publication(2, [2]) + Self.publication(3, [3]))
-            guard let second = store.next() else { return }
+            guard let (first, second) = Self.handedOver(to: store, by: client) else { return }
             first.done(.done)
             second.done(.done)
             for _ in 0..<3 { if let packet = client.read() { seen.withLock { $0.append(packet.body[1]) } } }
@@ -161,10 +166,7 @@ struct ReadAheadTests {
         let seen = Mutex<[UInt8]>([])
         let isOver = DispatchSemaphore(value: 0)
         try await withPeer(store, isOver, batch: 2) { client in
-            client.write(Self.publication(1, [1]))
-            guard let first = store.next() else { return }
-            client.write(Self.publication(2, [2]) + Self.publication(3, [3]))
-            guard let second = store.next() else { return }
+            guard let (first, second) = Self.handedOver(to: store, by: client) else { return }
             first.done(.failed)
             let isDue = second.isDue()
             second.done(isDue ? .done : .failed)
