@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Durable intake of segments beside two C subscribers on the same broker: one drops the bytes, one writes a file and
-syncs it at its end. Prints a row for each size of segment, and the agent's memory."""
+"""Durable intake of segments beside C subscribers on the same broker: one drops the bytes, one writes a file and syncs it
+at its end, and one, a naive spool, commits a row of SQLite for each segment. Prints a row for each size of segment, and the
+agent's memory. The ratio is to the slower of the first two."""
 import argparse, json, os, shutil, subprocess, sys, tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -10,25 +11,26 @@ from rig import ROOT, Rig, compile
 class Bench(Rig):
     def __init__(self, agent, size, folder):
         super().__init__(folder)
-        self.program, self.size, self.peer = agent, size, compile(folder, "peer", "-lmosquitto")
+        self.program, self.size, self.peer = agent, size, compile(folder, "peer", "-lmosquitto", "-lsqlite3")
 
-    def peer_rate(self, mode, segment, extra=()):
+    def peer_rate(self, mode, segment, extra=(), size=None):
         prefix = f"bench/{mode}/{segment}"
+        size = size or self.size
         subscriber = subprocess.Popen(
-            [self.peer, mode, str(self.port), prefix + "/+", str(self.size), *extra], stdout=subprocess.PIPE, text=True
+            [self.peer, mode, str(self.port), prefix + "/+", str(size), *extra], stdout=subprocess.PIPE, text=True
         )
         assert subscriber.stdout.readline() == "ready\n"
-        sender = self.send(prefix, segment)
+        sender = self.send(prefix, segment, size=size)
         end = int(subscriber.stdout.readline())
         subscriber.wait()
-        return self.rate(int(sender.split()[0]), end)
+        return self.rate(int(sender.split()[0]), end, size)
 
-    def send(self, prefix, segment, *more):
-        command = [self.peer, "send", str(self.port), prefix, str(self.size), str(segment), *more]
+    def send(self, prefix, segment, *more, size=None):
+        command = [self.peer, "send", str(self.port), prefix, str(size or self.size), str(segment), *more]
         return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
-    def rate(self, start, end):
-        return self.size / 1e6 / ((end - start) / 1e9)
+    def rate(self, start, end, size=None):
+        return (size or self.size) / 1e6 / ((end - start) / 1e9)
 
     def agent_rate(self, segment):
         shutil.rmtree(os.path.join(self.folder, "bench"), ignore_errors=True)
@@ -62,7 +64,7 @@ def main():
     bench = Bench(options.agent, options.megabytes << 20, folder)
     try:
         print(f"Durable intake of {options.megabytes} MiB, MB/s, the best of {options.rounds} rounds")
-        print(f"{'segment':>9} {'drops':>8} {'file':>8} {'agent':>8} {'ratio':>7} {'target':>7} {'anon':>9} {'peak':>9}")
+        print(f"{'segment':>9} {'drops':>8} {'file':>8} {'naive':>8} {'agent':>8} {'ratio':>7} {'target':>7} {'anon':>9} {'peak':>9}")
         for kib in map(int, options.segments.split(",")):
             segment = kib << 10
             drops = file = agent = anonymous = peak = 0
@@ -71,9 +73,11 @@ def main():
                 file = max(file, bench.peer_rate("file", segment, [os.path.join(folder, "file")]))
                 rate, now_anonymous, now_peak = bench.agent_rate(segment)
                 agent, anonymous, peak = max(agent, rate), max(anonymous, now_anonymous), max(peak, now_peak)
+            # Slow enough to be measured with less.
+            naive = bench.peer_rate("naive", segment, [os.path.join(folder, "naive.db")], min(bench.size, 64 << 20))
             ratio = agent / min(drops, file)
             print(
-                f"{kib:>5} KiB {drops:>8.0f} {file:>8.0f} {agent:>8.0f} {ratio:>7.2f} {'0.80':>7}"
+                f"{kib:>5} KiB {drops:>8.0f} {file:>8.0f} {naive:>8.0f} {agent:>8.0f} {ratio:>7.2f} {'0.80':>7}"
                 f" {anonymous:>5.1f} MiB {peak:>5.1f} MiB",
                 flush=True,
             )

@@ -6,12 +6,15 @@
  *                                                     WINDOW messages wait for their PUBACK at most, 64 by default
  *   peer drop  PORT FILTER SIZE                       receives SIZE bytes and forgets them
  *   peer file  PORT FILTER SIZE FILE                  receives SIZE bytes, writes them to FILE, fdatasync at the end
+ *   peer naive PORT FILTER SIZE FILE                  receives SIZE bytes into a table of FILE: a row and a commit a
+ *                                                     segment, write-ahead log, everything else as SQLite comes
  *
  * Each prints the moment of its end in nanoseconds of CLOCK_MONOTONIC; send also prints that of its beginning first.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <mosquitto.h>
+#include <sqlite3.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,10 +26,28 @@ static long long size, received, durable = -1;
 static long acknowledged;
 static int file = -1;
 static bool is_subscribed;
+static sqlite3_stmt *insertion;
 
 static void fail(const char *what) {
     fprintf(stderr, "%s: %s\n", what, strerror(errno));
     exit(1);
+}
+
+static void open_table(const char *path) {
+    sqlite3 *database;
+    unlink(path);
+    const char *text = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+                       "CREATE TABLE segment (offset INTEGER PRIMARY KEY, bytes BLOB)";
+    if (sqlite3_open(path, &database) != SQLITE_OK || sqlite3_exec(database, text, NULL, NULL, NULL) != SQLITE_OK ||
+        sqlite3_prepare_v2(database, "INSERT INTO segment VALUES (?, ?)", -1, &insertion, NULL) != SQLITE_OK)
+        fail(path);
+}
+
+static void insert(long long offset, const void *bytes, int count) {
+    sqlite3_bind_int64(insertion, 1, offset);
+    sqlite3_bind_blob(insertion, 2, bytes, count, SQLITE_STATIC);
+    if (sqlite3_step(insertion) != SQLITE_DONE) fail("insert");
+    sqlite3_reset(insertion);
 }
 
 static void print_now(void) {
@@ -51,6 +72,7 @@ static void on_message(struct mosquitto *client, void *context, const struct mos
         bytes += count;
         left -= count;
     }
+    if (insertion) insert(received, message->payload, message->payloadlen);
     received += message->payloadlen;
 }
 
@@ -114,6 +136,7 @@ int main(int count, char **arguments) {
             file = open(arguments[5], O_WRONLY | O_CREAT | O_TRUNC, 0600);
             if (file < 0) fail(arguments[5]);
         }
+        if (strcmp(mode, "naive") == 0) open_table(arguments[5]);
         mosquitto_subscribe(client, NULL, arguments[3], 1);
         while (!is_subscribed) turn(client);
         printf("ready\n");
