@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* The thread calls pwrite and nothing else. */
-#define STACK_BYTES (64 << 10)
+/* The thread calls pwrite and nothing else; but the least that glibc gives is 128 KiB on ARM. */
+#define STACK_BYTES (256 << 10)
 
 struct direct_writer {
     int file;
@@ -66,8 +66,9 @@ static void start_thread(direct_writer *writer) {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    if (pthread_attr_setstacksize(&attributes, STACK_BYTES) == 0)
-        writer->has_thread = pthread_create(&writer->thread, &attributes, run, writer) == 0;
+    /* Where that is too little, it gets the usual stack. */
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    writer->has_thread = pthread_create(&writer->thread, &attributes, run, writer) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (writer->has_thread) pthread_setname_np(writer->thread, "spool-write");
     pthread_attr_destroy(&attributes);

@@ -187,7 +187,9 @@ static int gather_sector(sqlite3_file *file) {
    journal under us: programs that look at the spool only read. */
 static int gather_device(sqlite3_file *file) {
     sqlite3_file *real = system_file(file);
-    return real->pMethods->xDeviceCharacteristics(real) | SQLITE_IOCAP_UNDELETABLE_WHEN_OPEN;
+    int device = real->pMethods->xDeviceCharacteristics(real) | SQLITE_IOCAP_UNDELETABLE_WHEN_OPEN;
+    /* An atomic batch of F2FS knows nothing of what is gathered. */
+    return device & ~SQLITE_IOCAP_BATCH_ATOMIC;
 }
 
 /* The spool has no WAL; a database of somebody else, which is refused, may have one. */

@@ -36,11 +36,13 @@ static const unsigned char *varint(const unsigned char *bytes, const unsigned ch
     return bytes;
 }
 
+/* 1: read; 0: there is no such page; -1: the file failed. That is told, for it may be a page that was to be written before
+   the read and is lost now: to read on would be to commit without it. */
 static int read_pages(sqlite3_file *file, uint32_t first, int count, unsigned char *pages) {
     if (first == 0) return 0;
     int result = file->pMethods->xRead(file, pages, count * PAGE, (sqlite3_int64)(first - 1) * PAGE);
     /* Behind the end of the file it gives zeros: no page that a chain leads to is of zeros. */
-    return result == SQLITE_OK || result == SQLITE_IOERR_SHORT_READ;
+    return result == SQLITE_OK || result == SQLITE_IOERR_SHORT_READ ? 1 : -1;
 }
 
 /* The page below an interior page that leads to the row. */
@@ -101,7 +103,8 @@ static int read_chain(sqlite3_file *file, uint32_t next, unsigned char *blob, si
         if (step < 0 && run > next) run = next;
         uint32_t low = step < 0 ? next - run + 1 : next, here;
         unsigned char *begin = blob;
-        if (!read_pages(file, low, (int)run, pages)) return 0;
+        int is_read = read_pages(file, low, (int)run, pages);
+        if (is_read != 1) return is_read;
         do {
             here = next;
             const unsigned char *page = pages + (size_t)(here - low) * PAGE;
@@ -125,7 +128,8 @@ int otaferry_read_blob(sqlite3 *database, uint32_t root, int64_t rowid, void *bl
     unsigned char page[PAGE];
     uint32_t where = root;
     for (int depth = 0; depth < DEPTH_MAX; depth++) {
-        if (!read_pages(file, where, 1, page)) return 0;
+        int is_read = read_pages(file, where, 1, page);
+        if (is_read != 1) return is_read;
         if (page[0] == LEAF) break;
         if (page[0] != INTERIOR) return 0;
         where = child(page, rowid);

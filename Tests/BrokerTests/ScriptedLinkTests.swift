@@ -89,6 +89,30 @@ struct ScriptedLinkTests {
         await bench.link.stop()
     }
 
+    @Test("A trial of 3.1.1 leaves alone what the broker keeps, and acknowledges nothing")
+    func trialTouchesNothing() async throws {
+        let trials = Mutex<[[UInt8]]>([])
+        let peer = try ScriptedPeer { client, _ in
+            guard let connect = client.read(), connect.body.count > 9, connect.body[6] == 4,
+                trials.withLock({ $0.isEmpty })
+            else { return }
+            // CONNACK and a message in one piece, as a broker sends them that has kept some.
+            client.write([0x20, 2, 0, 0] + [0x32, 9] + [0, 4] + Array("in/x".utf8) + [0, 7] + [0x21])
+            trials.withLock { $0.append([connect.body[7]] + client.readToEnd()) }
+        }
+        var settings = LinkBench.settings(port: peer.port, session: .persistent(expiry: .seconds(60)))
+        settings.will = OutboundMessage(topic: "will", payload: [1])
+        let bench = try LinkBench(settings)
+        try await eventually { !trials.withLock { $0.isEmpty } }
+        let trial = try #require(trials.withLock { $0.first })
+        // Connect flags: a clean session, no will.
+        #expect(trial.first == 2)
+        // PUBACK is 0x40.
+        #expect(!trial.dropFirst().contains(0x40))
+        #expect(bench.messages.isEmpty)
+        await bench.link.stop()
+    }
+
     @Test("A forwarder that hangs up until its broker is there does not make it 3.1.1", arguments: [2, 3, 4])
     func waitsForBroker(hangUps: Int) async throws {
         let levels = Levels()

@@ -29,13 +29,14 @@ struct RowReaderTests {
         var register = ~UInt64(0)
         var isRead = false
         let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
-            isRead = RowReader.read(
-                database,
-                root: root,
-                row: id,
-                into: UnsafeMutableRawBufferPointer(buffer),
-                &register
-            )
+            isRead =
+                RowReader.read(
+                    database,
+                    root: root,
+                    row: id,
+                    into: UnsafeMutableRawBufferPointer(buffer),
+                    &register
+                ) == true
             filled = isRead ? count : 0
         }
         return isRead ? (bytes, ~register) : nil

@@ -292,16 +292,8 @@ struct Registering: Sendable {
         let catalog = attempt.publisher.herald.catalog
         guard let firmware = members.first.flatMap({ CloudFirmware($0.firmware, catalog: catalog) }) else {
             // The product was taken out of the configuration meanwhile, or the version with the command describe.
-            let lacking = members.first { $0.firmware.product == nil || $0.firmware.version == nil }
-            let reason =
-                lacking?.metadataReason
-                ?? Reason(
-                    .needsMetadata,
-                    .operator,
-                    "The product of this firmware is not configured any more",
-                    hint: "Configure it again, or name another with the command describe"
-                )
-            throw .failed(PublicationFailure(reason: reason, remedy: .hold))
+            guard let first = members.first else { throw .stopped }
+            throw .failed(PublicationFailure(reason: first.metadataReason, remedy: .hold))
         }
         return firmware
     }

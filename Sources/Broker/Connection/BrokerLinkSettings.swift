@@ -64,6 +64,15 @@ package struct BrokerLinkSettings: Sendable {
         self.clientID = clientID
         self.session = session
     }
+
+    /// For a connection that ends with the broker's answer: it touches nothing that the broker keeps for us.
+    var forTrial: BrokerLinkSettings {
+        var trial = self
+        trial.clientID += "-trial"
+        trial.session = .clean
+        trial.will = nil
+        return trial
+    }
 }
 
 /// A topic filter, always at QoS 1.

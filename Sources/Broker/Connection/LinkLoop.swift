@@ -76,7 +76,10 @@ struct LinkLoop: Sendable {
         var wasConnected = false
         var wasWelcome = false
         do {
-            let client = try MosquittoClient(settings: settings, protocolVersion: choice.version.rawValue)
+            let client = try MosquittoClient(
+                settings: choice.isTrial ? settings.forTrial : settings,
+                protocolVersion: choice.version.rawValue
+            )
             // Resolving the name and connecting wait for others.
             try pulse.whileAway { () throws(LinkError) in try client.connect() }
             wasConnected = true
@@ -97,8 +100,11 @@ struct LinkLoop: Sendable {
                 pulse.beat()
                 try turn(&conversation)
                 if conversation.isTrialPassed {
-                    client.disconnect()
-                    try check(client.write())
+                    // What a broker sent to it unasked must not be acknowledged.
+                    if client.inbox.isEmpty {
+                        client.disconnect()
+                        try check(client.write())
+                    }
                     return Failure(error: LinkError(.refused, "Only a trial"), ending: .welcomed)
                 }
                 if readySince == nil && conversation.isReady { readySince = .now }
@@ -107,8 +113,10 @@ struct LinkLoop: Sendable {
             // MQTT 5: 0x84 unsupported protocol version; MQTT 3.1.1: 1 unacceptable protocol version.
             let isVersion = error.code == .refused && (error.number == 0x84 || error.number == 1)
             let isHangUp = error.code == .lost && wasConnected
+            // A trial that is refused for its name or rights has had its answer too.
+            let isAnswered = wasWelcome || choice.isTrial && error.isRefusal && !isVersion
             let ending: ProtocolChoice.Ending =
-                wasWelcome ? .welcomed : isVersion ? .versionRefused : isHangUp ? .hangUp : .other
+                isAnswered ? .welcomed : isVersion ? .versionRefused : isHangUp ? .hangUp : .other
             return Failure(error: error, ending: ending, readySince: readySince)
         }
     }

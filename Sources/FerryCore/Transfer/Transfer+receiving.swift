@@ -65,20 +65,22 @@ extension Transfer {
     /// Whether the digest was compared and differs.
     package var hasWrongChecksum: Bool { state == .receiving && reason?.code == .checksumMismatch }
 
-    /// What a person has to supply before it can be published. Only where product or version are not known.
+    /// What a person has to do before it can be published, where product or version are not known.
     package var metadataReason: Reason {
-        let (what, pronoun) =
+        let (text, hint) =
             switch (firmware.product, firmware.version) {
-            case (nil, nil): ("Product and version of this firmware are", "them")
-            case (nil, _): ("The product of this firmware is", "it")
-            case (_, _): ("The version of this firmware is", "it")
+            case (nil, nil):
+                ("Product and version of this firmware are not known", "Supply them with the command describe")
+            case (nil, _): ("The product of this firmware is not known", "Supply it with the command describe")
+            case (_, nil): ("The version of this firmware is not known", "Supply it with the command describe")
+            // It was taken out of the configuration meanwhile.
+            case (_, _):
+                (
+                    "The product of this firmware is not configured any more",
+                    "Configure it again, or name another with the command describe"
+                )
             }
-        return Reason(
-            .needsMetadata,
-            .operator,
-            "\(what) not known",
-            hint: "Supply \(pronoun) with the command describe"
-        )
+        return Reason(.needsMetadata, .operator, text, hint: hint)
     }
 
     /// Ends a transfer by its time: no byte for too long, or `expire_at` has come. Only for one in `receiving`.

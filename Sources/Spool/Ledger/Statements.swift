@@ -210,7 +210,7 @@ final class Statements {
             try copy(row, from: skip, into: part)
             return (count, nil)
         }
-        if !isRead(row, into: part) { try copy(row, from: 0, into: part) }
+        if try !isRead(row, into: part) { try copy(row, from: 0, into: part) }
         return (count, SegmentChecksum.sumOfBytes(row.checksum, position: row.start, count: count))
     }
 
@@ -227,11 +227,18 @@ final class Statements {
     }
 
     /// Reads a whole row past SQLite's cache; false where the file does not hold it as SQLite sees it.
-    private func isRead(_ row: Row, into buffer: UnsafeMutableRawBufferPointer) -> Bool {
+    private func isRead(_ row: Row, into buffer: UnsafeMutableRawBufferPointer) throws(SpoolError) -> Bool {
         guard row.length >= Self.directBytes, segmentRoot != 0 else { return false }
         var register = SegmentChecksum.register(position: row.start)
-        return RowReader.read(database, root: segmentRoot, row: row.start, into: buffer, &register)
-            && Int64(bitPattern: ~register) == row.checksum
+        let found = RowReader.read(database, root: segmentRoot, row: row.start, into: buffer, &register)
+        guard let found else {
+            throw SpoolError(
+                .inputOutput,
+                operation: "read firmware from the spool",
+                underlying: "the file \(database.path) cannot be read, or what was to be written before cannot be"
+            )
+        }
+        return found && Int64(bitPattern: ~register) == row.checksum
     }
 
     /// Smaller rows are as fast through SQLite.

@@ -5,7 +5,7 @@ import CSQLite
 /// The way to large rows past SQLite's cache, and the sum that checks them.
 enum RowReader {
     /// Reads the last column of a row, a blob of just this length, as the file has it, and takes it into a register of
-    /// `sum`; false where the file is not as expected. A statement has to hold SQLite's read lock. Pages that SQLite has
+    /// `sum`; false where the file is not as expected, nil where it could not be read. A statement has to hold SQLite's read lock. Pages that SQLite has
     /// changed and not written yet are not seen: the caller compares the sum and else asks SQLite.
     static func read(
         _ database: Database,
@@ -13,8 +13,12 @@ enum RowReader {
         row: Int64,
         into buffer: UnsafeMutableRawBufferPointer,
         _ register: inout UInt64
-    ) -> Bool {
-        otaferry_read_blob(database.handle, root, row, buffer.baseAddress, buffer.count, &register) == 1
+    ) -> Bool? {
+        switch otaferry_read_blob(database.handle, root, row, buffer.baseAddress, buffer.count, &register) {
+        case 1: true
+        case 0: false
+        default: nil
+        }
     }
 
     /// The register of CRC-64/XZ after these bytes. It begins with all ones; the sum is its complement.
