@@ -25,7 +25,8 @@ extension SystemTests {
         @Test("Killed while it receives, it loses nothing that it acknowledged, and the sender goes on")
         func receiving() async throws {
             let gateway = try await Gateway()
-            let firmware = TestFirmware(6_000_000)
+            // More than the credit allows to be under way at each kill, so that the next is come to.
+            let firmware = TestFirmware(20_000_000)
             var kills = [1_000_000, 2_500_000, 4_500_000].makeIterator()
             var next = kills.next() ?? .max
             var acknowledged: Int64 = 0
