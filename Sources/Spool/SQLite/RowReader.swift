@@ -5,8 +5,9 @@ import CSQLite
 /// The way to large rows past SQLite's cache, and the sum that checks them.
 enum RowReader {
     /// Reads the last column of a row, a blob of just this length, as the file has it, and takes it into a register of
-    /// `sum`; false where the file is not as expected, nil where it could not be read. A statement has to hold SQLite's read lock. Pages that SQLite has
-    /// changed and not written yet are not seen: the caller compares the sum and else asks SQLite.
+    /// `sum`; false where the file is not as expected, nil where it could not be read. A statement has to hold SQLite's read
+    /// lock. Pages that SQLite has changed and not written yet are not seen: the caller compares the sum and else asks
+    /// SQLite.
     static func read(
         _ database: Database,
         root: UInt32,
