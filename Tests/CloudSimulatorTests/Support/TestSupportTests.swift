@@ -4,6 +4,12 @@ import Testing
 
 @Suite("What tests are made of works")
 struct TestSupportTests {
+    @Test("No two tests are given the same port")
+    func ports() throws {
+        let ports = try (0..<1_000).map { _ in try LoopbackSocket.freePort() }
+        #expect(Set(ports).count == ports.count)
+    }
+
     @Test("A program's output, ending and signals are seen")
     func programs() async throws {
         let echo = try await ProgramRunner.run("sh", ["-c", "echo one; echo two >&2; exit 3"])

@@ -62,7 +62,8 @@ package final class MosquittoBroker: Sendable {
         program.withLock { $0 = started }
         try await eventually(within: .seconds(10), "mosquitto to listen") {
             guard started.isRunning else { throw TestSupportError("mosquitto ended:\n\(started.text(.errors))") }
-            return LoopbackSocket.isOpen(port)
+            // That the port is open says nothing of who opened it.
+            return started.lines(.errors).contains { $0.hasSuffix(" running") } && LoopbackSocket.isOpen(port)
         }
     }
 

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// Blocking TCP sockets on 127.0.0.1.
 package enum LoopbackSocket {
@@ -29,10 +30,15 @@ package enum LoopbackSocket {
     /// Below the ports that the kernel gives to connections: a server that restarts finds its port free again.
     private static let serverPorts: Range<UInt16> = 15_000..<32_000
 
-    /// A port that nobody listens on now, and that no connection will be given.
+    /// Tests run at the same time, and a server takes a while until it listens: no port is given twice.
+    private static let given = Mutex<Set<UInt16>>([])
+
+    /// A port that nobody listens on now, that no connection will be given, and no other test of this run.
     package static func freePort() throws -> UInt16 {
-        for _ in 0..<100 {
-            guard let (descriptor, port) = try? listen(port: .random(in: serverPorts)) else { continue }
+        for _ in 0..<1_000 {
+            let candidate = UInt16.random(in: serverPorts)
+            guard given.withLock({ $0.insert(candidate).inserted }) else { continue }
+            guard let (descriptor, port) = try? listen(port: candidate) else { continue }
             close(descriptor)
             return port
         }
