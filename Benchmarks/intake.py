@@ -2,7 +2,7 @@
 """Durable intake of segments beside C subscribers on the same broker: one drops the bytes, one writes a file and syncs it
 at its end, and one, a naive spool, commits a row of SQLite for each segment. Prints a row for each size of segment, and the
 agent's memory. The ratio is to the slower of the first two."""
-import argparse, json, os, shutil, subprocess, sys, tempfile
+import argparse, json, os, shutil, subprocess, sys, tempfile, threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from rig import ROOT, Rig, compile
@@ -10,8 +10,8 @@ from rig import ROOT, Rig, compile
 
 class Bench(Rig):
     def __init__(self, agent, size, folder):
+        self.program, self.size, self.peer = agent, size, compile(folder, "peer")
         super().__init__(folder)
-        self.program, self.size, self.peer = agent, size, compile(folder, "peer", "-lmosquitto", "-lsqlite3")
 
     def peer_rate(self, mode, segment, extra=(), size=None):
         prefix = f"bench/{mode}/{segment}"
@@ -43,14 +43,34 @@ class Bench(Rig):
             init = {"name": "bench.bin", "size": self.size, "firmware": {"product": "benchmark1", "version": "1"}}
             publish = ["mosquitto_pub", "-p", str(self.port), "-q", "1", "-t", f"{root}/in/bench/t/{ident}/init"]
             subprocess.run(publish + ["-m", json.dumps(init)], check=True)
+            memory = Memory(agent.pid)
             times = self.send(f"{root}/in/bench/t/{ident}", segment, f"{root}/out/bench/{ident}/ack").split()
-            with open(f"/proc/{agent.pid}/status") as file:
-                status = dict(line.split(":", 1) for line in file)
-            return self.rate(*map(int, times)), int(status["RssAnon"].split()[0]) / 1024, int(
-                status["VmHWM"].split()[0]
-            ) / 1024
+            return self.rate(*map(int, times)), *memory.peaks()
         finally:
             self.stop(agent)
+
+
+class Memory:
+    """The largest a process gets, looked at every 20 ms, in MiB."""
+
+    def __init__(self, pid):
+        self.pid, self.anonymous, self.is_over = pid, 0, threading.Event()
+        self.thread = threading.Thread(target=self.watch)
+        self.thread.start()
+
+    def look(self, name):
+        with open(f"/proc/{self.pid}/status") as file:
+            return next(int(line.split()[1]) / 1024 for line in file if line.startswith(name))
+
+    def watch(self):
+        while not self.is_over.wait(0.02):
+            self.anonymous = max(self.anonymous, self.look("RssAnon"))
+
+    def peaks(self):
+        """Of the anonymous pages, and of all that are resident."""
+        self.is_over.set()
+        self.thread.join()
+        return self.anonymous, self.look("VmHWM")
 
 
 def main():

@@ -21,11 +21,14 @@ def wait_for_port(port, seconds=10):
     sys.exit(f"nothing listens on port {port}")
 
 
-def compile(folder, name, *libraries):
+LIBRARIES = {"peer": ["-lmosquitto", "-lsqlite3"], "sink": ["-lpthread"]}
+
+
+def compile(folder, name):
     """The path of a program that is made from a C source beside this file."""
     program, source = os.path.join(folder, name), os.path.join(ROOT, f"Benchmarks/{name}.c")
     flags = ["-O2", "-Wall", "-Wextra", "-Werror"]
-    subprocess.run(["cc", *flags, "-o", program, source, *libraries], check=True)
+    subprocess.run(["cc", *flags, "-o", program, source, *LIBRARIES[name]], check=True)
     return program
 
 

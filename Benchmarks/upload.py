@@ -15,7 +15,7 @@ class Bench(Rig):
     def __init__(self, options, folder):
         super().__init__(folder)
         self.options = options
-        self.sink = self.start([compile(folder, "sink", "-lpthread")], stdout=subprocess.PIPE, text=True)
+        self.sink = self.start([compile(folder, "sink")], stdout=subprocess.PIPE, text=True)
         self.sink_port = int(self.sink.stdout.readline().split()[1])
 
     def fresh_agent(self):

@@ -40,8 +40,8 @@ class Gateway(Rig):
     """A broker, the simulated cloud, and an agent whose spool is on the file system that is measured."""
 
     def __init__(self, agent, cloud, folder, disk):
+        self.program, self.disk, self.peer = agent, disk, compile(folder, "peer")
         super().__init__(folder)
-        self.program, self.disk, self.peer = agent, disk, compile(folder, "peer", "-lmosquitto")
         endpoint = f"http://127.0.0.1:{self.cloud(cloud)}/"
         spool = {"path": disk.path + "/spool/spool.db"}
         self.agent(agent, self.configuration(endpoint=endpoint, spool=spool, quota={"calls-per-second": 10}))
