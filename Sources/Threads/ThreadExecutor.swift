@@ -37,13 +37,12 @@ package final class ThreadExecutor: SerialExecutor, Sendable {
             pthread_mutex_unlock(mutex)
         }
 
-        func takeAll() -> [Job] {
+        /// One at a time: what a job holds is gone before the next one runs. They are few.
+        func take() -> Job {
             pthread_mutex_lock(mutex)
             defer { pthread_mutex_unlock(mutex) }
             while jobs.isEmpty { pthread_cond_wait(condition, mutex) }
-            let taken = jobs
-            jobs.removeAll(keepingCapacity: true)
-            return taken
+            return jobs.removeFirst()
         }
     }
 
@@ -61,12 +60,10 @@ package final class ThreadExecutor: SerialExecutor, Sendable {
                 name: name,
                 {
                     while true {
-                        for job in queue.takeAll() {
-                            switch job {
-                            case .task(let task): task.runSynchronously(on: executor.unownedExecutor)
-                            case .call(let body): body()
-                            case .end: return
-                            }
+                        switch queue.take() {
+                        case .task(let task): task.runSynchronously(on: executor.unownedExecutor)
+                        case .call(let body): body()
+                        case .end: return
                         }
                     }
                 }

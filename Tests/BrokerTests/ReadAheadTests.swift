@@ -22,7 +22,7 @@ struct ReadAheadTests {
 
         func receive(_ batch: InboundBatch, _ done: @escaping @Sendable (BrokerLink.Outcome) -> Void) {
             batches.withLock {
-                $0.append(Batch(topics: batch.messages.map(\.topic), isDue: { batch.isDue }, done: done))
+                $0.append(Batch(topics: batch.messages.map(\.topic), isDue: { batch.turn.isDue }, done: done))
             }
             arrived.signal()
         }

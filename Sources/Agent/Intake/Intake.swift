@@ -47,17 +47,20 @@ final class Intake: Sendable {
 
     /// Stores a batch: all of it, or by name none of it. `done` is called on the spool's thread, after the commit.
     func receive(_ batch: InboundBatch, then done: @escaping @Sendable (BrokerLink.Outcome) -> Void) {
-        let deliveries = batch.messages.map(delivery)
+        let turn = batch.turn
+        let parcel = Parcel(batch.messages.map(delivery))
         spool.startTransaction { [self] (ledger) throws(SpoolError) -> (isDue: Bool, refusal: SpoolError?) in
-            guard batch.isDue else { return (false, nil) }
-            try store(deliveries, in: ledger, isFull: false)
+            guard turn.isDue else { return (false, nil) }
+            try store(parcel.deliveries, in: ledger, isFull: false)
             return (true, nil)
         } whenFull: { [self] (ledger, error) throws(SpoolError) -> (isDue: Bool, refusal: SpoolError?) in
             // Nothing is stored, every sender is told, and the broker need not deliver it again.
             herald.board.spoolIsFull()
-            try store(deliveries, in: ledger, isFull: true)
+            try store(parcel.deliveries, in: ledger, isFull: true)
             return (true, error)
         } then: { [self] result in
+            // With the outcome the next batch is read, and memory is for two.
+            parcel.empty()
             switch result {
             case .success((isDue: false, _)): done(.failed)
             case .success((_, let refusal)):
@@ -70,6 +73,17 @@ final class Intake: Sendable {
                 done(.failed)
             }
         }
+    }
+
+    /// What is stored in one transaction.
+    private final class Parcel: Sendable {
+        private let content: Mutex<[Delivery]>
+
+        init(_ deliveries: [Delivery]) { content = Mutex(deliveries) }
+
+        var deliveries: [Delivery] { content.withLock { $0 } }
+
+        func empty() { content.withLock { $0 = [] } }
     }
 
     private func store(_ deliveries: [Delivery], in ledger: Ledger, isFull: Bool) throws(SpoolError) {

@@ -20,7 +20,7 @@ package final class BrokerLink: Sendable {
 
     /// Called on the connection's thread. It calls the closure it is given once, from any thread, before it returns or later,
     /// in the order of the batches. One more batch may come before, and is looked at only afterwards, see
-    /// `InboundBatch.isDue`.
+    /// `InboundBatch.turn`.
     package typealias Receive = @Sendable (InboundBatch, _ done: @escaping @Sendable (Outcome) -> Void) -> Void
     /// Called on the connection's thread; it must not wait for the connection.
     package typealias Observe = @Sendable (LinkEvent) -> Void

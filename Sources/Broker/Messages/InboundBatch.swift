@@ -4,14 +4,22 @@ import Synchronization
 package struct InboundBatch: Sendable {
     /// Never empty; in the order in which they came.
     package let messages: [InboundMessage]
-    /// The batch that was handed over before this one and had no outcome yet.
-    private let former: BatchOutcome?
+    /// What came before it.
+    package let turn: Turn
 
     init(messages: [InboundMessage], after former: BatchOutcome?) {
         self.messages = messages
-        self.former = former
+        turn = Turn(former: former)
     }
 
+    /// Whether the batch may be stored yet. Outlives the messages, which are large.
+    package struct Turn: Sendable {
+        /// The batch that was handed over before this one and had no outcome yet.
+        fileprivate let former: BatchOutcome?
+    }
+}
+
+extension InboundBatch.Turn {
     /// False where the batch before came to nothing: the broker delivers both again, and this one has to fail as well, for
     /// it would be stored without what came before it. To be asked once the outcome of the batch before is known.
     package var isDue: Bool { former?.value != .failed }
