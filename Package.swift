@@ -117,10 +117,12 @@ let package = Package(
         tests("FerryCoreTests", ["FerryCore", "FleetSimulation", "TestSupport", crypto]),
         .testTarget(
             name: "SpoolTests",
-            dependencies: ["Spool", "FerryCore", "TestSupport", crypto],
+            dependencies: ["Spool", "FerryCore", "TestSupport", "CSQLite", crypto],
             swiftSettings: strict,
-            // A test stands before the C library's sync; without this SQLite does not see it.
-            linkerSettings: [.unsafeFlags(["-Xlinker", "--export-dynamic-symbol=fdatasync"])]
+            // Tests stand before these of the C library; without this SQLite does not see its own.
+            linkerSettings: [
+                .unsafeFlags(["fdatasync", "pwritev"].flatMap { ["-Xlinker", "--export-dynamic-symbol=\($0)"] })
+            ]
         ),
         tests("BrokerTests", ["Broker", "FerryCore", "TestSupport", "Threads"]),
         tests("AliyunOTATests", ["AliyunOTA", "FerryCore", "TestSupport", "Threads"]),

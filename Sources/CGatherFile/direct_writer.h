@@ -1,39 +1,29 @@
 #ifndef OTAFERRY_DIRECT_WRITER_H
 #define OTAFERRY_DIRECT_WRITER_H
 
-#include <stddef.h>
+/* Gathers pages that follow each other in a file. Once they are many, they are written past the kernel's page cache
+   (O_DIRECT) on a thread of its own, while the next are copied together. A sync is still needed for any to be durable.
 
-/* Writes large pieces of a file past the kernel's page cache (O_DIRECT) on a thread of its own: one piece is on its way to
-   the device while the next is copied together. A sync is still needed for any of it to be durable.
-
-   Used by one thread. Offsets and counts are multiples of DIRECT_ALIGNMENT, the largest block of a device. */
-#define DIRECT_ALIGNMENT 4096
-/* Smaller pieces make the device wait for us, larger ones cost memory. */
-#define DIRECT_BYTES (256 << 10)
-
+   Used by one thread. */
 typedef struct direct_writer direct_writer;
 
-/* A piece of the file that could not be written so; count 0: there is none. Its bytes stay until the next is begun. */
+/* A part of what was gathered that is not in the file. Its bytes stay until the next call. */
 typedef struct unwritten {
     const unsigned char *bytes;
     int count;
     long long offset;
 } unwritten;
 
-/* NULL where the file system has no such writes. */
+/* NULL without memory. Where the file system has no such writes it gathers only. */
 direct_writer *direct_writer_open(const char *path);
 
-/* Where the bytes of the next piece go: DIRECT_BYTES of them. */
-unsigned char *direct_writer_buffer(direct_writer *writer);
+/* Takes pages that follow those before them. 0: they do not, or there is no room, or the file could not be written;
+   `direct_writer_settle` comes first then. Where they are not taken after that either, they never are. */
+int direct_writer_add(direct_writer *writer, const void *bytes, int count, long long offset);
 
-/* Whether a piece is on its way. */
-int direct_writer_is_busy(const direct_writer *writer);
-
-/* Has the first `count` bytes of the buffer written. To be called only after `direct_writer_wait`. */
-void direct_writer_begin(direct_writer *writer, int count, long long offset);
-
-/* Waits until nothing is on its way. */
-unwritten direct_writer_wait(direct_writer *writer);
+/* Waits for what is on its way, and forgets all that was gathered. What is not in the file is given back part by part: to
+   be called until a part of 0 bytes ends it. */
+unwritten direct_writer_settle(direct_writer *writer);
 
 /* Ends the thread. Closes the file: any lock that the process has on it ends with that (fcntl(2)). */
 void direct_writer_close(direct_writer *writer);

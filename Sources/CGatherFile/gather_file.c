@@ -4,12 +4,10 @@
 
 #include <fcntl.h>
 #include <sqlite3.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* SQLite's own file takes less than 128 KiB in one piece: it cuts the length to 17 bits (os_unix.c, seekAndWriteFd). Also
-   the least for which a way past the page cache is worth its wait for the device. */
+/* SQLite's own file takes less than 128 KiB in one piece: it cuts the length to 17 bits (os_unix.c, seekAndWriteFd). */
 #define PIECE_BYTES (64 << 10)
 /* A read of so much is one of a firmware from front to back, not of SQLite's pages. */
 #define STREAM_BYTES (32 << 10)
@@ -19,10 +17,6 @@
 /* The database's file, with what is gathered for it. The system's own file object follows in the same memory. */
 typedef struct gather_file {
     sqlite3_file base;
-    /* What is gathered, at most `limit` bytes of it. Belongs to the writer where there is one. */
-    unsigned char *bytes;
-    sqlite3_int64 offset;
-    int count, limit;
     /* The same file, opened twice more; NULL and -1: nothing but speed is lost. */
     direct_writer *writer;
     int stream;
@@ -67,55 +61,27 @@ static int write_pieces(sqlite3_file *file, const unsigned char *bytes, int coun
     return SQLITE_OK;
 }
 
-/* Waits for what is on its way past the page cache. What could not go that way is written as ever, which also says why. */
-static int settle(sqlite3_file *file) {
-    gather_file *gather = (gather_file *)file;
-    if (gather->writer == NULL) return SQLITE_OK;
-    unwritten left = direct_writer_wait(gather->writer);
-    return write_pieces(file, left.bytes, left.count, left.offset);
-}
-
-/* Gives away what is gathered. Small pieces wait in the page cache for the sync, but not beside a large one that is on its
-   way: the kernel must not have both for one folio of the cache. */
-static int hand_over(sqlite3_file *file) {
-    gather_file *gather = (gather_file *)file;
-    if (gather->count == 0) return SQLITE_OK;
-    int count = gather->count;
-    gather->count = 0;
-    direct_writer *writer = gather->writer;
-    int is_aligned = ((gather->offset | count) & (DIRECT_ALIGNMENT - 1)) == 0;
-    if (writer && is_aligned && (count >= PIECE_BYTES || direct_writer_is_busy(writer))) {
-        int result = settle(file);
-        if (result != SQLITE_OK) return result;
-        direct_writer_begin(writer, count, gather->offset);
-        gather->bytes = direct_writer_buffer(writer);
-        return SQLITE_OK;
-    }
-    int result = settle(file);
-    return result != SQLITE_OK ? result : write_pieces(file, gather->bytes, count, gather->offset);
-}
-
-/* All that was gathered is in the file afterwards. */
+/* All that was gathered is in the file afterwards. What could not go past the page cache is written as ever, which also
+   says why. */
 static int flush(sqlite3_file *file) {
-    int result = hand_over(file);
-    int settled = settle(file);
-    return result != SQLITE_OK ? result : settled;
+    gather_file *gather = (gather_file *)file;
+    int result = SQLITE_OK;
+    while (gather->writer) {
+        unwritten left = direct_writer_settle(gather->writer);
+        if (left.count == 0) break;
+        int written = write_pieces(file, left.bytes, left.count, left.offset);
+        if (result == SQLITE_OK) result = written;
+    }
+    return result;
 }
 
 static int gather_write(sqlite3_file *file, const void *bytes, int count, sqlite3_int64 offset) {
     gather_file *gather = (gather_file *)file;
-    if (gather->count > 0 && (offset != gather->offset + gather->count || gather->count + count > gather->limit)) {
-        int result = hand_over(file);
-        if (result != SQLITE_OK) return result;
-    }
-    if (count > gather->limit) {
-        int result = settle(file);
-        return result != SQLITE_OK ? result : write_pieces(file, bytes, count, offset);
-    }
-    if (gather->count == 0) gather->offset = offset;
-    memcpy(gather->bytes + gather->count, bytes, (size_t)count);
-    gather->count += count;
-    return SQLITE_OK;
+    if (gather->writer && direct_writer_add(gather->writer, bytes, count, offset)) return SQLITE_OK;
+    int result = flush(file);
+    if (result != SQLITE_OK) return result;
+    if (gather->writer && direct_writer_add(gather->writer, bytes, count, offset)) return SQLITE_OK;
+    return write_pieces(file, bytes, count, offset);
 }
 
 static int gather_read(sqlite3_file *file, void *bytes, int count, sqlite3_int64 offset) {
@@ -158,7 +124,6 @@ static int gather_close(sqlite3_file *file) {
     /* Only now: closing any descriptor of a file ends all locks that the process has on it (fcntl(2)). */
     if (gather->stream >= 0) close(gather->stream);
     if (gather->writer) direct_writer_close(gather->writer);
-    else free(gather->bytes);
     return result != SQLITE_OK ? result : closed;
 }
 
@@ -249,11 +214,8 @@ static int gather_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, i
     }
     gather->stream = name ? open(name, O_RDONLY | O_CLOEXEC) : -1;
     if (gather->stream >= 0) posix_fadvise(gather->stream, 0, 0, POSIX_FADV_SEQUENTIAL);
-    gather->writer = name ? direct_writer_open(name) : NULL;
-    gather->limit = gather->writer ? DIRECT_BYTES : PIECE_BYTES;
-    gather->bytes = gather->writer ? direct_writer_buffer(gather->writer) : malloc(PIECE_BYTES);
     /* Without memory for it, every page is written by itself. */
-    if (gather->bytes == NULL) gather->limit = 0;
+    gather->writer = direct_writer_open(name);
     gather->base.pMethods = &gather_methods;
     return SQLITE_OK;
 }
