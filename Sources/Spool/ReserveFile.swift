@@ -6,7 +6,7 @@ import Glibc
 struct ReserveFile {
     let path: String
 
-    /// The journal of any change but that of an intake fits: deleting 64 rows of 1 MiB needs about 0.4 MiB.
+    /// The journal of any change but that of an intake fits: deleting 64 rows of 512 KiB needs about 0.4 MiB.
     static let size: Int64 = 2 << 20
 
     private var isThere: Bool {

@@ -240,7 +240,7 @@ struct MosquittoLinkTests {
         let broker = try await MosquittoBroker()
         var settings = LinkBench.settings(port: broker.port)
         settings.receiveMaximum = 8
-        settings.batchLimit = (messages: 3, bytes: .kibibytes(100))
+        settings.batchLimit = BatchLimit(messages: 3, bytes: .kibibytes(100))
         let bench = try LinkBench(settings)
         try await bench.connected()
         var source = LinkBench.settings(port: broker.port, id: "source")

@@ -45,8 +45,8 @@ package struct BrokerLinkSettings: Sendable {
     package var soundAfter: Duration = .seconds(10)
     /// Messages and bytes that may wait to be published.
     package var queueLimit: (messages: Int, bytes: ByteCount) = (2_000, .mebibytes(8))
-    /// The most messages and bytes handed over at once.
-    package var batchLimit: (messages: Int, bytes: ByteCount) = (64, .mebibytes(3))
+    /// The most that is handed over at once. Memory is needed for two such batches.
+    package var batchLimit = BatchLimit()
     /// Whether a batch of nothing but small messages on such topics waits a moment for more of them; nil: never.
     package var mayWait: (@Sendable (_ topic: String) -> Bool)?
 

@@ -235,14 +235,18 @@ struct LinkLoop: Sendable {
 
     /// Whether what was read is as much as a batch may have.
     private func isFull(_ client: MosquittoClient) -> Bool {
-        let limit = settings.batchLimit
-        return client.inbox.count >= limit.messages || client.inboxBytes >= Int(limit.bytes.rawValue)
+        settings.batchLimit.isReached(messages: client.inbox.count, bytes: client.inboxBytes, last: client.lastBytes)
     }
 
-    /// Whether nothing can come to what was read before the batch that is being stored is acknowledged.
     private func isWhole(_ conversation: Conversation) -> Bool {
-        let count = conversation.client.inbox.count
-        return isFull(conversation.client) || count > 0 && conversation.storingCount + count >= settings.receiveMaximum
+        let client = conversation.client
+        return settings.batchLimit.isWhole(
+            messages: client.inbox.count,
+            bytes: client.inboxBytes,
+            last: client.lastBytes,
+            unacknowledged: conversation.storingCount,
+            window: settings.receiveMaximum
+        )
     }
 
     /// Reads packets while there are any, up to the limit of a batch, and waits a moment for more where that is worth it.

@@ -17,6 +17,8 @@ final class MosquittoClient {
     let protocolVersion: Int32
     private(set) var inbox: [InboundMessage] = []
     private(set) var inboxBytes = 0
+    /// Bytes of the message that came last.
+    var lastBytes: Int { inbox.last?.payload.count ?? 0 }
     private(set) var notes: [Note] = []
     /// Another client of the same id has come, and the broker has sent this one away (MQTT 5, 0x8E).
     private(set) var isTakenOver = false

@@ -9,7 +9,7 @@ struct PendingRow {
 
 extension Ledger {
     /// Rows are at most this large: small rows cost a multiple of their size on flash, larger ones memory.
-    package static let rowBytes = 1 << 20
+    package static let rowBytes = 512 << 10
     /// A transfer has at most so many separate ranges of bytes, so that what is kept of it in memory is bounded.
     package static let rangesMax = 4_096
 
