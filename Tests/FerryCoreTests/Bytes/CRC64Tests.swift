@@ -15,6 +15,22 @@ struct CRC64Tests {
         var combineVectors: [Combination]
     }
 
+    @Test("The sum of every length is that of the definition, whatever the processor has for it")
+    func lengths() {
+        let bytes = TemporaryFolder.bytes(70_000, seed: 3)
+        var register = ~UInt64(0)
+        for (count, byte) in bytes.enumerated() {
+            if count < 2_200 || count % 4_093 == 0 {
+                var crc = CRC64()
+                crc.update(bytes[..<count])
+                #expect(crc.value == ~register, "\(count)")
+            }
+            // CRC-64/XZ, bit by bit.
+            register ^= UInt64(byte)
+            for _ in 0..<8 { register = register & 1 == 1 ? register >> 1 ^ 0xC96C_5795_D787_0F42 : register >> 1 }
+        }
+    }
+
     @Test("Two sums are combined as the SDK combines them, and taken apart again")
     func combines() throws {
         let vectors = try Vectors.decode(File.self, "crc64.json").combineVectors
