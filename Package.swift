@@ -53,7 +53,7 @@ let package = Package(
 
         .target(
             name: "CRowReader",
-            dependencies: ["CSQLite", "CChecksum"],
+            dependencies: ["CSQLite", "CChecksum", "CGatherFile"],
             cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]
         ),
 

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* preadv */
 #include "gather_file.h"
 
 #include "direct_writer.h"
@@ -5,12 +6,11 @@
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 /* SQLite's own file takes less than 128 KiB in one piece: it cuts the length to 17 bits (os_unix.c, seekAndWriteFd). */
 #define PIECE_BYTES (64 << 10)
-/* A read of so much is one of a firmware from front to back, not of SQLite's pages. */
-#define STREAM_BYTES (32 << 10)
 /* How far ahead of a reader that goes down the device is asked. */
 #define AHEAD_BYTES (2 << 20)
 
@@ -37,17 +37,6 @@ static void ask(gather_file *gather, sqlite3_int64 offset) {
     sqlite3_int64 to = ahead < 0 || ahead > AHEAD_BYTES ? offset : gather->asked;
     gather->asked = from;
     if (from < to) posix_fadvise(gather->stream, from, to - from, POSIX_FADV_WILLNEED);
-}
-
-/* Reads a piece of a firmware. A reader of a whole one goes up through the file, or down where free pages were used again.
-   On the way up the kernel reads ahead by itself, in folios that are larger than a page, as long as SQLite's own reads do
-   not come between: so the descriptor is another. */
-static int read_stream(gather_file *gather, void *bytes, int count, sqlite3_int64 offset) {
-    if (gather->stream < 0 || count < STREAM_BYTES) return 0;
-    int is_up = offset >= gather->streamed;
-    gather->streamed = offset;
-    if (!is_up) ask(gather, offset);
-    return pread(gather->stream, bytes, (size_t)count, offset) == count;
 }
 
 /* Through the page cache, in pieces that SQLite's own file takes. */
@@ -86,7 +75,7 @@ static int gather_write(sqlite3_file *file, const void *bytes, int count, sqlite
 
 static int gather_read(sqlite3_file *file, void *bytes, int count, sqlite3_int64 offset) {
     int result = flush(file);
-    if (result != SQLITE_OK || read_stream((gather_file *)file, bytes, count, offset)) return result;
+    if (result != SQLITE_OK) return result;
     sqlite3_file *real = system_file(file);
     return real->pMethods->xRead(real, bytes, count, offset);
 }
@@ -198,6 +187,21 @@ static const sqlite3_io_methods gather_methods = {
     .xShmBarrier = gather_map_barrier,
     .xShmUnmap = gather_unmap,
 };
+
+/* A reader of a whole firmware goes up through the file, or down where free pages were used again. On the way up the kernel
+   reads ahead by itself, in folios that are larger than a page, as long as SQLite's own reads do not come between: so the
+   descriptor is another. */
+int otaferry_gather_read(sqlite3_file *file, const struct iovec *parts, int count, long long offset) {
+    gather_file *gather = (gather_file *)file;
+    if (file->pMethods != &gather_methods || gather->stream < 0) return 0;
+    if (flush(file) != SQLITE_OK) return -1;
+    int is_up = offset >= gather->streamed;
+    gather->streamed = offset;
+    if (!is_up) ask(gather, offset);
+    ssize_t wanted = 0;
+    for (int index = 0; index < count; index++) wanted += (ssize_t)parts[index].iov_len;
+    return preadv(gather->stream, parts, count, offset) == wanted;
+}
 
 /* Only the database itself is gathered for; the journal and temporary files are the system's own. */
 static int gather_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *flags_out) {

@@ -1,17 +1,21 @@
 #include "row_reader.h"
 
 #include <crc64.h>
+#include <gather_file.h>
 #include <sqlite3.h>
 #include <string.h>
+#include <sys/uio.h>
 
 /* The file format is fixed and described at https://www.sqlite.org/fileformat2.html: sections 1.6 (b-tree pages) and 1.7
    (overflow pages). Pages of the spool have 4 KiB without reserved bytes; any other file is left to SQLite. */
 #define PAGE 4096
 #define LEAF 13
 #define INTERIOR 5
-/* A chain of overflow pages that lie side by side is read in pieces of so many. SQLite's own file asserts that no
-   read is of 128 KiB or more. */
-#define RUN_PAGES 16
+/* Of an overflow page: the number of the next one, and what it has of a payload. */
+#define LINK 4
+#define PART (PAGE - LINK)
+/* A chain of overflow pages that lie side by side is read in pieces of so many. */
+#define RUN_PAGES 32
 #define DEPTH_MAX 20
 
 static uint32_t number(const unsigned char *bytes, int count) {
@@ -87,36 +91,60 @@ static const unsigned char *cell(const unsigned char *page, int64_t rowid, uint6
 static uint64_t local_size(uint64_t payload) {
     const uint64_t most = PAGE - 35, least = (PAGE - 12) * 32 / 255 - 23;
     if (payload <= most) return payload;
-    uint64_t size = least + (payload - least) % (PAGE - 4);
+    uint64_t size = least + (payload - least) % PART;
     return size <= most ? size : least;
+}
+
+/* Reads `run` pages beginning with `low` as if they were the next of a chain, from the last one down where `step` says so:
+   the link of each into `links`, what it has of the payload into its place in `blob`, which ends after `count` bytes. */
+static int read_run(sqlite3_file *file, uint32_t low, uint32_t run, int step, unsigned char *blob, size_t count,
+                    unsigned char (*links)[LINK]) {
+    unsigned char page[PAGE];
+    struct iovec parts[3 * RUN_PAGES];
+    int total = 0;
+    for (uint32_t index = 0; index < run; index++) {
+        uint32_t place = step < 0 ? run - 1 - index : index;
+        size_t before = (size_t)place * PART, part = count - before < PART ? count - before : PART;
+        parts[total++] = (struct iovec){.iov_base = links[place], .iov_len = LINK};
+        parts[total++] = (struct iovec){.iov_base = blob + before, .iov_len = part};
+        /* The payload ends within the page. */
+        if (part < PART) parts[total++] = (struct iovec){.iov_base = page, .iov_len = PART - part};
+    }
+    int is_read = otaferry_gather_read(file, parts, total, (long long)(low - 1) * PAGE);
+    if (is_read != 0) return is_read;
+    for (uint32_t place = 0; place < run; place++) {
+        size_t before = (size_t)place * PART, part = count - before < PART ? count - before : PART;
+        is_read = read_pages(file, step < 0 ? low + run - 1 - place : low + place, 1, page);
+        if (is_read != 1) return is_read;
+        memcpy(links[place], page, LINK);
+        memcpy(blob + before, page + LINK, part);
+    }
+    return 1;
 }
 
 /* In a new file a chain goes up; where free pages are used again SQLite takes the nearest one, and it goes up or down. */
 static int read_chain(sqlite3_file *file, uint32_t next, unsigned char *blob, size_t count, uint64_t *crc) {
-    unsigned char pages[RUN_PAGES * PAGE];
+    unsigned char links[RUN_PAGES][LINK];
     int step = 0;
     while (count > 0) {
         /* The chain ends too early. */
         if (next == 0) return 0;
-        size_t left = (count + PAGE - 5) / (PAGE - 4);
-        uint32_t run = step == 0 ? 1 : left < RUN_PAGES ? (uint32_t)left : RUN_PAGES;
+        size_t left = (count + PART - 1) / PART;
+        uint32_t run = step == 0 ? 1 : left < RUN_PAGES ? (uint32_t)left : RUN_PAGES, here, place = 0;
         if (step < 0 && run > next) run = next;
-        uint32_t low = step < 0 ? next - run + 1 : next, here;
-        unsigned char *begin = blob;
-        int is_read = read_pages(file, low, (int)run, pages);
+        int is_read = read_run(file, step < 0 ? next - run + 1 : next, run, step, blob, count, links);
         if (is_read != 1) return is_read;
+        /* What was read beyond the place where the chain leads elsewhere is read anew. */
         do {
             here = next;
-            const unsigned char *page = pages + (size_t)(here - low) * PAGE;
-            size_t part = count < PAGE - 4 ? count : PAGE - 4;
-            memcpy(blob, page + 4, part);
-            blob += part;
-            count -= part;
-            next = number(page, 4);
-        } while (count > 0 && next == here + (uint32_t)step && next >= low && next < low + run);
+            next = number(links[place++], LINK);
+        } while (place < run && next == here + (uint32_t)step);
+        size_t part = (size_t)place * PART < count ? (size_t)place * PART : count;
+        *crc = otaferry_crc64(*crc, blob, part);
+        blob += part;
+        count -= part;
         if (next == here + 1) step = 1;
         if (next == here - 1) step = -1;
-        *crc = otaferry_crc64(*crc, begin, (size_t)(blob - begin));
     }
     return next == 0;
 }
@@ -140,12 +168,12 @@ int otaferry_read_blob(sqlite3 *database, uint32_t root, int64_t rowid, void *bl
     if (!payload || size < count) return 0;
     uint64_t local = local_size(size), before = size - count;
     /* The number of the first overflow page follows. */
-    uint64_t needed = local + (local < size ? 4 : 0);
+    uint64_t needed = local + (local < size ? LINK : 0);
     /* The columns before the blob are few and small. */
     if (local < before || needed > (uint64_t)(page + PAGE - payload)) return 0;
     size_t here = (size_t)(local - before);
     memcpy(blob, payload + before, here);
     *crc = otaferry_crc64(*crc, blob, here);
     if (here == count) return 1;
-    return read_chain(file, number(payload + local, 4), (unsigned char *)blob + here, count - here, crc);
+    return read_chain(file, number(payload + local, LINK), (unsigned char *)blob + here, count - here, crc);
 }
