@@ -67,6 +67,7 @@ package struct FerryAgent: Sendable {
                 LogKeys.host: "\(configuration.broker.url)",
             ]
         )
+        StartupCode.release()
         try await ServiceGroup(configuration: group).run()
         parts.close()
         logger.notice("The agent has stopped")
