@@ -11,10 +11,33 @@ enum Program {
         if Array(arguments) == ["--version"] { return print(AgentVersion.text) }
         let words = arguments.first == "help" ? arguments.dropFirst() : arguments
         if let word = words.first, let complaint = Otaferry.complaint(aboutCommand: word) {
-            Console.complain(complaint)
-            Otaferry.exit(withError: ProgramExit.usage.code)
+            complain(complaint.text, complaint.hint, words)
         }
-        await Otaferry.main()
+        do {
+            var command = try await Otaferry.asyncParseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            // A command that ends with a code of its own has said why.
+            if words.contains("--json"), !(error is ExitCode), Otaferry.exitCode(for: error) == .validationFailure {
+                complain(Otaferry.message(for: error), "otaferry \(words.first ?? "") --help tells more", words)
+            }
+            Otaferry.exit(withError: error)
+        }
+    }
+
+    /// Says what is wrong with the command line, and ends.
+    private static func complain(_ text: String, _ hint: String, _ words: ArraySlice<String>) -> Never {
+        let isJSON = words.contains("--json")
+        if isJSON && words.first == "push" {
+            Push.report(PushDriver.Ending(.usage, text, hint: hint))
+        } else {
+            CommandClient.Failure(exit: .usage, text: text, hint: hint).report(json: isJSON)
+        }
+        Otaferry.exit(withError: ProgramExit.usage.code)
     }
 }
 
@@ -43,11 +66,11 @@ struct Otaferry: AsyncParsableCommand {
     )
 
     /// What is wrong with the first word of a command line; nil where it is a command or no word.
-    static func complaint(aboutCommand word: String) -> String? {
+    static func complaint(aboutCommand word: String) -> (text: String, hint: String)? {
         let groups = configuration.groupedSubcommands.flatMap(\.subcommands)
         let names = (configuration.ungroupedSubcommands + groups).map { $0._commandName } + ["help"]
         guard !word.isEmpty, !word.hasPrefix("-"), !names.contains(word) else { return nil }
         let nearest = NearestKey.find(word, among: names).map { "; did you mean \"\($0)\"?" } ?? ""
-        return "otaferry: there is no command \"\(ColumnText.printable(word))\"\(nearest)\n  otaferry --help lists them"
+        return ("there is no command \"\(ColumnText.printable(word))\"\(nearest)", "otaferry --help lists them")
     }
 }

@@ -68,6 +68,10 @@ struct ConfigurationMistakeTests {
             "2:10: not valid TOML: a quote is not closed, or a string has a control character"
         ),
         ("[retry]\nmax = \"1m\"\nmax = \"2m\"", "3:7: not valid TOML: "),
+        (
+            "[retry]\n  max  =  soon enough ",
+            "2:11: not valid TOML: Error while parsing value: could not determine value type; text stands in quotes: max = \"soon enough\""
+        ),
         ("[retry]\nmaxx = \"1m\"", "2: [retry] maxx = \"1m\": unknown key; did you mean \"retry.max\"?"),
         ("[borker]\nurl = \"x\"", "1: [borker]: unknown table; did you mean [broker]?"),
         ("[[products]]\nalias = \"x\"", "1: [products]: unknown table; did you mean [[product]]?"),

@@ -7,7 +7,7 @@ struct CommandNameTests {
     @Test("A word that is no command is answered with the nearest one", arguments: [("lst", "list"), ("Push", "push")])
     func suggests(word: String, command: String) throws {
         let complaint = try #require(Otaferry.complaint(aboutCommand: word))
-        #expect(complaint.contains("did you mean \"\(command)\"?"))
+        #expect(complaint.text.contains("did you mean \"\(command)\"?"))
     }
 
     @Test("Commands and options are let through", arguments: ["push", "run", "help", "--help", "-h", "--version", ""])
@@ -16,6 +16,6 @@ struct CommandNameTests {
     @Test("Nothing is suggested where nothing is near")
     func suggestsNothing() throws {
         let complaint = try #require(Otaferry.complaint(aboutCommand: "xyzzy"))
-        #expect(!complaint.contains("did you mean"))
+        #expect(!complaint.text.contains("did you mean"))
     }
 }

@@ -18,6 +18,20 @@ struct ConfigurationDraft: Sendable {
         mistakes.append(ConfigurationMistake(source: .file(path), problem: .unreadable(text)))
     }
 
+    /// The line as it would be with its value in quotes, where they are what is missing.
+    private static func quoted(line: Int?, of text: String) -> String? {
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+        guard let line, lines.indices.contains(line - 1) else { return nil }
+        let parts = lines[line - 1].split(separator: "=", maxSplits: 1).map {
+            $0.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        }
+        // What has a quote, or opens a table or a list, has another mistake.
+        guard parts.count == 2, !parts[1].isEmpty, parts[1].allSatisfy({ !"\"'[]{},#=\\".contains($0) }) else {
+            return nil
+        }
+        return "\(parts[0]) = \"\(parts[1])\"".escaped
+    }
+
     /// Reads one file over what is there.
     mutating func read(_ text: String, of path: String) {
         configuration.files.append(path)
@@ -30,7 +44,10 @@ struct ConfigurationDraft: Sendable {
                     source: .file(path),
                     line: error.line,
                     column: error.column,
-                    problem: .unreadable("not valid TOML: \(ConfigurationText.singleLine(error.text))")
+                    problem: .unreadable(
+                        "not valid TOML: \(ConfigurationText.singleLine(error.text))"
+                            + (Self.quoted(line: error.line, of: text).map { "; text stands in quotes: \($0)" } ?? "")
+                    )
                 )
             )
             return

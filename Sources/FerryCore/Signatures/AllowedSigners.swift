@@ -56,7 +56,9 @@ package struct AllowedSigners: Sendable, Equatable {
             return Self.refusal("The firmware is not signed, and this gateway takes signed firmware")
         }
         guard let signature = SSHSignature(armored: signature) else {
-            return Self.refusal("The signature is none of ssh-keygen -Y sign with a key of a kind that is checked")
+            return Self.refusal(
+                "The signature is not one that ssh-keygen -Y sign makes, or of a kind of key that is not checked"
+            )
         }
         guard signature.namespace == Self.namespace else {
             return Self.refusal(

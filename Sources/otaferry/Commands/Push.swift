@@ -112,14 +112,19 @@ struct Push: AsyncParsableCommand {
         }
     }
 
+    /// The last line with `--json`.
+    static func report(_ ending: PushDriver.Ending) {
+        Console.say(
+            JSONValue.object([
+                "event": "end", "exit": .integer(Int64(ending.exit.rawValue)), "text": .string(ending.text),
+                "hint": .string(ending.hint),
+            ]).text
+        )
+    }
+
     private func report(_ ending: PushDriver.Ending, _ terminal: Terminal) {
         if json {
-            Console.say(
-                JSONValue.object([
-                    "event": "end", "exit": .integer(Int64(ending.exit.rawValue)), "text": .string(ending.text),
-                    "hint": .string(ending.hint),
-                ]).text
-            )
+            Self.report(ending)
         } else if ending.exit == .done {
             let isForPerson = terminal.isInteractive
             Console.say(isForPerson ? PushDisplay.marked(ending.text, .success, terminal) : ending.text)

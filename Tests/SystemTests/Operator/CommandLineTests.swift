@@ -177,6 +177,17 @@ extension SystemTests {
                 let answer = try JSONValue(parsing: Array(command.text().utf8))
                 #expect(answer["error"]?["text"]?.string?.isEmpty == false, "\(words): \(command.story)")
             }
+            for words in [["list", "--limit", "0"], ["explode"], ["show"], ["list", "--stat", "held"]] {
+                let command = try await person.run(words + ["--json"])
+                #expect(command.ending == .exited(64) && command.text(.errors).isEmpty, "\(words): \(command.story)")
+                let error = try JSONValue(parsing: Array(command.text().utf8))["error"]
+                #expect(
+                    error?["text"]?.string?.isEmpty == false && error?["hint"]?.string?.isEmpty == false,
+                    "\(words)"
+                )
+            }
+            let end = try await person.run(["push", "--json"])
+            #expect(try JSONValue(parsing: Array(end.text().utf8))["exit"]?.integer == 64, "\(end.story)")
         }
     }
 }
