@@ -121,7 +121,11 @@ let package = Package(
             swiftSettings: strict,
             // Tests stand before these of the C library; without this SQLite does not see its own.
             linkerSettings: [
-                .unsafeFlags(["fdatasync", "pwritev"].flatMap { ["-Xlinker", "--export-dynamic-symbol=\($0)"] })
+                .unsafeFlags(
+                    ["fdatasync", "pwrite", "pwrite64", "pwritev"].flatMap {
+                        ["-Xlinker", "--export-dynamic-symbol=\($0)"]
+                    }
+                )
             ]
         ),
         tests("BrokerTests", ["Broker", "FerryCore", "TestSupport", "Threads"]),

@@ -194,7 +194,8 @@ static const sqlite3_io_methods gather_methods = {
 int otaferry_gather_read(sqlite3_file *file, const struct iovec *parts, int count, long long offset) {
     gather_file *gather = (gather_file *)file;
     if (file->pMethods != &gather_methods || gather->stream < 0) return 0;
-    if (flush(file) != SQLITE_OK) return -1;
+    int result = flush(file);
+    if (result != SQLITE_OK) return -result;
     int is_up = offset >= gather->streamed;
     gather->streamed = offset;
     if (!is_up) ask(gather, offset);

@@ -40,13 +40,13 @@ static const unsigned char *varint(const unsigned char *bytes, const unsigned ch
     return bytes;
 }
 
-/* 1: read; 0: there is no such page; -1: the file failed. That is told, for it may be a page that was to be written before
-   the read and is lost now: to read on would be to commit without it. */
+/* 1: read; 0: there is no such page; less: SQLite's result code without its sign. That is told, for pages that were to be
+   written before the read may be lost now: to go on would be to commit without them. */
 static int read_pages(sqlite3_file *file, uint32_t first, int count, unsigned char *pages) {
     if (first == 0) return 0;
     int result = file->pMethods->xRead(file, pages, count * PAGE, (sqlite3_int64)(first - 1) * PAGE);
     /* Behind the end of the file it gives zeros: no page that a chain leads to is of zeros. */
-    return result == SQLITE_OK || result == SQLITE_IOERR_SHORT_READ ? 1 : -1;
+    return result == SQLITE_OK || result == SQLITE_IOERR_SHORT_READ ? 1 : -result;
 }
 
 /* The page below an interior page that leads to the row. */

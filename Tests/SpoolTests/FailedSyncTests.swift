@@ -16,6 +16,15 @@ private enum FailingSyncs {
 
     private static let plan = Mutex<Plan?>(nil)
 
+    /// How many syncs of files whose path begins so a body makes.
+    static func counted(_ path: String, _ body: () async throws -> Void) async throws -> Int {
+        begin(path, after: .max)
+        defer { begin(nil) }
+        let before = plan.withLock { $0?.left ?? 0 }
+        try await body()
+        return before - plan.withLock { $0?.left ?? 0 }
+    }
+
     /// From now on syncs of files whose path begins so fail, after so many that succeed; nil: none.
     static func begin(_ path: String?, after count: Int = 0) {
         plan.withLock { $0 = path.map { Plan(path: $0, left: count) } }
@@ -45,6 +54,32 @@ func failingDataSync(_ descriptor: Int32) -> Int32 {
 @Suite("A spool whose device fails in a commit", .serialized)
 struct FailedSyncTests {
     private static let address = TransferAddress(parsing: "ci/one")
+
+    @Test(
+        "A commit of the largest batch takes four syncs: no page of it leaves SQLite's cache before its time",
+        arguments: [
+            (1, 1_048_576), (4, 1_048_576), (10, 500_000), (19, 262_144), (31, 163_840), (62, 81_920), (64, 1_024),
+        ]
+    )
+    func wholeBatch(messages: Int, bytes: Int) async throws {
+        let folder = try TemporaryFolder("sync")
+        let spool = try Spool(settings: Spool.Settings(path: folder.file("spool.db")))
+        let address = try #require(Self.address)
+        let segment = [UInt8](repeating: 7, count: bytes)
+        try await spool.transact { (ledger) throws(SpoolError) in
+            _ = try ledger.save(ledger.begin(address, door: .segments, at: .now()))
+        }
+        let syncs = try await FailingSyncs.counted(folder.path) {
+            try await spool.transact { (ledger) throws(SpoolError) in
+                guard var transfer = try ledger.transfer(at: address) else { return }
+                for number in 0..<messages {
+                    _ = try ledger.store(segment, at: Int64(number * bytes), of: &transfer, now: .now())
+                }
+            }
+        }
+        #expect(syncs == 4)
+        spool.close()
+    }
 
     /// The state that is told to whoever asks.
     private func state(_ spool: Spool) async throws -> TransferState? {

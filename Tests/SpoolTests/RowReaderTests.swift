@@ -24,19 +24,14 @@ struct RowReaderTests {
         return (database, UInt32(root))
     }
 
-    private func read(_ database: Database, _ root: UInt32, _ id: Int64, _ count: Int) -> (bytes: [UInt8], crc: UInt64)?
-    {
+    private func read(_ database: Database, _ root: UInt32, _ id: Int64, _ count: Int) throws -> (
+        bytes: [UInt8], crc: UInt64
+    )? {
         var register = ~UInt64(0)
         var isRead = false
-        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
-            isRead =
-                RowReader.read(
-                    database,
-                    root: root,
-                    row: id,
-                    into: UnsafeMutableRawBufferPointer(buffer),
-                    &register
-                ) == true
+        let bytes = try [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+            let place = UnsafeMutableRawBufferPointer(buffer)
+            isRead = try RowReader.read(database, root: root, row: id, into: place, &register)
             filled = isRead ? count : 0
         }
         return isRead ? (bytes, ~register) : nil
@@ -61,12 +56,12 @@ struct RowReaderTests {
         }
         let (database, root) = try database(folder, rows.shuffled())
         for row in rows {
-            let result = read(database, root, row.id, row.bytes.count)
+            let result = try read(database, root, row.id, row.bytes.count)
             // Not the arrays themselves: a failure would print them.
             let isSame = result?.bytes == row.bytes
             #expect(isSame, "\(row.bytes.count) bytes")
             #expect(result?.crc == Self.sum(row.bytes))
-            let isNext = read(database, root, row.id + 1, row.bytes.count) != nil
+            let isNext = try read(database, root, row.id + 1, row.bytes.count) != nil
             #expect(!isNext)
         }
     }
@@ -81,10 +76,10 @@ struct RowReaderTests {
         let insert = try Statement(database, "INSERT INTO row VALUES (10000, 1, 2, ?1)")
         try insert.bind(1, large)
         try insert.run()
-        let isLarge = read(database, root, 10_000, large.count)?.bytes == large
+        let isLarge = try read(database, root, 10_000, large.count)?.bytes == large
         #expect(isLarge)
         for row in small where row.id % 3 == 1 {
-            let isSame = read(database, root, row.id, row.bytes.count)?.bytes == row.bytes
+            let isSame = try read(database, root, row.id, row.bytes.count)?.bytes == row.bytes
             #expect(isSame, "\(row.id)")
         }
     }
@@ -117,7 +112,7 @@ struct RowReaderTests {
             for index in ((middle - 1) * 4_096)..<(middle * 4_096) { pages[index] = 0 }
             try Data(pages).write(to: path, options: [])
         }
-        let isSame = read(database, root, 100, bytes.count)?.bytes == bytes
+        let isSame = try read(database, root, 100, bytes.count)?.bytes == bytes
         #expect(isSame == !isBroken)
     }
 
@@ -138,7 +133,7 @@ struct RowReaderTests {
             try file.write(contentsOf: [UInt8.random(in: 0...255, using: &generator)])
         }
         for row in rows {
-            guard let result = read(database, root, row.id, row.bytes.count) else { continue }
+            guard let result = try read(database, root, row.id, row.bytes.count) else { continue }
             #expect((result.bytes == row.bytes) == (result.crc == Self.sum(row.bytes)))
         }
     }

@@ -69,7 +69,8 @@ extension IntakeTransaction {
                     digests.update(bytes)
                 }
             } catch {
-                // The digester comes across it too, and says so.
+                // The digester comes across a damaged row too, and says so. Anything else concerns the whole batch.
+                guard error.code == .damaged else { throw error }
                 continue
             }
             guard digests.position == size else { continue }

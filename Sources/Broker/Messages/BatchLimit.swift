@@ -6,7 +6,7 @@ package struct BatchLimit: Sendable {
     /// While the library reads a message it has it twice; that counts as well.
     package var bytes: ByteCount
 
-    package init(messages: Int = 64, bytes: ByteCount = .kibibytes(5_376)) {
+    package init(messages: Int = 64, bytes: ByteCount = .kibibytes(5_184)) {
         self.messages = messages
         self.bytes = bytes
     }

@@ -16,7 +16,9 @@ struct sqlite3;
    count      its length, which the caller asked SQLite for
    crc        a register of otaferry_crc64, which takes in the blob
 
-   Returns 1 when count bytes were read, 0 when the file is not as expected, -1 when it could not be read. A statement has to hold SQLite's read lock. */
+   Returns 1 when count bytes were read, 0 when the file is not as expected, and when it could not be read or written
+   SQLite's result code without its sign: a transaction has to be rolled back then, for pages of it may be lost of which
+   SQLite does not know. A statement has to hold SQLite's read lock. */
 int otaferry_read_blob(struct sqlite3 *database, uint32_t root, int64_t rowid, void *blob, size_t count, uint64_t *crc);
 
 #endif

@@ -64,12 +64,14 @@ package final class Ledger {
         countersBefore = counters
         var isCommitting = false
         let result: Result
-        do {
+        do throws(SpoolError) {
             try database.checkJournal()
-            try statements.begin.run()
+            try statements.begin()
             if isSuspect { try writeSomething() }
             result = try body(self)
             try flushRows()
+            // Whoever read may have taken the error for one of the reading alone.
+            if let lost = statements.lost { throw lost }
             isCommitting = true
             try statements.commit.run()
             database.noteJournal()

@@ -3,7 +3,7 @@ import FerryCore
 /// Every statement of the spool, prepared once.
 final class Statements {
     private let database: Database
-    let begin: Statement
+    private let beginTransaction: Statement
     let commit: Statement
     let rollback: Statement
 
@@ -16,6 +16,8 @@ final class Statements {
     private let segmentBytes: Statement
     /// The page where SQLite's search for a segment begins; 0: the direct way is closed.
     private let segmentRoot: UInt32
+    /// Why pages of the transaction are lost of which SQLite does not know. It must not be committed.
+    private(set) var lost: SpoolError?
     private let segmentRanges: Statement
     private let segmentSizes: Statement
     private let deleteSegment: Statement
@@ -24,7 +26,7 @@ final class Statements {
 
     init(_ database: Database) throws(SpoolError) {
         self.database = database
-        begin = try Statement(database, "BEGIN IMMEDIATE")
+        beginTransaction = try Statement(database, "BEGIN IMMEDIATE")
         commit = try Statement(database, "COMMIT")
         rollback = try Statement(database, "ROLLBACK")
         insertTransfer = try Statement(database, TransferRow.insert)
@@ -168,6 +170,11 @@ final class Statements {
         return transfers
     }
 
+    func begin() throws(SpoolError) {
+        lost = nil
+        try beginTransaction.run()
+    }
+
     // MARK: - Segments
 
     func insertSegment(position: Int64, seq: Int64, at now: WallTime, bytes: ArraySlice<UInt8>) throws(SpoolError) {
@@ -230,13 +237,12 @@ final class Statements {
     private func isRead(_ row: Row, into buffer: UnsafeMutableRawBufferPointer) throws(SpoolError) -> Bool {
         guard row.length >= Self.directBytes, segmentRoot != 0 else { return false }
         var register = SegmentChecksum.register(position: row.start)
-        let found = RowReader.read(database, root: segmentRoot, row: row.start, into: buffer, &register)
-        guard let found else {
-            throw SpoolError(
-                .inputOutput,
-                operation: "read firmware from the spool",
-                underlying: "the file \(database.path) cannot be read, or what was to be written before cannot be"
-            )
+        let found: Bool
+        do throws(SpoolError) {
+            found = try RowReader.read(database, root: segmentRoot, row: row.start, into: buffer, &register)
+        } catch {
+            lost = error
+            throw error
         }
         return found && Int64(bitPattern: ~register) == row.checksum
     }

@@ -5,21 +5,21 @@ import CSQLite
 /// The way to large rows past SQLite's cache, and the sum that checks them.
 enum RowReader {
     /// Reads the last column of a row, a blob of just this length, as the file has it, and takes it into a register of
-    /// `sum`; false where the file is not as expected, nil where it could not be read. A statement has to hold SQLite's read
-    /// lock. Pages that SQLite has changed and not written yet are not seen: the caller compares the sum and else asks
-    /// SQLite.
+    /// `sum`; false where the file is not as expected. A statement has to hold SQLite's read lock. Pages that SQLite has
+    /// changed and not written yet are not seen: the caller compares the sum and else asks SQLite.
+    ///
+    /// - Throws: where the file could not be read, or pages that were to be written before could not be. A transaction has
+    ///   to be rolled back then.
     static func read(
         _ database: Database,
         root: UInt32,
         row: Int64,
         into buffer: UnsafeMutableRawBufferPointer,
         _ register: inout UInt64
-    ) -> Bool? {
-        switch otaferry_read_blob(database.handle, root, row, buffer.baseAddress, buffer.count, &register) {
-        case 1: true
-        case 0: false
-        default: nil
-        }
+    ) throws(SpoolError) -> Bool {
+        let result = otaferry_read_blob(database.handle, root, row, buffer.baseAddress, buffer.count, &register)
+        guard result >= 0 else { throw database.error(-result, "read firmware, or write what came before it") }
+        return result == 1
     }
 
     /// The register of CRC-64/XZ after these bytes. It begins with all ones; the sum is its complement.
