@@ -82,7 +82,7 @@ package actor Spool {
             try SpoolFolder.prepare(for: settings.path)
             lock = try SpoolLock(path: settings.path + ".lock")
             do throws(SpoolError) {
-                ledger = try Self.open(settings, isChecked: lock.wasLeft)
+                ledger = try Self.open(settings, lock)
                 damage = nil
             } catch {
                 guard error.code == .damaged else { throw error }
@@ -93,10 +93,10 @@ package actor Spool {
             lock.markOpen()
         }
 
-        private static func open(_ settings: Settings, isChecked: Bool) throws(SpoolError) -> Ledger {
+        private static func open(_ settings: Settings, _ lock: SpoolLock) throws(SpoolError) -> Ledger {
             let database = try Database(path: settings.path)
             try Schema.prepare(database)
-            if isChecked { try DamageCheck.run(database) }
+            if lock.wasLeft { try DamageCheck.run(database, isWhole: lock.wasFoundDamaged) }
             return try Ledger(database: database, settings: settings)
         }
 
@@ -179,7 +179,9 @@ package actor Spool {
             return try body(ledger)
         } catch {
             // Damaged without SQLite's code is one row that its checksum does not fit, which concerns one transfer.
-            if error.code == .inputOutput || error.code == .damaged && error.resultCode != 0 { troubleFound(error) }
+            let isFileDamaged = error.code == .damaged && error.resultCode != 0
+            if isFileDamaged { lock.markDamaged() }
+            if error.code == .inputOutput || isFileDamaged { troubleFound(error) }
             throw error
         }
     }

@@ -1,18 +1,23 @@
 import Glibc
 
 /// Keeps a second agent off the same spool: an advisory lock on a file beside it, gone with the process. The file is empty
-/// after a clean stop.
+/// after a clean stop, and else says in what state the spool was left.
 final class SpoolLock {
     private let descriptor: Int32
 
     /// Whether whoever had the spool before did not stop cleanly.
     let wasLeft: Bool
+    /// Whether SQLite found the file damaged then. Where it is damaged now, it is so in a place that is read seldom.
+    let wasFoundDamaged: Bool
+    private var isFoundDamaged = false
+
+    private static let damaged = Array("damaged\n".utf8)
 
     init(path: String) throws(SpoolError) {
         let operation = "lock the spool with \(path)"
         descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
-            wasLeft = false
+            (wasLeft, wasFoundDamaged) = (false, false)
             throw SpoolError(
                 .unusable,
                 operation: operation,
@@ -27,7 +32,7 @@ final class SpoolLock {
             let isTaken = errno == EACCES || errno == EAGAIN
             let underlying = isTaken ? "another agent works on it" : String(cString: strerror(errno))
             close(descriptor)
-            wasLeft = false
+            (wasLeft, wasFoundDamaged) = (false, false)
             throw SpoolError(
                 isTaken ? .inUse : .unusable,
                 operation: operation,
@@ -37,17 +42,30 @@ final class SpoolLock {
         }
         var status = stat()
         wasLeft = fstat(descriptor, &status) == 0 && status.st_size > 0
+        var mark = Self.damaged.map { _ in UInt8(0) }
+        wasFoundDamaged = pread(descriptor, &mark, mark.count, 0) == mark.count && mark == Self.damaged
     }
 
     /// From now on an unclean stop can be told from a clean one. On the device when it returns.
     func markOpen() {
         // A mark that cannot be written, on a full disk, costs a check that would be welcome, no more.
         _ = pwrite(descriptor, "open\n", 5, 0)
+        ftruncate(descriptor, 5)
+        fdatasync(descriptor)
+    }
+
+    /// The next start looks at the whole file.
+    func markDamaged() {
+        guard !isFoundDamaged else { return }
+        isFoundDamaged = true
+        _ = pwrite(descriptor, Self.damaged, Self.damaged.count, 0)
         fdatasync(descriptor)
     }
 
     /// A clean stop.
-    func markClosed() { ftruncate(descriptor, 0) }
+    func markClosed() {
+        if !isFoundDamaged { ftruncate(descriptor, 0) }
+    }
 
     deinit { close(descriptor) }
 }

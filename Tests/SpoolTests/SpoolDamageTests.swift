@@ -1,5 +1,6 @@
 import FerryCore
 import Foundation
+import Synchronization
 import TestSupport
 import Testing
 
@@ -192,5 +193,72 @@ struct SpoolDamageTests {
         }
         // Most of what was there is there still.
         #expect(saved > 15 * Self.count * 8 / 10, "saved \(saved), lost \(lost)")
+    }
+
+    @Test(
+        "A damage among the bytes of firmware, where no start looks, is found by the start after somebody came across it"
+    )
+    func hidden() async throws {
+        let folder = try TemporaryFolder("damage")
+        let path = folder.file("spool.db")
+        let troubles = Mutex(0)
+        var spool = try Spool(settings: .init(path: path))
+        let address = try #require(Self.address(1))
+        let other = try #require(Self.address(2))
+        let large = TemporaryFolder.bytes(100_000, seed: 5)
+        try await spool.transact { (ledger) throws(SpoolError) in
+            for address in [address, other] {
+                var transfer = try ledger.save(ledger.begin(address, door: .segments, at: .now()))
+                let bytes = address == other ? Array(large.reversed()) : large
+                _ = try ledger.store(bytes, at: 0, of: &transfer, now: .now())
+            }
+        }
+        spool.close()
+
+        // The link of an overflow page stands before what it has of the bytes.
+        var file = try Data(contentsOf: URL(filePath: path))
+        let found = try #require(file.range(of: Data(large[60_000..<60_032])))
+        let page = found.lowerBound / 4_096 * 4_096
+        file.replaceSubrange(page..<page + 4, with: [0x7f, 0xff, 0xff, 0xff])
+        try file.write(to: URL(filePath: path))
+
+        spool = try Spool(settings: .init(path: path)) { _ in troubles.withLock { $0 += 1 } }
+        #expect(spool.damage == nil)
+        await #expect(throws: SpoolError.self) {
+            try await spool.transact { (ledger) throws(SpoolError) in
+                guard let transfer = try ledger.transfer(at: address) else { return }
+                try ledger.remove(transfer)
+                while try ledger.reclaimStep() {}
+            }
+        }
+        #expect(troubles.withLock { $0 } > 0)
+        spool.close()
+
+        spool = try Spool(settings: .init(path: path))
+        #expect(spool.damage != nil && Spool.damagedFiles(beside: path).count == 1)
+        try await spool.read { (ledger) throws(SpoolError) in
+            let transfer = try ledger.transfer(at: other)
+            let bytes = try ledger.readChunk(key: transfer?.key ?? 0, from: 0, atMost: large.count)
+            #expect(bytes == Array(large.reversed()))
+        }
+        spool.close()
+        spool = try Spool(settings: .init(path: path))
+        #expect(spool.damage == nil)
+        spool.close()
+    }
+
+    @Test("A file that is sound after all, since the device could not be read for a moment, stays")
+    func passing() async throws {
+        let folder = try TemporaryFolder("damage")
+        let path = folder.file("spool.db")
+        try await Self.fill(path)
+        try folder.write("damaged\n", to: "spool.db.lock")
+        for _ in 0..<2 {
+            let spool = try Spool(settings: .init(path: path))
+            #expect(spool.damage == nil)
+            #expect(try await Self.verify(spool).whole == Self.count)
+            spool.close()
+        }
+        #expect(Spool.damagedFiles(beside: path).isEmpty)
     }
 }

@@ -10,7 +10,9 @@ extension IntakeTransaction {
         guard transfer.firmware.name == nil, transfer.firmware.package == nil,
             let firmware = CloudFirmware(transfer.firmware, catalog: rules.catalog)
         else { return }
-        let registered = try ledger.registered(transfer.firmware, catalog: rules.catalog)
+        // A long name is cut, and what tells versions apart may be what was cut off.
+        let isCut = firmware.name.unicodeScalars.count == CloudLimits.nameCharacters
+        let registered = try ledger.registered(transfer.firmware, catalog: rules.catalog, ofAnyVersion: isCut)
         guard holder(ofNameOf: firmware, transfer.firmware, key: transfer.key, registered) != nil else { return }
         transfer.firmware.name = firmware.distinctName
     }

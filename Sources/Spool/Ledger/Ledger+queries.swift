@@ -83,9 +83,12 @@ extension Ledger {
     }
 
     /// What is registered of a firmware's product and version, whatever its module and kind. Answered from an index.
+    ///
+    /// - Parameter ofAnyVersion: of other versions as well, a thousand at most.
     package func registered(
         _ firmware: FirmwareMetadata,
-        catalog: ProductCatalog
+        catalog: ProductCatalog,
+        ofAnyVersion: Bool = false
     ) throws(SpoolError) -> [(firmware: CloudFirmware, sha256: Digest, address: TransferAddress)] {
         guard let product = firmware.product, let version = firmware.version,
             let entry = catalog.entry(for: product)
@@ -93,7 +96,7 @@ extension Ledger {
         var found: [(firmware: CloudFirmware, sha256: Digest, address: TransferAddress)] = []
         let names: Set<Name?> = [product, entry.alias, Name(entry.productKey)]
         for case let name? in names {
-            for transfer in try statements.registered(product: name, version: version) {
+            for transfer in try statements.registered(product: name, version: ofAnyVersion ? nil : version) {
                 guard let other = CloudFirmware(transfer.firmware, catalog: catalog), let digests = transfer.digests
                 else { continue }
                 found.append((other, digests.sha256, transfer.address))

@@ -102,13 +102,14 @@ final class Statements {
         }
     }
 
-    func registered(product: Name, version: Name) throws(SpoolError) -> [Transfer] {
+    func registered(product: Name, version: Name?) throws(SpoolError) -> [Transfer] {
         // SQLite takes the index of final states only where its own words stand in the condition.
         let condition =
-            "WHERE state IN (\(Self.finalStates)) AND state = 'registered' AND product = ?1 AND version = ?2"
+            "WHERE state IN (\(Self.finalStates)) AND state = 'registered' AND product = ?1"
+            + (version == nil ? " LIMIT 1000" : " AND version = ?2")
         return try rows(condition) { (statement) throws(SpoolError) in
             try statement.bind(1, product.text)
-            try statement.bind(2, version.text)
+            if let version { try statement.bind(2, version.text) }
         }
     }
 
