@@ -41,7 +41,7 @@ struct ConfigurationMistakeTests {
         ),
         (
             "[upload]\nwindow = \"07:00-07:00\"",
-            "2: [upload] window = \"07:00-07:00\": expected a window whose ends differ; leave upload.window empty to upload at any time"
+            "2: [upload] window = \"07:00-07:00\": expected a window whose ends differ (without a window uploads start at any time)"
         ),
         ("[upload]\nwindow = 07:00:00", "2: [upload] window = (a time): expected a window such as \"22:00-06:00\""),
         (

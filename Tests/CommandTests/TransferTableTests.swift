@@ -1,3 +1,4 @@
+import Agent
 import FerryCore
 import Testing
 
@@ -38,6 +39,32 @@ struct TransferTableTests {
             for line in table.lines(columns: columns, terminal: terminal()) {
                 #expect(ColumnText.width(line) <= columns)
             }
+        }
+    }
+
+    @Test("Of a long id the sender is cut: commands take the rest of it")
+    func senderIsCut() {
+        var row = table.rows[0]
+        row.id = "build-server-03.example/7f3c0123456789ab"
+        for style in [TransferTable.Style.list, .watch] {
+            for columns in [40, 60, 80, 100] {
+                let line = TransferTable(rows: [row], style: style).lines(columns: columns, terminal: terminal())[1]
+                #expect(line.hasPrefix("build-") && line.contains("/7f3c0123456789ab"), "\(columns): \(line)")
+            }
+        }
+    }
+
+    @Test(
+        "A file id of EMQX's file transfer stands for the id that was made of it",
+        arguments: ["Firmware für Pumpe 7", "emqx/Firmware für Pumpe 7"]
+    )
+    func fileID(text: String) throws {
+        let reference = try #require(TransferReference(argument: text))
+        #expect(reference.text.hasPrefix("emqx/") && reference.text.utf8.count == 21)
+        #expect(reference.text == TransferAddress(ofFile: "Firmware für Pumpe 7")?.description)
+        #expect(TransferReference(argument: "ci/7f3c0123") != nil && TransferReference(argument: "7f3c0123") != nil)
+        for wrong in ["", "ci/", "/x", "ci/a/b", "build-ser…/7f3c0123", "emqx/"] {
+            #expect(TransferReference(argument: wrong) == nil, "\(wrong)")
         }
     }
 

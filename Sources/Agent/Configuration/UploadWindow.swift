@@ -12,7 +12,7 @@ package struct UploadWindow: Sendable, Hashable, CustomStringConvertible {
             throw Expectation("a window of local time such as \"22:00-06:00\"")
         }
         guard start != end else {
-            throw Expectation("a window whose ends differ; leave upload.window empty to upload at any time")
+            throw Expectation("a window whose ends differ (without a window uploads start at any time)")
         }
         self.start = start
         self.end = end

@@ -49,6 +49,15 @@ extension Delivery.Content {
     }
 }
 
+extension TransferAddress {
+    /// Of a client of EMQX's file transfer. A file id that is no name is called by the beginning of its SHA-256.
+    package init?(ofFile id: String) {
+        let name = Name(id) ?? Name(FerryCore.Digest(bytes: SHA256.hash(data: Array(id.utf8))).hex.prefix(16))
+        guard let name, let sender = Name(FileTransferTopic.sender) else { return nil }
+        self.init(sender: sender, id: name)
+    }
+}
+
 /// Makes deliveries of messages.
 struct DeliveryParser: Sendable {
     let topics: GatewayTopics
@@ -99,7 +108,7 @@ struct DeliveryParser: Sendable {
         let command = FileCommand(message, topics)
         do throws(FileTransferTopic.Refusal) {
             let topic = try FileTransferTopic(topic: message.topic)
-            guard let address = Self.address(ofFile: topic.fileID) else {
+            guard let address = TransferAddress(ofFile: topic.fileID) else {
                 return Delivery(.refused(nil, .badTopic, "The file id cannot be used"), fileCommand: command)
             }
             let content = step(
@@ -112,16 +121,9 @@ struct DeliveryParser: Sendable {
             )
             return Delivery(content, fileCommand: command)
         } catch {
-            let address = error.fileID.flatMap(Self.address(ofFile:))
+            let address = error.fileID.flatMap(TransferAddress.init(ofFile:))
             return Delivery(.refused(address, .badTopic, error.text), fileCommand: command)
         }
-    }
-
-    /// A file id that is no name is called by the beginning of its SHA-256.
-    static func address(ofFile id: String) -> TransferAddress? {
-        let name = Name(id) ?? Name(FerryCore.Digest(bytes: SHA256.hash(data: Array(id.utf8))).hex.prefix(16))
-        guard let name, let sender = Name(FileTransferTopic.sender) else { return nil }
-        return TransferAddress(sender: sender, id: name)
     }
 
     private func step(

@@ -18,7 +18,8 @@ struct PlatformRefusal: Sendable {
         // A code that nobody knows, with a time to wait, is a request to slow down (Tea SDKs: any 4xx or 5xx with it).
         let known = CloudCodes.known(code, from: .platform, message: message)
         var verdict =
-            known ?? (isToWait ? CloudCodes.throttled : CloudCodes.verdict(unknownFrom: .platform, status: status))
+            known
+            ?? (isToWait ? CloudCodes.throttled : CloudCodes.verdict(unknown: code, from: .platform, status: status))
         var underlying = Untrusted.text(message)
         if code.lowercased() == "signaturedoesnotmatch" {
             // The message holds the text that the server built from the whole request: it is compared, never copied.

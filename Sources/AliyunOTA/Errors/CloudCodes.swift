@@ -25,7 +25,7 @@ enum CloudCodes {
 
     /// The verdict on a code.
     static func verdict(on code: String, from source: Source, message: String, status: Int) -> Verdict {
-        known(code, from: source, message: message) ?? verdict(unknownFrom: source, status: status)
+        known(code, from: source, message: message) ?? verdict(unknown: code, from: source, status: status)
     }
 
     /// The verdict on a code of the table.
@@ -38,7 +38,7 @@ enum CloudCodes {
     }
 
     /// Unknown codes are permanent, except where the status says that the fault is passing.
-    static func verdict(unknownFrom source: Source, status: Int) -> Verdict {
+    static func verdict(unknown code: String, from source: Source, status: Int) -> Verdict {
         switch status {
         case 429: throttled
         case 408, 500...599: busy
@@ -46,7 +46,7 @@ enum CloudCodes {
             Verdict(
                 .fail,
                 source == .platform ? .cloudRefused : .uploadRefused,
-                "the cloud refused it with a code that otaferry does not know",
+                "the cloud refused it with a code that otaferry does not know, \(Untrusted.text(code))",
                 hint: "Look the code up in the cloud's documentation, then retry."
             )
         }

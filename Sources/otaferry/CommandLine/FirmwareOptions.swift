@@ -35,6 +35,9 @@ struct FirmwareOptions: ParsableArguments {
 
     /// - Parameter files: how many are pushed.
     func check(files: Int) throws {
+        if details.sourceVersion != nil && details.type != .delta {
+            throw ValidationError("--source-version is for --type delta")
+        }
         if sign != nil && details.signature != nil {
             throw ValidationError("--sign makes what --signature names: one of them is enough")
         }

@@ -136,7 +136,7 @@ struct Push: AsyncParsableCommand {
     }
 
     static func duration(_ text: String) throws -> Duration {
-        guard let duration = Duration(parsing: text) else {
+        guard let duration = Duration(parsing: text), duration > .zero else {
             throw ValidationError("expected a duration such as 30s, 15m or 2h")
         }
         return duration

@@ -165,9 +165,12 @@ extension PushDriver {
             return
                 "The gateway keeps it until a person acts: otaferry show \(waiting.file.address) tells how it goes on"
         }
-        guard deliveries.count == 1 else {
-            return "The gateway has the files and goes on by itself; otaferry watch shows it"
-        }
-        return "The gateway has the file and goes on by itself; otaferry watch \(deliveries[0].file.address) shows it"
+        let what = deliveries.count == 1 ? "file" : "files"
+        let watch = deliveries.count == 1 ? "otaferry watch \(deliveries[0].file.address)" : "otaferry watch"
+        // Before that it may wait for the rest of its package, or for a person who has paused everything.
+        let isUnderWay = deliveries.allSatisfy { [.ticketing, .uploading, .registering].contains($0.state) }
+        return isUnderWay
+            ? "The gateway has the \(what) and goes on by itself; \(watch) shows it"
+            : "The gateway has the \(what); \(watch) shows how it goes on"
     }
 }

@@ -227,7 +227,8 @@ final class PushDriver {
         Ending(
             .unreachable,
             "No agent of the gateway \(task.route.gateway) answers at \(task.route.url)",
-            hint: "On the gateway: systemctl status otaferry; --gateway names another, --time-limit waits for it"
+            hint: "On the gateway: systemctl status otaferry; --gateway names another"
+                + (task.order.timeLimit == nil ? ", --time-limit waits for it" : "")
         )
     }
 

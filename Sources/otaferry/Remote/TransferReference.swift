@@ -1,7 +1,9 @@
+import Agent
 import ArgumentParser
 import FerryCore
 
-/// What a person types for a transfer: `<sender>/<id>` or `<id>`, or the beginning of an id where it is the only one.
+/// What a person types for a transfer: `<sender>/<id>` or `<id>`, or the beginning of an id where it is the only one; for a
+/// client of EMQX's file transfer also its own file id, whatever that is.
 struct TransferReference: ExpressibleByArgument, Sendable {
     let text: String
 
@@ -10,8 +12,17 @@ struct TransferReference: ExpressibleByArgument, Sendable {
     private static let pageLimit: Int64 = 500
 
     init?(argument: String) {
-        guard TransferAddress(parsing: argument) != nil || Name(argument) != nil else { return nil }
-        text = argument
+        if TransferAddress(parsing: argument) != nil || Name(argument) != nil {
+            text = argument
+        } else {
+            let door = FileTransferTopic.sender + "/"
+            let id = argument.hasPrefix(door) ? String(argument.dropFirst(door.count)) : argument
+            // An ellipsis stands where a table was cut.
+            guard !id.isEmpty, !id.contains("/"), !id.contains("…"), let address = TransferAddress(ofFile: id) else {
+                return nil
+            }
+            text = address.description
+        }
     }
 
     /// The transfer that is meant, asking the agent where the sender is not named or the id cut short.
@@ -44,13 +55,14 @@ struct TransferReference: ExpressibleByArgument, Sendable {
                 exit: .failed,
                 code: ReasonCode.unknownTransfer.rawValue,
                 text: "No transfer is called \(text)",
-                hint: id.utf8.count < Self.shortestBeginning
+                hint: id.utf8.count < Self.shortestBeginning && id.utf8.allSatisfy(Self.isHexadecimal)
                     ? "The beginning of an id has \(Self.shortestBeginning) characters at least; otaferry list shows them all"
                     : "otaferry list shows them all"
             )
         case .several(let addresses):
             throw CommandClient.Failure(
                 exit: .failed,
+                code: "ambiguous",
                 text: "\(text) may be " + addresses.prefix(5).map(\.description).joined(separator: ", "),
                 hint: "Write more of it, as <sender>/<id>"
             )

@@ -63,8 +63,11 @@ struct TransferTable {
         func floor(in style: Style) -> Int { style == .watch ? usual : 0 }
     }
 
+    /// An id that is the beginning of a SHA-256, and something of its sender.
+    private static let idWidth = 25
+
     private static let listColumns: [Column] = [
-        Column("ID", { row, _ in row.id }, expendability: 0, least: 19),
+        Column("ID", { row, _ in row.id }, expendability: 0, least: idWidth),
         Column("PRODUCT", { row, _ in row.product }, expendability: 3, least: 8),
         Column("VERSION", { row, _ in row.version }, expendability: 2, least: 7),
         Column("SIZE", { row, _ in row.size }, right: true, expendability: 5, least: 7),
@@ -211,9 +214,21 @@ struct TransferTable {
     }
 
     private static func cell(_ text: String, _ column: Column, _ width: Int, _ terminal: Terminal) -> String {
-        let fitted = ColumnText.fitted(text, to: width, ellipsis: terminal.ellipsis)
+        let fitted =
+            column.title == "ID"
+            ? address(text, to: width, terminal) : ColumnText.fitted(text, to: width, ellipsis: terminal.ellipsis)
         let padding = String(repeating: " ", count: max(0, width - ColumnText.width(fitted)))
         return column.isRight ? padding + fitted : fitted + padding
+    }
+
+    /// Commands take the id alone, so the sender is cut.
+    private static func address(_ text: String, to width: Int, _ terminal: Terminal) -> String {
+        let parts = text.split(separator: "/", maxSplits: 1)
+        let room = parts.count == 2 ? width - ColumnText.width(String(parts[1])) - 1 : 0
+        guard ColumnText.width(text) > width, room > ColumnText.width(terminal.ellipsis) else {
+            return ColumnText.fitted(text, to: width, ellipsis: terminal.ellipsis)
+        }
+        return ColumnText.fitted(String(parts[0]), to: room, ellipsis: terminal.ellipsis) + "/" + parts[1]
     }
 
     private static func line(_ cells: [String]) -> String {

@@ -100,7 +100,7 @@ struct WatchSession: ~Copyable {
         return Ending(
             exit: .notYet,
             text: "Interrupted",
-            hint: "\(address) goes on by itself",
+            hint: "otaferry show \(address) tells how it goes on",
             lastLines: lastLines()
         )
     }

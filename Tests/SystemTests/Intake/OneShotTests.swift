@@ -99,6 +99,19 @@ extension SystemTests {
             #expect(gateway.cloud.calls(.createFirmware).count == 1)
         }
 
+        @Test("Versions whose names come to the same once they are cut are told apart, also from what is registered")
+        func longNames() async throws {
+            let gateway = try await Gateway()
+            for version in ["10.2026.11.26-rc1-linux-armhf-pump", "10.2026.11.26-rc1-linux-armhf-pumps-2"] {
+                let firmware = TestFirmware(20_000, version: version, seed: UInt64(version.count))
+                try await gateway.send("put/pumpctl/\(version)", firmware.bytes)
+                try await gateway.waitForState(.registered, of: firmware.oneShotID)
+            }
+            let names = await gateway.cloud.firmware.map(\.name)
+            #expect(names.count == 2 && Set(names).count == 2 && names.allSatisfy { $0.count <= 40 }, "\(names)")
+            #expect(names.contains("pumpctl-10_2026_11_26-rc1-linux-armhf-pu"), "\(names)")
+        }
+
         @Test("Several at once are all registered, the higher priority of those that wait first")
         func several() async throws {
             let gateway = try await Gateway()
