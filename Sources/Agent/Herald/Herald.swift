@@ -107,6 +107,11 @@ final class Herald: Sendable {
         board.touch()
     }
 
+    /// Says a state that has not changed but for the bytes that are here.
+    func tellAgain(_ transfer: Transfer) {
+        say(topics.state(transfer.address), transfer.stateMessage(sent: nil, catalog: catalog), isRetained: true)
+    }
+
     /// Says an acknowledgement outside of a batch.
     ///
     /// - Returns: whether the connection took it.

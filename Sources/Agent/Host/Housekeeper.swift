@@ -13,6 +13,9 @@ final class Housekeeper: Sendable {
     private let tidyFailures: FailureLog
     private let released = Signal()
     private let silences = Mutex(SilenceWatch())
+    /// How many bytes were there of the transfers that stand still, when that was last said; nil before the first look, which
+    /// comes after a start has said everything.
+    private let standing = Mutex<[Int64: Int64]?>(nil)
 
     struct Rules: Sendable {
         var segmentsTTL: Duration
@@ -22,6 +25,8 @@ final class Housekeeper: Sendable {
 
     /// Between two looks for what has ended by its time.
     private static let interval = Duration.seconds(5)
+    /// A transfer stands still when no byte has come for so long.
+    private static let stillAfter = Duration.seconds(10)
     /// Looks for final transfers and old answers are rarer.
     private static let rareEvery = 12
     /// Final transfers that are forgotten in one transaction.
@@ -92,12 +97,14 @@ final class Housekeeper: Sendable {
         }
     }
 
-    private func expire() async throws(SpoolError) {
+    /// Ends what has had its time, and tells what stands still.
+    func expire() async throws(SpoolError) {
         let rules = rules
         let herald = herald
         let now = WallTime.now()
         let receiving = try await spool.read { (ledger) throws(SpoolError) in ledger.receivingTransfers }
         let silences = silences.withLock { $0.look(at: receiving, wallNow: now, now: .now) }
+        try await tellStanding(silences)
         let isAny = receiving.contains { rules.end(of: $0, at: now, silence: silences[$0.key] ?? .zero) != nil }
         guard isAny else { return }
         try await spool.transact { (ledger) throws(SpoolError) in
@@ -119,6 +126,24 @@ final class Housekeeper: Sendable {
             }
         }
         bytesReleased()
+    }
+
+    /// While bytes come, `progress` tells how far a transfer is, and a state that is retained how far it was before. Where
+    /// they stop coming, it is said once more.
+    private func tellStanding(_ silences: [Int64: Duration]) async throws(SpoolError) {
+        let herald = herald
+        let former = standing.withLock { $0 }
+        let now = try await spool.read { (ledger) throws(SpoolError) in
+            var now: [Int64: Int64] = [:]
+            for transfer in ledger.receivingTransfers where transfer.request != nil && !ledger.isSuspect {
+                let count = transfer.received.count
+                guard former == nil || silences[transfer.key] ?? .zero >= Self.stillAfter else { continue }
+                now[transfer.key] = count
+                if let former, count > 0, former[transfer.key] != count { herald.tellAgain(transfer) }
+            }
+            return now
+        }
+        standing.withLock { $0 = now }
     }
 
     private func forget() async throws(SpoolError) {

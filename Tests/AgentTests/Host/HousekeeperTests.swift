@@ -127,4 +127,31 @@ struct HousekeeperTests {
         work.cancel()
         await work.value
     }
+
+    @Test("The state of a transfer whose bytes stopped coming is said once more, with what is here")
+    func standing() async throws {
+        let bench = try IntakeBench()
+        let before = WallTime.now() + .seconds(-60)
+        let keeper = Housekeeper(
+            spool: bench.spool,
+            herald: bench.herald,
+            rules: Self.rules(bench),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        )
+        func said() -> [Int64?] {
+            bench.mailbox.payloads(on: Known.topics.state(Known.address("ci/half"))).map {
+                $0["received"]?["durable"]?.integer
+            }
+        }
+        _ = try await bench.send([("t/half/init", Array("{\"name\":\"x\",\"size\":9}".utf8))], at: before)
+        // The state of a transfer that is there at the start is said by the start.
+        try await keeper.expire()
+        _ = try await bench.send([("t/half/0", [1, 2, 3])], at: before)
+        #expect(said() == [])
+        for _ in 0..<3 { try await keeper.expire() }
+        #expect(said() == [3])
+        _ = try await bench.send([("t/half/3", [4])])
+        try await keeper.expire()
+        #expect(said() == [3])
+    }
 }
