@@ -214,8 +214,10 @@ struct Attempt: Sendable {
     }
 
     static func failure(_ error: SpoolError) -> PublicationFailure {
-        PublicationFailure(
-            reason: Reason(.spoolDamaged, .retry, error.description, hint: error.hint),
+        // Nothing is known to be wrong with the bytes.
+        let hint = error.hint.isEmpty ? "The disk fails now and then: dmesg tells more; it is tried again" : error.hint
+        return PublicationFailure(
+            reason: Reason(.spoolDamaged, .retry, error.description, hint: hint),
             remedy: .retry(floor: .seconds(5))
         )
     }

@@ -63,6 +63,11 @@ final class MosquittoClient {
             try check(mosquitto_int_option(handle, option, value), "set an option")
         }
         guard case .tls = settings.address.transport else { return }
+        // The library says of a file that is not there that an argument is wrong.
+        let files = [settings.address.caFile, settings.address.certificateFile, settings.address.keyFile]
+        for case let path? in files where access(path, R_OK) != 0 {
+            throw LinkError(.tls, "Could not read \(path): \(String(cString: strerror(errno)))")
+        }
         let result = mosquitto_tls_set(
             handle,
             settings.address.caFile,
@@ -203,7 +208,7 @@ final class MosquittoClient {
         let detail = result == MOSQ_ERR_ERRNO.number ? String(cString: strerror(errno)) : Self.text(of: result)
         throw LinkError(
             Self.isTLS(result) ? .tls : .unreachable,
-            "Could not connect to \(host):\(port): \(detail)",
+            "Could not connect to \(port == 0 ? host : "\(host):\(port)"): \(detail)",
             number: result
         )
     }

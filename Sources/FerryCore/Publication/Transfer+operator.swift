@@ -63,7 +63,7 @@ extension Transfer {
             throw OperatorRefusal(
                 code: "receiving",
                 text: "Bytes are still missing",
-                hint: "Only the sender can go on; get shows what is missing"
+                hint: "Only its sender can go on: otaferry push again, or the segments that its ack names"
             )
         case .ticketing, .uploading:
             throw OperatorRefusal(code: "publishing", text: "An attempt is under way")

@@ -31,7 +31,8 @@ enum PushHints {
         case .held: parts.append("It stays on the gateway and goes on when that is mended (otaferry retry \(address))")
         // The bytes of what was refused are not kept.
         case .failed where status.reason.map { ReasonCode.inAcknowledgements.contains($0.code) } ?? false:
-            parts.append("Then send it again; the same command begins anew")
+            let isSaid = parts.contains { $0.contains("send it again") }
+            parts.append(isSaid ? "It begins anew then" : "Then send it again; the same command begins anew")
         case .failed: parts.append("otaferry retry \(address) tries again")
         case .cancelled, .expired: parts.append("The same command begins anew")
         default: break

@@ -70,8 +70,8 @@ struct AllowedSignersTests {
             signers.problem(with: signature, sender: sender, at: now)?.text ?? ""
         }
         #expect(text(nil).contains("not signed"))
-        #expect(text("").contains("none of ssh-keygen"))
-        #expect(text("-----BEGIN PGP SIGNATURE-----").contains("none of ssh-keygen"))
+        #expect(text("").contains("not one that ssh-keygen"))
+        #expect(text("-----BEGIN PGP SIGNATURE-----").contains("not one that ssh-keygen"))
         #expect(text(Self.otherNamespace).contains("is for file, not for otaferry"))
         for lineEnd in ["\r\n", " ", ""] { #expect(text(Self.signature.replacing("\n", with: lineEnd)).isEmpty) }
         #expect(!text("x" + Self.signature).isEmpty && !text(Self.signature + "x").isEmpty)
