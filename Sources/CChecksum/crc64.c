@@ -19,7 +19,10 @@
 static uint64_t table[8][256];
 /* Multiplying by them moves 128 bits on by so many bits, modulo the polynomial. */
 static uint64_t fold_1024[2], fold_512[2], fold_128[2];
-static int has_multiplication, has_wide_multiplication;
+static int has_multiplication;
+#if defined(__x86_64__)
+static int has_wide_multiplication;
+#endif
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 /* x^n modulo the polynomial. */
