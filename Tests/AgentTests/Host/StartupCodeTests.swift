@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-@testable import Threads
+@testable import Agent
 
 @Suite("Code that ran once")
 struct StartupCodeTests {

@@ -1,10 +1,10 @@
 import Glibc
 
 /// The program's own pages. Most of what is resident at first is code that ran once, at the start.
-package enum StartupCode {
+enum StartupCode {
     /// Lets go of the code that was used so far: what is needed again is mapped again, out of the page cache as a rule.
-    package static func release() {
-        guard let maps = read("/proc/self/maps") else { return }
+    static func release() {
+        guard let maps = try? FileText.read("/proc/self/maps") else { return }
         for range in ranges(of: maps) {
             // Nobody writes to code, so nothing is lost: a private page that is as the file has it is dropped.
             madvise(UnsafeMutableRawPointer(bitPattern: range.lowerBound), range.count, MADV_DONTNEED)
@@ -20,19 +20,6 @@ package enum StartupCode {
             guard fields.count == 6, fields[1] == "r-xp", fields[4] != "0" else { return nil }
             let ends = fields[0].split(separator: "-").compactMap { UInt($0, radix: 16) }
             return ends.count == 2 && ends[0] < ends[1] ? ends[0]..<ends[1] : nil
-        }
-    }
-
-    private static func read(_ path: String) -> String? {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        var text: [UInt8] = []
-        var part = [UInt8](repeating: 0, count: 16 << 10)
-        while true {
-            let count = Glibc.read(descriptor, &part, part.count)
-            guard count > 0 else { return count == 0 ? String(decoding: text, as: UTF8.self) : nil }
-            text += part.prefix(count)
         }
     }
 }
