@@ -10,9 +10,4 @@ static inline int otaferry_sqlite3_bind_text(sqlite3_stmt *statement, int index,
 static inline int otaferry_sqlite3_bind_blob_copy(sqlite3_stmt *statement, int index, const void *bytes, int length) {
     return sqlite3_bind_blob(statement, index, bytes, length, SQLITE_TRANSIENT);
 }
-
-/* SQLITE_STATIC: the bytes stay where they are until the statement is reset; the caller guarantees it. */
-static inline int otaferry_sqlite3_bind_borrowed_blob(sqlite3_stmt *statement, int index, const void *bytes, int length) {
-    return sqlite3_bind_blob(statement, index, bytes, length, SQLITE_STATIC);
-}
 #endif

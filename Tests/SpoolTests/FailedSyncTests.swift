@@ -58,22 +58,24 @@ struct FailedSyncTests {
     @Test(
         "A commit of the largest batch takes four syncs: no page of it leaves SQLite's cache before its time",
         arguments: [
-            (1, 1_048_576), (4, 1_048_576), (10, 500_000), (19, 262_144), (31, 163_840), (62, 81_920), (64, 1_024),
+            (1, 1_048_576, 1), (4, 1_048_576, 1), (8, 500_000, 1), (16, 262_144, 1), (25, 163_840, 1), (51, 81_920, 1),
+            (64, 65_536, 1), (64, 65_536, 32), (64, 1_024, 1),
         ]
     )
-    func wholeBatch(messages: Int, bytes: Int) async throws {
+    func wholeBatch(messages: Int, bytes: Int, senders: Int) async throws {
         let folder = try TemporaryFolder("sync")
         let spool = try Spool(settings: Spool.Settings(path: folder.file("spool.db")))
-        let address = try #require(Self.address)
+        let addresses = try (0..<senders).map { try #require(TransferAddress(parsing: "ci/\($0)")) }
         let segment = [UInt8](repeating: 7, count: bytes)
         try await spool.transact { (ledger) throws(SpoolError) in
-            _ = try ledger.save(ledger.begin(address, door: .segments, at: .now()))
+            for address in addresses { _ = try ledger.save(ledger.begin(address, door: .segments, at: .now())) }
         }
         let syncs = try await FailingSyncs.counted(folder.path) {
             try await spool.transact { (ledger) throws(SpoolError) in
-                guard var transfer = try ledger.transfer(at: address) else { return }
                 for number in 0..<messages {
-                    _ = try ledger.store(segment, at: Int64(number * bytes), of: &transfer, now: .now())
+                    guard var transfer = try ledger.transfer(at: addresses[number % senders]) else { return }
+                    let offset = Int64(number / senders * bytes)
+                    _ = try ledger.store(segment, at: offset, of: &transfer, now: .now())
                 }
             }
         }

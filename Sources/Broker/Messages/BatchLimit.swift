@@ -3,10 +3,10 @@ package import FerryCore
 /// How much is handed over at once.
 package struct BatchLimit: Sendable {
     package var messages: Int
-    /// While the library reads a message it has it twice; that counts as well.
+    /// What a batch of messages of one size never exceeds, unless one alone does.
     package var bytes: ByteCount
 
-    package init(messages: Int = 64, bytes: ByteCount = .kibibytes(5_184)) {
+    package init(messages: Int = 64, bytes: ByteCount = .mebibytes(4)) {
         self.messages = messages
         self.bytes = bytes
     }
@@ -16,7 +16,10 @@ package struct BatchLimit: Sendable {
 
     /// Whether no more is to be read. `last`: bytes of the message that came last.
     func isReached(messages count: Int, bytes held: Int, last: Int) -> Bool {
-        count > 0 && (count >= messages || held + 2 * last >= Int(bytes.rawValue))
+        guard count > 0 else { return false }
+        let limit = Int(bytes.rawValue)
+        // While the library reads a message it has it twice. That is memory, too.
+        return count >= messages || held + last > limit || held + 2 * last > limit + limit / 4
     }
 
     /// Whether it is handed over before `unacknowledged` messages, which came before, are stored: nothing can come to it,

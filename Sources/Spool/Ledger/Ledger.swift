@@ -70,10 +70,10 @@ package final class Ledger {
             if isSuspect { try writeSomething() }
             result = try body(self)
             try flushRows()
-            // Whoever read may have taken the error for one of the reading alone.
+            // Whoever met the error may have taken it for one of its own work alone.
             if let lost = statements.lost { throw lost }
             isCommitting = true
-            try statements.commit.run()
+            try statements.commit()
             database.noteJournal()
         } catch {
             // A commit that failed at its very end may stand all the same: what the file says counts.
@@ -149,8 +149,7 @@ package final class Ledger {
     func writeSomething() throws(SpoolError) { try setSetting("tried", WallTime.now().iso8601) }
 
     private func rollBack() {
-        // SQLite may have rolled back by itself (full disk, I/O error); then this fails, and that is fine.
-        try? statements.rollback.run()
+        statements.rollBack()
         counters = countersBefore
         changed = [:]
         noted = []

@@ -4,19 +4,20 @@ import FerryCore
 final class Statements {
     private let database: Database
     private let beginTransaction: Statement
-    let commit: Statement
-    let rollback: Statement
+    private let commitTransaction: Statement
+    private let rollbackTransaction: Statement
 
     private let insertTransfer: Statement
     private let updateTransfer: Statement
     private let deleteTransfer: Statement
     private let deleteEvents: Statement
     private let insertSegment: Statement
+    private let segmentWriter: BlobWriter
     private let segmentAtOrBefore: Statement
     private let segmentBytes: Statement
     /// The page where SQLite's search for a segment begins; 0: the direct way is closed.
     private let segmentRoot: UInt32
-    /// Why pages of the transaction are lost of which SQLite does not know. It must not be committed.
+    /// Why the transaction lacks pages or bytes, of which SQLite does not know. It must not be committed.
     private(set) var lost: SpoolError?
     private let segmentRanges: Statement
     private let segmentSizes: Statement
@@ -27,16 +28,17 @@ final class Statements {
     init(_ database: Database) throws(SpoolError) {
         self.database = database
         beginTransaction = try Statement(database, "BEGIN IMMEDIATE")
-        commit = try Statement(database, "COMMIT")
-        rollback = try Statement(database, "ROLLBACK")
+        commitTransaction = try Statement(database, "COMMIT")
+        rollbackTransaction = try Statement(database, "ROLLBACK")
         insertTransfer = try Statement(database, TransferRow.insert)
         updateTransfer = try Statement(database, TransferRow.update)
         deleteTransfer = try Statement(database, "DELETE FROM transfer WHERE key = ?1")
         deleteEvents = try Statement(database, "DELETE FROM event WHERE transfer = ?1")
         insertSegment = try Statement(
             database,
-            "INSERT INTO segment (position, seq, at, crc64, bytes) VALUES (?1, ?2, ?3, ?4, ?5)"
+            "INSERT INTO segment (position, seq, at, crc64, bytes) VALUES (?1, ?2, ?3, ?4, zeroblob(?5))"
         )
+        segmentWriter = BlobWriter(database, table: "segment", column: "bytes")
         segmentAtOrBefore = try Statement(
             database,
             "SELECT position, crc64, length(bytes) FROM segment WHERE position <= ?1 AND position >= ?2"
@@ -53,7 +55,8 @@ final class Statements {
         )
         segmentSizes = try Statement(
             database,
-            "SELECT position, length(bytes) FROM segment WHERE position >= ?1 AND position < ?2 LIMIT ?3"
+            "SELECT position, length(bytes) FROM segment WHERE position >= ?1 AND position < ?2"
+                + " ORDER BY position DESC LIMIT ?3"
         )
         deleteSegment = try Statement(database, "DELETE FROM segment WHERE position = ?1")
         insertEventStatement = try Statement(
@@ -176,6 +179,17 @@ final class Statements {
         try beginTransaction.run()
     }
 
+    func commit() throws(SpoolError) {
+        segmentWriter.close()
+        try commitTransaction.run()
+    }
+
+    /// Does nothing where SQLite has rolled back by itself, for a full disk or an error of the device.
+    func rollBack() {
+        segmentWriter.close()
+        try? rollbackTransaction.run()
+    }
+
     // MARK: - Segments
 
     func insertSegment(position: Int64, seq: Int64, at now: WallTime, bytes: ArraySlice<UInt8>) throws(SpoolError) {
@@ -186,10 +200,21 @@ final class Statements {
         let result = bytes.withUnsafeBytes { buffer in
             Result { () throws(SpoolError) in
                 try statement.bind(4, SegmentChecksum.value(position: position, bytes: buffer))
-                try statement.run(borrowing: buffer, at: 5)
+                try statement.bind(5, Int64(buffer.count))
+                try statement.run()
+                try self.writeBytes(buffer, to: position)
             }
         }
         try result.get()
+    }
+
+    private func writeBytes(_ bytes: UnsafeRawBufferPointer, to position: Int64) throws(SpoolError) {
+        do throws(SpoolError) {
+            try segmentWriter.write(bytes, to: position)
+        } catch {
+            lost = error
+            throw error
+        }
     }
 
     /// Reads bytes of the row that holds `position`, from there on, until the row or the buffer ends. Its checksum is

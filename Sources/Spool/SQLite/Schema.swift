@@ -95,8 +95,8 @@ enum Schema {
         "PRAGMA synchronous=FULL",
         // Debian's default rewrites every byte of what is deleted.
         "PRAGMA secure_delete=OFF",
-        // A commit of 5 MiB fits, so nothing spills before its time: SQLite gives nine tenths to pages that are not written.
-        "PRAGMA cache_size=-6144",
+        // A commit of 4 MiB fits, so nothing spills before its time: SQLite gives nine tenths to pages that are not written.
+        "PRAGMA cache_size=-5120",
         "PRAGMA temp_store=MEMORY",
         "PRAGMA mmap_size=0",
         // Freed pages are used again; the file does not shrink.

@@ -47,16 +47,6 @@ final class Statement {
         try check(result)
     }
 
-    /// Binds bytes without a copy and runs the statement while they stay where they are.
-    func run(borrowing bytes: UnsafeRawBufferPointer, at index: Int32) throws(SpoolError) {
-        try check(
-            otaferry_sqlite3_bind_borrowed_blob(handle, index, bytes.baseAddress, Int32(bytes.count))
-        )
-        _ = try step()
-        reset()
-        sqlite3_clear_bindings(handle)
-    }
-
     func bind(_ index: Int32, _ value: ColumnValue) throws(SpoolError) {
         switch value {
         case .null: try check(sqlite3_bind_null(handle, index))
