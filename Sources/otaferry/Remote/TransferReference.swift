@@ -30,6 +30,7 @@ struct TransferReference: ExpressibleByArgument, Sendable {
         var sender = sender
         var id = text
         if let address = TransferAddress(parsing: text) {
+            if let problem = Self.contradiction(address, sender) { throw problem }
             if try await Self.isKnown(address, client) { return address }
             (sender, id) = (address.sender, address.id.text)
         }
@@ -67,6 +68,16 @@ struct TransferReference: ExpressibleByArgument, Sendable {
                 hint: "Write more of it, as <sender>/<id>"
             )
         }
+    }
+
+    /// An address names its sender; `--sender` may say the same, not another.
+    static func contradiction(_ address: TransferAddress, _ sender: Name?) -> CommandClient.Failure? {
+        guard let sender, sender != address.sender else { return nil }
+        return CommandClient.Failure(
+            exit: .usage,
+            text: "--sender \(sender) is not the sender of \(address)",
+            hint: "Leave --sender out, or name the one that stands in the address"
+        )
     }
 
     private static func isKnown(

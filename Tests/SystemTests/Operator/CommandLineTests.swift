@@ -61,6 +61,28 @@ extension SystemTests {
             #expect(try await person.run(["list"]).text(.errors).isEmpty)
         }
 
+        @Test("--sender and an address that names another sender contradict each other; the environment's does not")
+        func senders() async throws {
+            let gateway = try await Gateway.waiting(with: firmware)
+            let person = Person(gateway: gateway)
+            let address = "ci/\(id)"
+            for words in [["show", address], ["cancel", address], ["watch", address]] {
+                let command = try await person.run(words + ["--sender", "lab"])
+                #expect(command.ending == .exited(64), "\(words): \(command.story)")
+                #expect(
+                    command.text(.errors).contains("--sender lab is not the sender of \(address)"),
+                    "\(command.story)"
+                )
+            }
+            let all = try await person.run(["pause", "--sender", "ci"])
+            #expect(all.ending == .exited(64) && all.text(.errors).contains("--sender needs an id"), "\(all.story)")
+            for more in [["OTAFERRY_SENDER": "lab"], [:]] {
+                let shown = try await person.run(["show", address] + (more.isEmpty ? ["--sender", "ci"] : []), more)
+                #expect(shown.ending == .exited(0), "\(shown.story)")
+                #expect(shown.text().contains("stored since") && !shown.text().contains("Paused"), "\(shown.story)")
+            }
+        }
+
         @Test("list goes over all pages, filters, and fits a window of any width")
         func list() async throws {
             let gateway = try await Gateway {
