@@ -247,9 +247,7 @@ struct WatchSession: ~Copyable {
         Ending(
             exit: .unreachable,
             text: "No agent of the gateway \(task.route.gateway) answers at \(task.route.url)",
-            hint:
-                "On the gateway: systemctl status otaferry; --gateway names another. A broker's ACL may also keep its word "
-                + "from you"
+            hint: AgentAway.remedyOrOther + ". A broker's ACL may also keep its word from you"
         )
     }
 
