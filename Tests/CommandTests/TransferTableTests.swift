@@ -1,4 +1,5 @@
 import Agent
+import ArgumentParser
 import FerryCore
 import Testing
 
@@ -108,6 +109,17 @@ struct TransferTableTests {
         #expect(!lines[0].contains("REASON") && lines[0].contains("RATE"), "\(lines)")
         #expect(lines[3].contains("held         The access"), "\(lines)")
         #expect(lines.allSatisfy { ColumnText.width($0) <= 80 })
+    }
+
+    @Test("--product chooses by alias and by key, whichever the sender named", arguments: ["pumpctl", "a1B2c3D4e5F"])
+    func product(name: String) throws {
+        let filter = try TransferFilter.parse(["--product", name])
+        for told in ["pumpctl", "a1B2c3D4e5F"] {
+            let firmware: JSONValue = ["product": .string(told), "alias": "pumpctl", "product_key": "a1B2c3D4e5F"]
+            #expect(filter.fits(["firmware": firmware]))
+        }
+        #expect(!filter.fits(["firmware": ["product": "other", "alias": "other", "product_key": "b1B2c3D4e5F"]]))
+        #expect(!filter.fits(["firmware": ["product": .null]]))
     }
 
     @Test("An id may be shortened where it stays the only one")

@@ -88,7 +88,7 @@ struct OperatorTransaction {
         }
         if let text = filters["product"]?.string {
             guard let product = Name(text) else { return bad("product is no name") }
-            filter.product = product
+            filter.products = herald.catalog.names(of: product)
         }
         let limit = command.arguments["limit"]?.integer ?? Self.pageSize.standard
         guard (1...Self.pageSize.largest).contains(limit) else {

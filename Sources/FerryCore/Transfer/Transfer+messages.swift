@@ -89,9 +89,11 @@ extension FirmwareMetadata {
     /// The member `firmware` of a state message: as `init` has it, with the defaults filled in.
     package func json(catalog: ProductCatalog) -> JSONValue {
         let effective = CloudFirmware(self, catalog: catalog)
+        let entry = product.flatMap { catalog.entry(for: $0) }
         var members: [String: JSONValue] = [
             "product": .text(product?.text),
-            "product_key": .text(effective?.productKey),
+            "product_key": .text(entry?.productKey),
+            "alias": .text(entry.flatMap { $0.alias.text == $0.productKey ? nil : $0.alias.text }),
             "version": .text(version?.text),
             "name": .text(effective?.name ?? name),
             "module": .string(effective?.module ?? module?.text ?? ProductCatalog.defaultModule),

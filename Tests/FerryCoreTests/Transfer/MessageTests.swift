@@ -64,7 +64,8 @@ struct MessageTests {
                 "v": 1, "id": "one", "sender": "ci", "file": "pumpctl-1.4.2.bin", "size": 100,
                 "sha256": .string(Known.digest(0x0a).hex),
                 "firmware": [
-                    "product": "pumpctl", "product_key": "a1B2c3D4e5F", "version": "1.4.2", "name": "pumpctl-1_4_2-mcu",
+                    "product": "pumpctl", "product_key": "a1B2c3D4e5F", "alias": "pumpctl", "version": "1.4.2",
+                    "name": "pumpctl-1_4_2-mcu",
                     "module": "mcu", "type": "full", "sign_method": "MD5", "priority": 0, "source_version": "",
                     "description": "", "verify": true, "custom": [:],
                 ],
