@@ -18,6 +18,53 @@ struct TransferReportTests {
         #expect(lines.contains(#"Custom data   {"ring":2}"#))
     }
 
+    private func receiving(_ received: JSONValue, size: JSONValue = 10_485_760) -> String? {
+        let state: JSONValue = [
+            "sender": "ci", "id": "1", "state": "receiving", "seq": 1, "size": size, "received": received,
+        ]
+        let terminal = Terminal(isInteractive: false, isUnicode: true, hasColor: false)
+        return TransferReport(state: state, events: []).head(terminal: terminal).first { $0.hasPrefix("Missing") }
+    }
+
+    @Test("A package is named with its number of files")
+    func package() {
+        #expect(lines(["package": ["id": "spring", "files": 3]]).contains("Package       spring, 3 files"))
+        #expect(!lines([:]).contains { $0.hasPrefix("Package") })
+    }
+
+    @Test("While it is received, the bytes that are missing are named: holes, and what is behind them")
+    func missing() {
+        #expect(
+            receiving(["durable": 524_288, "bytes": 786_432, "missing": [[524_288, 786_432]], "more": false])
+                == "Missing       9.7 MB: bytes 524288-786431, 1048576-10485759"
+        )
+        #expect(
+            receiving(["durable": 0, "bytes": 0, "missing": [], "more": false])
+                == "Missing       10.5 MB: bytes 0-10485759"
+        )
+        #expect(
+            receiving(["durable": 5, "bytes": 10, "missing": [[5, 6]], "more": true], size: .null)
+                == "Missing       1 B: bytes 5, and more"
+        )
+        // It is not known how much is to come.
+        #expect(receiving(["durable": 5, "bytes": 5, "missing": [], "more": false], size: .null) == nil)
+        #expect(receiving(["durable": 9, "bytes": 9, "missing": [], "more": false], size: 9) == nil)
+        #expect(receiving(["missing": [[7, 5], [-1, 2], ["a"]]], size: 9) == nil)
+    }
+
+    @Test("While bytes come, what was missing a while ago is not said")
+    func missingIsOld() {
+        let state: JSONValue = [
+            "sender": "ci", "id": "1", "state": "receiving", "size": 9, "received": ["bytes": 4, "missing": []],
+        ]
+        let terminal = Terminal(isInteractive: false, isUnicode: true, hasColor: false)
+        let report = TransferReport(state: state, events: [])
+        func isSaid(_ count: Int64?) -> Bool {
+            report.head(terminal: terminal, received: count).contains { $0.hasPrefix("Missing") }
+        }
+        #expect(isSaid(nil) && isSaid(4) && !isSaid(5))
+    }
+
     @Test("What is as ever is left out")
     func leavesOut() {
         let lines = lines(["verify": true, "custom": [:]])

@@ -6,9 +6,10 @@ extension Transfer {
     ///
     /// - Parameter sent: bytes of the running upload that OSS has taken, where one runs.
     package func stateMessage(sent: Int64? = nil, catalog: ProductCatalog) -> JSONValue {
-        let missing = received.missing(in: 0..<expectedUpperBound, limit: Self.missingLimit).ranges
+        let bound = state == .receiving ? expectedUpperBound : 0
+        let missing = received.missing(in: 0..<bound, limit: Self.missingLimit)
         let isUploaded = state == .registering || state == .registered
-        let durable = isUploaded || digests != nil ? size ?? received.prefix : received.prefix
+        let whole = isUploaded || digests != nil ? size : nil
         return [
             "v": 1,
             "id": .string(address.id.text),
@@ -21,8 +22,10 @@ extension Transfer {
             "since": .string(since.iso8601),
             "seq": .integer(seq),
             "received": [
-                "durable": .integer(durable),
-                "missing": .array(state == .receiving ? missing.map(\.json) : []),
+                "durable": .integer(whole ?? received.prefix),
+                "bytes": .integer(whole ?? received.count),
+                "missing": .array(missing.ranges.map(\.json)),
+                "more": .bool(missing.hasMore),
             ],
             "cloud": [
                 "attempt": .integer(Int64(publication.attempt)),

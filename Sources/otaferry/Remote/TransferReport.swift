@@ -17,8 +17,10 @@ struct TransferReport {
 
     /// What is known of it now.
     ///
-    /// - Parameter newer: how far it is, where that is known better than from the state.
-    func head(terminal: Terminal, progress newer: String? = nil) -> [String] {
+    /// - Parameters:
+    ///   - newer: how far it is, where that is known better than from the state.
+    ///   - count: how many bytes are here, where that is; which are missing is not known then.
+    func head(terminal: Terminal, progress newer: String? = nil, received count: Int64? = nil) -> [String] {
         let row = TransferTable.Row(state: state, now: WallTime.now())
         let status = TransferStatus(json: state)
         var lines: [String] = []
@@ -32,6 +34,7 @@ struct TransferReport {
         add("Size", status?.size.map { "\(ByteCount(rawValue: $0)) (\($0) bytes)" })
         add("SHA-256", state["sha256"]?.string)
         for (label, member) in Self.firmwareMembers { add(label, Self.text(state["firmware"]?[member])) }
+        add("Package", Self.packageText(state["firmware"]?["package"]))
         if state["firmware"]?["verify"]?.bool == false { add("Verification", "not asked for before it rolls out") }
         if let custom = state["firmware"]?["custom"], custom != .object([:]) { add("Custom data", custom.text) }
         let since = state["since"]?.string.map { " since \($0)" } ?? ""
@@ -39,6 +42,8 @@ struct TransferReport {
         let progress = done.isEmpty ? "" : ", \(done) done"
         add("State", row.stateText.filter { $0 != "*" } + since + progress)
         if let color = row.color, let last = lines.popLast() { lines.append(terminal.colored(last, color)) }
+        let received = ReceivedBytes(state: state)
+        if count ?? 0 <= received.count { add("Missing", received.missingText) }
         if status?.state.isFinal == false {
             if status?.isPaused == true { add("Paused", "yes; otaferry resume \(row.id) lets it go on") }
             if isPausedForAll { add("Paused", "everything; otaferry resume lets all go on") }
@@ -65,6 +70,11 @@ struct TransferReport {
         guard let value else { return nil }
         if let number = value.integer { return number == 0 ? nil : "\(number)" }
         return value.string
+    }
+
+    private static func packageText(_ package: JSONValue?) -> String? {
+        guard let id = package?["id"]?.string else { return nil }
+        return id + (package?["files"]?.integer.map { ", \($0) \($0 == 1 ? "file" : "files")" } ?? "")
     }
 
     /// What happened, a line each, the oldest first.

@@ -259,7 +259,7 @@ extension TransferTable.Row {
         guard let status, let size = status.size, size > 0 else { return "" }
         switch status.state {
         case .receiving:
-            return "\(min(100, max(0, json["received"]?["durable"]?.integer ?? 0) * 100 / size))%"
+            return "\(min(100, max(0, ReceivedBytes(state: json).count) * 100 / size))%"
         case .uploading: return "\(min(100, max(0, status.sent) * 100 / size))%"
         default: return ""
         }

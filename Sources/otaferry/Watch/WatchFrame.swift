@@ -77,7 +77,7 @@ struct WatchFrame {
     func lines(_ entry: WatchBoard.Entry, events: [JSONValue], now: WallTime) -> [String] {
         let report = TransferReport(state: entry.document, events: events)
         let row = entry.row(now: now)
-        var lines = report.head(terminal: plain, progress: row.progress).map(fitted)
+        var lines = report.head(terminal: plain, progress: row.progress, received: entry.movement?.done).map(fitted)
         if !connectionNote.isEmpty { lines.insert(terminal.colored(fitted("! " + connectionNote), .yellow), at: 0) }
         lines.append("")
         if let share = row.share, let total = entry.status.size {

@@ -83,6 +83,28 @@ extension SystemTests {
             }
         }
 
+        @Test("show names the package and the bytes that are missing, list counts those that are here")
+        func missing() async throws {
+            let gateway = try await Gateway()
+            let package: JSONValue = ["id": "spring", "files": 2]
+            try await gateway.ask(
+                "x",
+                "init",
+                firmware.initialization(firmware: ["product": "pumpctl", "version": "2", "package": package])
+            )
+            try await gateway.ask("x", "20000", firmware.part(20_000..<25_000))
+            let person = Person(gateway: gateway)
+            let show = try await person.run(["show", "ci/x"])
+            for line in ["Package       spring, 2 files", "Missing       25.0 kB: bytes 0-19999, 25000-29999"] {
+                #expect(show.lines().contains(line), "\(show.story)")
+            }
+            let list = try await person.run(["list"])
+            #expect(list.text().contains(" 16% "), "\(list.story)")
+            try await gateway.ask("x", "0", firmware.part(0..<20_000))
+            let later = try await person.run(["show", "ci/x"])
+            #expect(later.lines().contains("Missing       5.0 kB: bytes 25000-29999"), "\(later.story)")
+        }
+
         @Test("list goes over all pages, filters, and fits a window of any width")
         func list() async throws {
             let gateway = try await Gateway {
