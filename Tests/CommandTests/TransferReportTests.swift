@@ -26,6 +26,16 @@ struct TransferReportTests {
         return TransferReport(state: state, events: []).head(terminal: terminal).first { $0.hasPrefix("Missing") }
     }
 
+    @Test("What a client of EMQX's file transfer calls a file is shown beside the id that was made of it")
+    func fileID() {
+        let state: JSONValue = [
+            "sender": "emqx", "id": "0123456789abcdef", "file": "pump.bin", "file_id": "für Pumpe 7", "state": "held",
+        ]
+        let terminal = Terminal(isInteractive: false, isUnicode: true, hasColor: false)
+        let lines = TransferReport(state: state, events: []).head(terminal: terminal)
+        #expect(lines.contains("File          pump.bin") && lines.contains("File ID       für Pumpe 7"))
+    }
+
     @Test("A package is named with its number of files")
     func package() {
         #expect(lines(["package": ["id": "spring", "files": 3]]).contains("Package       spring, 3 files"))

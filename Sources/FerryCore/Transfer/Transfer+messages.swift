@@ -15,6 +15,7 @@ extension Transfer {
             "id": .string(address.id.text),
             "sender": .string(address.sender.text),
             "file": .text(request?.name),
+            "file_id": .text(door == .fileTransfer ? request?.fileID : nil),
             "size": size.map(JSONValue.integer) ?? .null,
             "sha256": .text((digests?.sha256 ?? expectedSHA256)?.hex),
             "firmware": firmware.json(catalog: catalog),

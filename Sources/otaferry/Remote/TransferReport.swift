@@ -31,6 +31,7 @@ struct TransferReport {
         }
         add("Transfer", row.id)
         add("File", state["file"]?.string)
+        add("File ID", state["file_id"]?.string)
         add("Size", status?.size.map { "\(ByteCount(rawValue: $0)) (\($0) bytes)" })
         add("SHA-256", state["sha256"]?.string)
         for (label, member) in Self.firmwareMembers { add(label, Self.text(state["firmware"]?[member])) }

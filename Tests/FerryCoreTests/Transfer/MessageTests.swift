@@ -61,7 +61,7 @@ struct MessageTests {
     func newState() {
         #expect(
             Self.receiving().stateMessage(catalog: Known.catalog) == [
-                "v": 1, "id": "one", "sender": "ci", "file": "pumpctl-1.4.2.bin", "size": 100,
+                "v": 1, "id": "one", "sender": "ci", "file": "pumpctl-1.4.2.bin", "file_id": nil, "size": 100,
                 "sha256": .string(Known.digest(0x0a).hex),
                 "firmware": [
                     "product": "pumpctl", "product_key": "a1B2c3D4e5F", "alias": "pumpctl", "version": "1.4.2",
