@@ -82,6 +82,11 @@ extension SystemTests {
             let show = try await person.run(["show", id])
             #expect(show.lines().contains("File ID       \(id)"), "\(show.story)")
             #expect(show.lines().contains("File          pumpctl-1.4.2.bin"), "\(show.story)")
+            for columns in [60, 80, 200] {
+                let list = try person.atTerminal(["list"], columns: columns)
+                #expect(try await list.program.waitForExit() == .exited(0))
+                #expect(list.screen.text.contains("pumpctl-1.4"), "\(list.screen.text)")
+            }
             // Ours have none.
             try await gateway.send("put/pumpctl/1.4.2", firmware.bytes)
             let other = try await gateway.waitForState(.registered, of: firmware.oneShotID)
