@@ -75,6 +75,63 @@ struct TransferReportTests {
         #expect(isSaid(nil) && isSaid(4) && !isSaid(5))
     }
 
+    private func history(_ events: [JSONValue], width: Int?) -> [String] {
+        var terminal = Terminal(isInteractive: width != nil, isUnicode: true, hasColor: false)
+        terminal.fixedWidth = width
+        return TransferReport(state: [:], events: events).history(terminal: terminal)
+    }
+
+    private func event(_ state: String, change: String? = nil, why: String? = nil) -> JSONValue {
+        [
+            "at": "2026-05-01T08:00:01.000Z", "event": "state", "change": .text(change), "state": .string(state),
+            "reason": why.map { ["code": "tls", "class": "retry", "text": .string($0)] } ?? .null,
+        ]
+    }
+
+    private static let long = "The certificate of the cloud is not signed by an authority that this gateway trusts"
+
+    @Test("A line of the history goes on below its text, and where there is no room for that below the moment")
+    func wraps() {
+        let events = [event("registering"), event("stored", why: Self.long)]
+        #expect(
+            history(events, width: 80) == [
+                "  2026-05-01T08:00:01.000Z  registering",
+                "  2026-05-01T08:00:01.000Z  stored        The certificate of the cloud is not",
+                "                                          signed by an authority that this",
+                "                                          gateway trusts",
+            ]
+        )
+        #expect(
+            history(events, width: 40) == [
+                "  2026-05-01T08:00:01.000Z  registering",
+                "  2026-05-01T08:00:01.000Z  stored",
+                "    The certificate of the cloud is not",
+                "    signed by an authority that this",
+                "    gateway trusts",
+            ]
+        )
+        #expect(history(events, width: nil).last == "  2026-05-01T08:00:01.000Z  stored        " + Self.long)
+    }
+
+    @Test("What an operator changed is said, and what says nothing new is left out")
+    func changes() {
+        let events = [
+            event("stored"), event("stored", why: "Slow"), event("stored", change: "paused", why: "Slow"),
+            event("stored", why: "Slow"), event("stored", change: "resumed", why: "Slow"),
+            event("stored", change: "described", why: "Other"), event("stored", change: "blessed"), event("stored"),
+            event("uploading"),
+        ]
+        #expect(
+            history(events, width: nil).map { String($0.dropFirst(28)) } == [
+                "stored", "stored        Slow", "stored        Paused by an operator",
+                "stored        Resumed by an operator", "stored        Described by an operator: Other",
+                "stored        blessed", "uploading",
+            ]
+        )
+        let gap: JSONValue = ["event": "gap", "state": "receiving", "at": "x", "reason": .null]
+        #expect(history([gap, gap], width: nil).count == 2)
+    }
+
     @Test("What is as ever is left out")
     func leavesOut() {
         let lines = lines(["verify": true, "custom": [:]])

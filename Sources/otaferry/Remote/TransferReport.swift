@@ -9,9 +9,9 @@ struct TransferReport {
 
     private static let labelWidth = 14
 
-    /// The lines, each as long as it is: what is said here is read, not compared.
+    /// The lines: broken between words at a terminal, elsewhere each as long as it is.
     func lines(terminal: Terminal) -> [String] {
-        let history = history()
+        let history = history(terminal: terminal)
         return head(terminal: terminal) + (history.isEmpty ? [] : ["", "History"] + history)
     }
 
@@ -78,16 +78,58 @@ struct TransferReport {
         return id + (package?["files"]?.integer.map { ", \($0) \($0 == 1 ? "file" : "files")" } ?? "")
     }
 
-    /// What happened, a line each, the oldest first.
-    func history() -> [String] {
-        events.map { event in
-            let at = ColumnText.padded(event["at"]?.string ?? "", to: 24)
-            let kind = event["event"]?.string ?? ""
-            let what = kind == "state" ? event["state"]?.string ?? "" : kind
-            let reason = event["reason"]
-            let why = reason?.string ?? reason?["text"]?.string ?? ""
-            return ColumnText.printable("  \(at)  \(ColumnText.padded(what, to: 12))  \(why)").trimmingTrailingBlanks
+    /// What happened, the oldest first. Where a person looks at it each is broken between words, at the terminal's width.
+    func history(terminal: Terminal) -> [String] {
+        var lines: [String] = []
+        var former: JSONValue?
+        for event in events {
+            // An older agent told what an operator changed without saying what it was.
+            let isReasonNew = former?.object?["reason"] != event.object?["reason"]
+            let isRepeated = event["event"]?.string == "state" && former?["state"] == event["state"] && !isReasonNew
+            if !isRepeated || event["change"]?.string != nil { lines += self.lines(of: event, isReasonNew, terminal) }
+            former = event
         }
+        return lines
+    }
+
+    /// Wide enough for a moment, and for a state.
+    private static let momentWidth = 24
+    private static let stateWidth = 12
+    private static let indent = 2
+
+    private func lines(of event: JSONValue, _ isReasonNew: Bool, _ terminal: Terminal) -> [String] {
+        let blank = String(repeating: " ", count: Self.indent)
+        let at = ColumnText.padded(ColumnText.printable(event["at"]?.string ?? ""), to: Self.momentWidth)
+        let kind = event["event"]?.string ?? ""
+        let what = ColumnText.printable(kind == "state" ? event["state"]?.string ?? "" : kind)
+        let head = blank + at + blank + ColumnText.padded(what, to: Self.stateWidth) + blank
+        let columns = ColumnText.width(head)
+        let why = ColumnText.printable(Self.why(event, isReasonNew: isReasonNew))
+        guard !why.isEmpty else { return [head.trimmingTrailingBlanks] }
+        guard terminal.isInteractive, terminal.room(behind: columns) == nil else {
+            return terminal.lines(of: why, behind: head, columns: columns)
+        }
+        // No room beside the moment: below it.
+        let margin = 2 * Self.indent
+        return [head.trimmingTrailingBlanks]
+            + ColumnText.broken(why, to: max(1, terminal.width - margin)).map { blank + blank + $0 }
+    }
+
+    private static func why(_ event: JSONValue, isReasonNew: Bool) -> String {
+        let reason = event["reason"]
+        let text = reason?.string ?? reason?["text"]?.string ?? ""
+        guard let change = event["change"]?.string else { return text }
+        let what =
+            switch change {
+            case "paused": "Paused by an operator"
+            case "resumed": "Resumed by an operator"
+            case "retried": "Tried again at the wish of an operator"
+            case "described": "Described by an operator"
+            case "prioritized": "Given another priority by an operator"
+            default: change
+            }
+        // Most often the reason is that of the state, which was there before.
+        return what + (isReasonNew && !text.isEmpty ? ": \(text)" : "")
     }
 }
 

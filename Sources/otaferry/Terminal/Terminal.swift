@@ -79,12 +79,15 @@ struct Terminal: Sendable {
     /// Narrower text is harder to read than one that runs over.
     private static let leastText = 24
 
+    /// The columns that are left behind so many; nil where they are too few to read in.
+    func room(behind columns: Int) -> Int? { width - columns >= Self.leastText ? width - columns : nil }
+
     /// A text behind what stands before it; where a person looks at it, it is broken between words, under its beginning.
     ///
     /// - Parameter columns: how many the head takes.
     func lines(of text: String, behind head: String, columns: Int) -> [String] {
-        guard isInteractive, width - columns >= Self.leastText else { return [head + text] }
-        return ColumnText.broken(text, to: width - columns).enumerated().map { index, piece in
+        guard isInteractive, let room = room(behind: columns) else { return [head + text] }
+        return ColumnText.broken(text, to: room).enumerated().map { index, piece in
             (index == 0 ? head : String(repeating: " ", count: columns)) + piece
         }
     }

@@ -95,7 +95,7 @@ struct WatchFrame {
             let line = ProgressLine(phase: row.stateText, note: note)
             lines.append(terminal.colored(line.text(columns: size.columns, isUnicode: terminal.isUnicode), color))
         }
-        let history = report.history()
+        let history = report.history(terminal: plain)
         let room = size.rows - lines.count - 3
         if !history.isEmpty && room > 1 {
             lines += ["", "History"] + history.suffix(room - 1).map(fitted)
@@ -107,6 +107,7 @@ struct WatchFrame {
     private var plain: Terminal {
         var terminal = terminal
         terminal.hasColor = false
+        terminal.fixedWidth = size.columns
         return terminal
     }
 

@@ -105,6 +105,27 @@ extension SystemTests {
             #expect(later.lines().contains("Missing       5.0 kB: bytes 25000-29999"), "\(later.story)")
         }
 
+        @Test("The history says what an operator did, in lines that fit the window", arguments: [40, 80, 200])
+        func history(columns: Int) async throws {
+            let gateway = try await Gateway.waiting(with: firmware)
+            let person = Person(gateway: gateway)
+            for words in [["pause", id], ["resume", id], ["priority", id, "3"]] {
+                #expect(try await person.run(words).ending == .exited(0))
+            }
+            let show = try person.atTerminal(["show", id], columns: columns, rows: 200)
+            #expect(try await show.program.waitForExit() == .exited(0))
+            let history = show.screen.allLines.drop { $0 != "History" }
+            #expect(history.allSatisfy { $0.count <= columns } && history.count > 5, "\(history)")
+            let text = history.joined(separator: " ").split(separator: " ").joined(separator: " ")
+            for sentence in ["Paused by an operator", "Resumed by an operator", "another priority by an operator"] {
+                #expect(text.contains(sentence), "\(history)")
+            }
+            #expect(columns == 40 || show.screen.wraps == 0, "\(show.screen.text)")
+            let answer = try await gateway.command("get", ["sender": "ci", "transfer": .string(id)])
+            let changes = answer["result"]?["events"]?.array?.compactMap { $0["change"]?.string }
+            #expect(changes == ["paused", "resumed", "prioritized"])
+        }
+
         @Test("list goes over all pages, filters, and fits a window of any width")
         func list() async throws {
             let gateway = try await Gateway {
