@@ -143,4 +143,15 @@ struct TransferReportTests {
         #expect(ColumnText.printable("fw\u{202E}nib.\u{2066}x\u{1B}[2J\u{200F}.bin") == "fwnib.x[2J.bin")
         #expect(ColumnText.printable("größe 固件.bin") == "größe 固件.bin")
     }
+
+    @Test("In ASCII a text is as wide as it was")
+    func ascii() {
+        for (text, expected) in [
+            ("größe.bin", "gr??e.bin"), ("固件.bin", "????.bin"), ("put/…", "put/~"), ("e\u{301}", "?"),
+            ("\u{1B}[1mx\u{1B}[0m\r\n", "\u{1B}[1mx\u{1B}[0m\r\n"), ("", ""),
+        ] {
+            #expect(ColumnText.ascii(text) == expected)
+            #expect(ColumnText.width(ColumnText.ascii(text)) == ColumnText.width(text))
+        }
+    }
 }

@@ -66,9 +66,8 @@ struct Ping: AsyncParsableCommand {
             let result = try await client.call("ping")
             let took = (ContinuousClock.now - started).milliseconds
             let version = ColumnText.printable(result["version"]?.string ?? "?")
-            Console.say(
-                remote.json ? result.text : "\(client.route.gateway) answered in \(took) ms, version \(version)"
-            )
+            guard !remote.json else { return Console.answer(result) }
+            Console.say("\(client.route.gateway) answered in \(took) ms, version \(version)")
         }
     }
 }

@@ -257,7 +257,7 @@ struct WatchSession: ~Copyable {
         switch mode {
         case .screen: break
         case .lines: if !line.isEmpty { Terminal.write(line + "\n") }
-        case .json: if let object { Terminal.write(JSONValue.object(object).text + "\n") }
+        case .json: if let object { Console.answer(.object(object)) }
         }
     }
 

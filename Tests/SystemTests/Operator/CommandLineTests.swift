@@ -126,6 +126,40 @@ extension SystemTests {
             #expect(changes == ["paused", "resumed", "prioritized"])
         }
 
+        @Test("A terminal without UTF-8 is shown ASCII alone; pipes and JSON have every name as it is")
+        func ascii() async throws {
+            let gateway = try await Gateway()
+            let person = Person(gateway: gateway)
+            let (name, plain) = ("größe-固件.bin", "gr??e-????.bin")
+            let request: JSONValue = ["name": .string(name), "size": 30_000]
+            try await gateway.ask("x", "init", request.encoded)
+            let locale = ["LC_ALL": "C", "NO_COLOR": "1"]
+            for words in [["list"], ["show", "ci/x"], ["watch"], ["watch", "ci/x"]] {
+                let seen = try person.atTerminal(words, columns: 100, locale)
+                try await seen.waitForText(plain)
+                if words[0] == "watch" { try seen.interrupt() }
+                try await seen.program.waitForExit()
+                #expect(seen.written.utf8.allSatisfy { $0 < 0x80 }, "\(words): \(seen.written)")
+                let other = try person.atTerminal(words, columns: 100)
+                try await other.waitForText(name)
+                if words[0] == "watch" { try other.interrupt() }
+                try await other.program.waitForExit()
+            }
+            for words in [
+                ["grüße"], ["list", "--state", "grüße"],
+                ["push", "/fehlt/größe.bin", "--product", "p", "--version", "1"],
+            ] {
+                let mistake = try person.atTerminal(words, columns: 100, locale)
+                try await mistake.waitForText("gr??e")
+                try await mistake.program.waitForExit()
+                #expect(mistake.written.utf8.allSatisfy { $0 < 0x80 }, "\(mistake.written)")
+            }
+            let json = try person.atTerminal(["show", "ci/x", "--json"], columns: 200, locale)
+            #expect(try await json.program.waitForExit() == .exited(0))
+            #expect(json.written.contains(name), "\(json.written)")
+            #expect(try await person.run(["list"], locale).text().contains(name))
+        }
+
         @Test("list goes over all pages, filters, and fits a window of any width")
         func list() async throws {
             let gateway = try await Gateway {
