@@ -114,8 +114,17 @@ struct TransferTableTests {
         }
         let known = TransferTable(rows: [table.rows[0]]).lines(columns: columns, terminal: terminal())
         #expect(known[0].contains("FILE") == (columns == 120), "\(known)")
-        let both = TransferTable(rows: [table.rows[0], row]).lines(columns: columns, terminal: terminal())
-        #expect(both[2].contains("Firmware Pu") && both[1].contains("pump.bin"), "\(both)")
+        for style in [TransferTable.Style.list, .watch] {
+            // Where others have a product, it stands in its place.
+            let both = TransferTable(rows: [table.rows[0], row], style: style)
+                .lines(columns: columns, terminal: terminal())
+            #expect(both[2].contains("Firmware Pu"), "\(both)")
+            #expect(both[1].contains("pumpctl  1.4.2") && both[0].contains("PRODUCT"), "\(both)")
+            let places = zip(both, ["STATE", "uploading", "held"]).map { line, word in
+                line.firstRange(of: word).map { ColumnText.width(String(line[..<$0.lowerBound])) }
+            }
+            #expect(places[0] != nil && Set(places).count == 1, "\(both)")
+        }
     }
 
     @Test("While nothing moves, a reason has more room than it needs to begin", arguments: [80, 100])

@@ -21,6 +21,9 @@ struct TransferTable {
         var rate = ""
         /// The time it still takes.
         var remaining = ""
+
+        /// Whether it is not known yet what it is for.
+        var isNameless: Bool { product.isEmpty && version.isEmpty }
     }
 
     /// Which columns there are.
@@ -100,6 +103,8 @@ struct TransferTable {
         Column("LEFT", { row, _ in row.remaining }, right: true, expendability: 5, least: 5).wide(5),
         listColumns[7].wide(3, expendability: 8), listColumns[8].wide(12),
     ]
+    /// The name of a file takes the place of these where they are empty and there is no column for it.
+    private static let nameTitles: Set<String> = ["PRODUCT", "VERSION"]
     /// What is filled while a transfer moves.
     private static let movementTitles: Set<String> = ["PROGRESS", "DONE", "RATE", "LEFT"]
     /// In a window without room for reasons one takes the place of these, which are empty in its row.
@@ -121,7 +126,7 @@ struct TransferTable {
             case "ID":
                 // Commands take an id, and not the beginning of every one.
                 column.least = max(column.least, rows.map { Self.leastAddress($0.id) }.max() ?? 0)
-            case "FILE" where hasNameless: column.expendability = 1
+            case "FILE" where areNameless: column.expendability = 1
             case "FILE" where style == .watch: return nil
             case "REASON" where style == .watch && !isMoving:
                 column.least = Self.wishedReason
@@ -132,8 +137,8 @@ struct TransferTable {
         }
     }
 
-    /// Without product and version a file is known by its name alone.
-    private var hasNameless: Bool { rows.contains { $0.product.isEmpty && !$0.file.isEmpty } }
+    /// Whether all are known by the names of their files alone.
+    private var areNameless: Bool { rows.contains { !$0.file.isEmpty } && rows.allSatisfy(\.isNameless) }
 
     private var isMoving: Bool { rows.contains { !$0.progress.isEmpty } }
 
@@ -148,7 +153,7 @@ struct TransferTable {
     func lines(columns limit: Int?, terminal: Terminal) -> [String] {
         var shown = columns.map { (column: $0, width: natural($0, terminal)) }
         if let limit {
-            if Self.total(shown) > limit { shown.removeAll { $0.column.title == "FILE" && !hasNameless } }
+            if Self.total(shown) > limit { shown.removeAll { $0.column.title == "FILE" && !areNameless } }
             dropEmpty(&shown, limit, terminal)
             Self.fit(&shown, to: limit)
         }
@@ -156,7 +161,14 @@ struct TransferTable {
         return [style == .list ? titles : terminal.faint(titles)]
             + rows.map { row in
                 var cells: [String] = []
+                var name = Self.spilledName(row, shown, terminal)
+                let isNameSpilled = name != nil
                 for (column, width) in shown {
+                    if isNameSpilled, Self.nameTitles.contains(column.title) {
+                        if let text = name { cells.append(text) }
+                        name = nil
+                        continue
+                    }
                     if let limit, Self.spillTitles.contains(column.title),
                         let reason = Self.spilledReason(
                             row,
@@ -174,6 +186,18 @@ struct TransferTable {
                 }
                 return Self.line(cells)
             }
+    }
+
+    /// The name of a file that nobody described, where the column for it is missing: as wide as what is empty for it.
+    private static func spilledName(
+        _ row: Row,
+        _ shown: [(column: Column, width: Int)],
+        _ terminal: Terminal
+    ) -> String? {
+        let places = shown.filter { nameTitles.contains($0.column.title) }
+        guard row.isNameless, !places.isEmpty, !shown.contains(where: { $0.column.title == "FILE" }) else { return nil }
+        let width = total(places)
+        return ColumnText.padded(ColumnText.fitted(row.file, to: width, ellipsis: terminal.ellipsis), to: width)
     }
 
     /// The reason of a row that does not move, where the column for it is missing or too narrow.
