@@ -252,7 +252,9 @@ struct TransferTable {
             if slack >= excess {
                 // The last column gives first: a reason that is cut still says much. Names of files are longer still.
                 var rest = excess
-                let files = shown.indices.filter { shown[$0].column.title == "FILE" }
+                let files = shown.indices.filter {
+                    shown[$0].column.title == "FILE" && shown[$0].column.expendability > 1
+                }
                 for index in files + shown.indices.reversed() where rest > 0 {
                     let part = min(rest, max(0, shown[index].width - shown[index].column.least))
                     shown[index].width -= part
