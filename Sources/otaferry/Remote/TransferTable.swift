@@ -77,7 +77,8 @@ struct TransferTable {
         Column("ID", { row, _ in row.id }, expendability: 0, least: idWidth),
         Column("PRODUCT", { row, _ in row.product }, expendability: 3, least: 8),
         Column("VERSION", { row, _ in row.version }, expendability: 2, least: 7),
-        Column("FILE", { row, _ in row.file }, expendability: 8, least: 12),
+        // It is there only where all have room, or nothing else tells which file it is.
+        Column("FILE", { row, _ in row.file }, expendability: 1, least: 12),
         Column("SIZE", { row, _ in row.size }, right: true, expendability: 5, least: 7),
         Column("STATE", { row, _ in row.stateText }, expendability: 0, least: 11),
         Column("DONE", { row, _ in row.progress }, right: true, expendability: 6, least: 4),
@@ -88,8 +89,8 @@ struct TransferTable {
     private static let barWidth = 16
 
     private static let watchColumns: [Column] = [
-        listColumns[0], listColumns[1], listColumns[2], listColumns[3].wide(0, expendability: 10),
-        listColumns[4].wide(7, expendability: 6), listColumns[5].wide(11),
+        listColumns[0], listColumns[1], listColumns[2], listColumns[3], listColumns[4].wide(7, expendability: 6),
+        listColumns[5].wide(11),
         Column(
             "PROGRESS",
             { row, terminal in
@@ -126,8 +127,7 @@ struct TransferTable {
             case "ID":
                 // Commands take an id, and not the beginning of every one.
                 column.least = max(column.least, rows.map { Self.leastAddress($0.id) }.max() ?? 0)
-            case "FILE" where areNameless: column.expendability = 1
-            case "FILE" where style == .watch: return nil
+            case "FILE": if style == .watch && !areNameless { return nil }
             case "REASON" where style == .watch && !isMoving:
                 column.least = Self.wishedReason
                 column.expendability = 4
@@ -250,12 +250,9 @@ struct TransferTable {
             let excess = total(shown) - limit
             let slack = shown.reduce(0) { $0 + max(0, $1.width - $1.column.least) }
             if slack >= excess {
-                // The last column gives first: a reason that is cut still says much. Names of files are longer still.
+                // The last column gives first: a reason that is cut still says much.
                 var rest = excess
-                let files = shown.indices.filter {
-                    shown[$0].column.title == "FILE" && shown[$0].column.expendability > 1
-                }
-                for index in files + shown.indices.reversed() where rest > 0 {
+                for index in shown.indices.reversed() where rest > 0 {
                     let part = min(rest, max(0, shown[index].width - shown[index].column.least))
                     shown[index].width -= part
                     rest -= part
