@@ -125,6 +125,29 @@ struct WatchBoardTests {
         #expect(text.contains("1 held, 1 failed: otaferry show ID tells what to do"), "\(text)")
     }
 
+    @Test("Of one transfer a small window shows how it stands and what to do", arguments: [40, 80])
+    func oneInSmallWindow(columns: Int) throws {
+        var board = WatchBoard(root: root)
+        let reason: JSONValue = [
+            "code": "credentials", "class": "operator", "text": "The access key was refused", "hint": "Renew the key",
+        ]
+        let more: [String: JSONValue] = ["sha256": .string(String(repeating: "a", count: 64)), "reason": reason]
+        _ = board.take(topic: "\(root)/state/ci/stuck", payload: state("stuck", "held", more).encoded)
+        let entry = try #require(board.sorted().first)
+        for (rows, isWhole) in [(11, false), (30, true)] {
+            let frame = WatchFrame(
+                gateway: try #require(Name("gw1")),
+                terminal: Terminal(isInteractive: true, isUnicode: true, hasColor: false),
+                size: Terminal.Size(columns: columns, rows: rows)
+            )
+            let lines = frame.lines(entry, events: [], now: now)
+            for word in ["Transfer ", "State ", "The access key was", "Renew the key", "q ends"] {
+                #expect(lines.contains { $0.contains(word) }, "\(word): \(lines)")
+            }
+            #expect(lines.contains { $0.hasPrefix("SHA-256") } == isWhole, "\(lines)")
+        }
+    }
+
     @Test("A repeated state is no news, another one is")
     func news() {
         var board = busy

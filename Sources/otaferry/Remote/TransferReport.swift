@@ -8,6 +8,9 @@ struct TransferReport {
     var isPausedForAll = false
 
     private static let labelWidth = 14
+    private static let standing: Set<String> = [
+        "Transfer", "Product", "Version", "State", "Missing", "Paused", "Reason", "Hint", "Next attempt",
+    ]
 
     /// The lines: broken between words at a terminal, elsewhere each as long as it is.
     func lines(terminal: Terminal) -> [String] {
@@ -15,17 +18,29 @@ struct TransferReport {
         return head(terminal: terminal) + (history.isEmpty ? [] : ["", "History"] + history)
     }
 
+    /// How much is told.
+    enum Extent {
+        case all
+        /// What it is, how it stands and why; for a small window.
+        case standing
+    }
+
     /// What is known of it now.
     ///
     /// - Parameters:
     ///   - newer: how far it is, where that is known better than from the state.
     ///   - count: how many bytes are here, where that is; which are missing is not known then.
-    func head(terminal: Terminal, progress newer: String? = nil, received count: Int64? = nil) -> [String] {
+    func head(
+        _ extent: Extent = .all,
+        terminal: Terminal,
+        progress newer: String? = nil,
+        received count: Int64? = nil
+    ) -> [String] {
         let row = TransferTable.Row(state: state, now: WallTime.now())
         let status = TransferStatus(json: state)
         var lines: [String] = []
         func add(_ label: String, _ value: String?) {
-            guard let value, !value.isEmpty else { return }
+            guard let value, !value.isEmpty, extent == .all || Self.standing.contains(label) else { return }
             let head = ColumnText.padded(label, to: Self.labelWidth)
             lines += terminal.lines(of: ColumnText.printable(value), behind: head, columns: Self.labelWidth)
         }

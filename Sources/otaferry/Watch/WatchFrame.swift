@@ -10,6 +10,8 @@ struct WatchFrame {
 
     private static let hint = "q ends"
     private static let hintWhenPaused = "* paused   q ends"
+    /// The line that moves, the hint, and empty ones beside them.
+    private static let rowsBesideHead = 4
     /// Of notes there are as many lines in the smallest window.
     private static let leastNotes = 2
 
@@ -101,7 +103,12 @@ struct WatchFrame {
     func lines(_ entry: WatchBoard.Entry, events: [JSONValue], now: WallTime) -> [String] {
         let report = TransferReport(state: entry.document, events: events)
         let row = entry.row(now: now)
-        var lines = report.head(terminal: plain, progress: row.progress, received: entry.movement?.done).map(fitted)
+        func head(_ extent: TransferReport.Extent) -> [String] {
+            report.head(extent, terminal: plain, progress: row.progress, received: entry.movement?.done).map(fitted)
+        }
+        var lines = head(.all)
+        // How it stands and what to do comes before what never changes.
+        if lines.count > size.rows - Self.rowsBesideHead { lines = head(.standing) }
         if !connectionNote.isEmpty { lines.insert(contentsOf: noteLines(connectionNote), at: 0) }
         lines.append("")
         if let share = row.share, let total = entry.status.size {
