@@ -8,7 +8,7 @@ enum Program {
         // Not `CommandConfiguration.version`: each subcommand would inherit it, and take `push FILE --version 1` without a
         // product for the question.
         let arguments = CommandLine.arguments.dropFirst()
-        if Array(arguments) == ["--version"] { return print(AgentVersion.text) }
+        if Array(arguments) == ["--version"] { return Console.say(AgentVersion.text) }
         let words = arguments.first == "help" ? arguments.dropFirst() : arguments
         if let word = words.first, let complaint = Otaferry.complaint(aboutCommand: word) {
             complain(complaint.text, complaint.hint, words)
@@ -25,7 +25,11 @@ enum Program {
             if words.contains("--json"), !(error is ExitCode), Otaferry.exitCode(for: error) == .validationFailure {
                 complain(Otaferry.message(for: error), "otaferry \(words.first ?? "") --help tells more", words)
             }
-            Otaferry.exit(withError: error)
+            // As `exit(withError:)` says it, in what the terminal can show.
+            let text = Otaferry.fullMessage(for: error)
+            let code = Otaferry.exitCode(for: error)
+            if !text.isEmpty { code == .success ? Console.say(text) : Console.complain(text) }
+            Otaferry.exit(withError: code)
         }
     }
 

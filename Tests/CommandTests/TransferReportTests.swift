@@ -18,6 +18,120 @@ struct TransferReportTests {
         #expect(lines.contains(#"Custom data   {"ring":2}"#))
     }
 
+    private func receiving(_ received: JSONValue, size: JSONValue = 10_485_760) -> String? {
+        let state: JSONValue = [
+            "sender": "ci", "id": "1", "state": "receiving", "seq": 1, "size": size, "received": received,
+        ]
+        let terminal = Terminal(isInteractive: false, isUnicode: true, hasColor: false)
+        return TransferReport(state: state, events: []).head(terminal: terminal).first { $0.hasPrefix("Missing") }
+    }
+
+    @Test("What a client of EMQX's file transfer calls a file is shown beside the id that was made of it")
+    func fileID() {
+        let state: JSONValue = [
+            "sender": "emqx", "id": "0123456789abcdef", "file": "pump.bin", "file_id": "für Pumpe 7", "state": "held",
+        ]
+        let terminal = Terminal(isInteractive: false, isUnicode: true, hasColor: false)
+        let lines = TransferReport(state: state, events: []).head(terminal: terminal)
+        #expect(lines.contains("File          pump.bin") && lines.contains("File ID       für Pumpe 7"))
+    }
+
+    @Test("A package is named with its number of files")
+    func package() {
+        #expect(lines(["package": ["id": "spring", "files": 3]]).contains("Package       spring, 3 files"))
+        #expect(!lines([:]).contains { $0.hasPrefix("Package") })
+    }
+
+    @Test("While it is received, the bytes that are missing are named: holes, and what is behind them")
+    func missing() {
+        #expect(
+            receiving(["durable": 524_288, "bytes": 786_432, "missing": [[524_288, 786_432]], "more": false])
+                == "Missing       9.7 MB: bytes 524288-786431, 1048576-10485759"
+        )
+        #expect(
+            receiving(["durable": 0, "bytes": 0, "missing": [], "more": false])
+                == "Missing       10.5 MB: bytes 0-10485759"
+        )
+        #expect(
+            receiving(["durable": 5, "bytes": 10, "missing": [[5, 6]], "more": true], size: .null)
+                == "Missing       1 B: bytes 5, and more"
+        )
+        // It is not known how much is to come.
+        #expect(receiving(["durable": 5, "bytes": 5, "missing": [], "more": false], size: .null) == nil)
+        #expect(receiving(["durable": 9, "bytes": 9, "missing": [], "more": false], size: 9) == nil)
+        #expect(receiving(["missing": [[7, 5], [-1, 2], ["a"]]], size: 9) == nil)
+    }
+
+    @Test("While bytes come, what was missing a while ago is not said")
+    func missingIsOld() {
+        let state: JSONValue = [
+            "sender": "ci", "id": "1", "state": "receiving", "size": 9, "received": ["bytes": 4, "missing": []],
+        ]
+        let terminal = Terminal(isInteractive: false, isUnicode: true, hasColor: false)
+        let report = TransferReport(state: state, events: [])
+        func isSaid(_ count: Int64?) -> Bool {
+            report.head(terminal: terminal, received: count).contains { $0.hasPrefix("Missing") }
+        }
+        #expect(isSaid(nil) && isSaid(4) && !isSaid(5))
+    }
+
+    private func history(_ events: [JSONValue], width: Int?) -> [String] {
+        var terminal = Terminal(isInteractive: width != nil, isUnicode: true, hasColor: false)
+        terminal.fixedWidth = width
+        return TransferReport(state: [:], events: events).history(terminal: terminal)
+    }
+
+    private func event(_ state: String, change: String? = nil, why: String? = nil) -> JSONValue {
+        [
+            "at": "2026-05-01T08:00:01.000Z", "event": "state", "change": .text(change), "state": .string(state),
+            "reason": why.map { ["code": "tls", "class": "retry", "text": .string($0)] } ?? .null,
+        ]
+    }
+
+    private static let long = "The certificate of the cloud is not signed by an authority that this gateway trusts"
+
+    @Test("A line of the history goes on below its text, and where there is no room for that below the moment")
+    func wraps() {
+        let events = [event("registering"), event("stored", why: Self.long)]
+        #expect(
+            history(events, width: 80) == [
+                "  2026-05-01T08:00:01.000Z  registering",
+                "  2026-05-01T08:00:01.000Z  stored        The certificate of the cloud is not",
+                "                                          signed by an authority that this",
+                "                                          gateway trusts",
+            ]
+        )
+        #expect(
+            history(events, width: 40) == [
+                "  2026-05-01T08:00:01.000Z  registering",
+                "  2026-05-01T08:00:01.000Z  stored",
+                "    The certificate of the cloud is not",
+                "    signed by an authority that this",
+                "    gateway trusts",
+            ]
+        )
+        #expect(history(events, width: nil).last == "  2026-05-01T08:00:01.000Z  stored        " + Self.long)
+    }
+
+    @Test("What an operator changed is said, and what says nothing new is left out")
+    func changes() {
+        let events = [
+            event("stored"), event("stored", why: "Slow"), event("stored", change: "paused", why: "Slow"),
+            event("stored", why: "Slow"), event("stored", change: "resumed", why: "Slow"),
+            event("stored", change: "described", why: "Other"), event("stored", change: "blessed"), event("stored"),
+            event("uploading"),
+        ]
+        #expect(
+            history(events, width: nil).map { String($0.dropFirst(28)) } == [
+                "stored", "stored        Slow", "stored        Paused by an operator",
+                "stored        Resumed by an operator", "stored        Described by an operator: Other",
+                "stored        blessed", "uploading",
+            ]
+        )
+        let gap: JSONValue = ["event": "gap", "state": "receiving", "at": "x", "reason": .null]
+        #expect(history([gap, gap], width: nil).count == 2)
+    }
+
     @Test("What is as ever is left out")
     func leavesOut() {
         let lines = lines(["verify": true, "custom": [:]])
@@ -28,5 +142,16 @@ struct TransferReportTests {
     func printable() {
         #expect(ColumnText.printable("fw\u{202E}nib.\u{2066}x\u{1B}[2J\u{200F}.bin") == "fwnib.x[2J.bin")
         #expect(ColumnText.printable("größe 固件.bin") == "größe 固件.bin")
+    }
+
+    @Test("In ASCII a text is as wide as it was")
+    func ascii() {
+        for (text, expected) in [
+            ("größe.bin", "gr??e.bin"), ("固件.bin", "????.bin"), ("put/…", "put/~"), ("e\u{301}", "?"),
+            ("\u{1B}[1mx\u{1B}[0m\r\n", "\u{1B}[1mx\u{1B}[0m\r\n"), ("", ""),
+        ] {
+            #expect(ColumnText.ascii(text) == expected)
+            #expect(ColumnText.width(ColumnText.ascii(text)) == ColumnText.width(text))
+        }
     }
 }

@@ -1,4 +1,5 @@
 import Agent
+import ArgumentParser
 import FerryCore
 import Testing
 
@@ -10,7 +11,8 @@ struct TransferTableTests {
 
     private func state(_ id: String, _ state: String, text: String? = nil) -> JSONValue {
         [
-            "sender": "ci", "id": .string(id), "size": 10_485_760, "state": .string(state), "seq": 1,
+            "sender": "ci", "id": .string(id), "file": "pump.bin", "size": 10_485_760, "state": .string(state),
+            "seq": 1,
             "since": .string((now + .seconds(-300)).iso8601),
             "firmware": ["product": "pumpctl", "version": "1.4.2"],
             "received": ["durable": 5_242_880, "missing": []], "cloud": ["sent": 1_048_576],
@@ -54,6 +56,85 @@ struct TransferTableTests {
         }
     }
 
+    @Test("Columns that say nothing give their room to an id", arguments: [TransferTable.Style.list, .watch])
+    func emptyColumns(style: TransferTable.Style) {
+        let id = "build-server-03/7f3c0123456789ab"
+        var row = TransferTable(states: [state("7f3c0123456789ab", "stored")], now: now).rows[0]
+        row.id = id
+        let lines = TransferTable(rows: [row], style: style).lines(columns: 80, terminal: terminal())
+        #expect(lines[1].hasPrefix(id + " "), "\(lines)")
+        for title in ["REASON"] + (style == .watch ? ["DONE", "RATE"] : []) {
+            #expect(!lines[0].contains(title), "\(lines)")
+        }
+        #expect(lines[0].contains("PRODUCT") && lines[0].contains("VERSION"))
+    }
+
+    @Test("An id stays whole where the window has room for it, whatever else has to go", arguments: [60, 80, 120])
+    func idStaysWhole(columns: Int) {
+        var rows = table.rows
+        rows[0].id = "ci/pumpctl-controller-main-1.4.2-rc1"
+        rows[1].id = "build-server-03.example/pumpctl-controller-main"
+        for style in [TransferTable.Style.list, .watch] {
+            let lines = TransferTable(rows: rows, style: style).lines(columns: columns, terminal: terminal())
+            #expect(lines[1].hasPrefix("ci/pumpctl-controller-main-1.4.2-rc1 "), "\(lines)")
+            #expect(lines[2].contains("/pumpctl-controller-main "), "\(lines)")
+            #expect(lines[1].contains("uploading"))
+        }
+    }
+
+    @Test("What a table shows of an id means the transfer, where it is the only one", arguments: [true, false])
+    func cutID(isUnicode: Bool) throws {
+        let id = "ci/pumpctl-controller-main-board-1.4.2-rc1"
+        let all = try [id, "ci/other-1.4.2", "lab/pumpctl-1"].map { try #require(TransferAddress(parsing: $0)) }
+        var row = table.rows[0]
+        row.id = id
+        let terminal = Terminal(isInteractive: true, isUnicode: isUnicode, hasColor: false)
+        for style in [TransferTable.Style.list, .watch] {
+            let line = TransferTable(rows: [row], style: style).lines(columns: 40, terminal: terminal)[1]
+            let shown = try #require(line.split(separator: " ").first)
+            #expect(shown.hasSuffix(terminal.ellipsis) && shown.count > 20, "\(line)")
+            #expect(TransferReference(argument: String(shown)) != nil)
+            #expect(CutAddress(String(shown))?.matches(among: all) == .one(all[0]))
+        }
+        #expect(CutAddress("bui…/7f3c0123")?.matches(among: all) == TransferReference.Match.none)
+        #expect(CutAddress("l~/pumpctl-1")?.matches(among: all) == .one(all[2]))
+        #expect(CutAddress("pumpctl…")?.matches(among: all) == .several([all[0], all[2]]))
+        // A file id may end like this too.
+        let file = try #require(TransferAddress(ofFile: "backup.bin~"))
+        #expect(CutAddress("backup.bin~")?.matches(among: all + [file]) == .one(file))
+    }
+
+    @Test("A file without product and version is known by its name", arguments: [60, 80, 120])
+    func nameless(columns: Int) {
+        var row = table.rows[2]
+        (row.product, row.version, row.file) = ("", "", "Firmware Pumpe 7.bin")
+        for style in [TransferTable.Style.list, .watch] {
+            let lines = TransferTable(rows: [row], style: style).lines(columns: columns, terminal: terminal())
+            #expect(lines[1].contains("Firmware Pu") && lines[0].contains("FILE"), "\(lines)")
+            #expect(lines[1].contains(row.file) || columns == 60, "\(lines)")
+        }
+        let known = TransferTable(rows: [table.rows[0]]).lines(columns: columns, terminal: terminal())
+        #expect(known[0].contains("FILE") == (columns == 120), "\(known)")
+        for style in [TransferTable.Style.list, .watch] {
+            // Where others have a product, it stands in its place.
+            let both = TransferTable(rows: [table.rows[0], row], style: style)
+                .lines(columns: columns, terminal: terminal())
+            #expect(both[2].contains("Firmware Pu"), "\(both)")
+            #expect(both[1].contains("pumpctl  1.4.2") && both[0].contains("PRODUCT"), "\(both)")
+            let places = zip(both, ["STATE", "uploading", "held"]).map { line, word in
+                line.firstRange(of: word).map { ColumnText.width(String(line[..<$0.lowerBound])) }
+            }
+            #expect(places[0] != nil && Set(places).count == 1, "\(both)")
+        }
+    }
+
+    @Test("While nothing moves, a reason has more room than it needs to begin", arguments: [80, 100])
+    func reasonWhileNothingMoves(columns: Int) {
+        let lines = TransferTable(rows: [table.rows[2]], style: .watch).lines(columns: columns, terminal: terminal())
+        #expect(lines[0].contains("REASON") && lines[1].contains("The access key was refu"), "\(lines)")
+        #expect(!lines[0].contains("RATE"))
+    }
+
     @Test(
         "A file id of EMQX's file transfer stands for the id that was made of it",
         arguments: ["Firmware für Pumpe 7", "emqx/Firmware für Pumpe 7"]
@@ -63,7 +144,7 @@ struct TransferTableTests {
         #expect(reference.text.hasPrefix("emqx/") && reference.text.utf8.count == 21)
         #expect(reference.text == TransferAddress(ofFile: "Firmware für Pumpe 7")?.description)
         #expect(TransferReference(argument: "ci/7f3c0123") != nil && TransferReference(argument: "7f3c0123") != nil)
-        for wrong in ["", "ci/", "/x", "ci/a/b", "build-ser…/7f3c0123", "emqx/"] {
+        for wrong in ["", "ci/", "/x", "ci/a/b", "emqx/", "…", "ci/…", "ci/7f3…", "a…b/7f3c0123"] {
             #expect(TransferReference(argument: wrong) == nil, "\(wrong)")
         }
     }
@@ -73,10 +154,10 @@ struct TransferTableTests {
         let lines = table.lines(columns: nil, terminal: terminal())
         #expect(
             lines == [
-                "ID                   PRODUCT  VERSION     SIZE  STATE      DONE  AGE  REASON",
-                "ci/7f3c0123456789ab  pumpctl  1.4.2    10.5 MB  uploading   10%   5m",
-                "ci/7f3c0123456789ac  pumpctl  1.4.2    10.5 MB  receiving   50%   5m",
-                "ci/7f3c0123456789ad  pumpctl  1.4.2    10.5 MB  held              5m  The access key was refused[2J by the cloud",
+                "ID                   PRODUCT  VERSION  FILE         SIZE  STATE      DONE  AGE  REASON",
+                "ci/7f3c0123456789ab  pumpctl  1.4.2    pump.bin  10.5 MB  uploading   10%   5m",
+                "ci/7f3c0123456789ac  pumpctl  1.4.2    pump.bin  10.5 MB  receiving   50%   5m",
+                "ci/7f3c0123456789ad  pumpctl  1.4.2    pump.bin  10.5 MB  held              5m  The access key was refused[2J by the cloud",
             ]
         )
     }
@@ -108,6 +189,17 @@ struct TransferTableTests {
         #expect(!lines[0].contains("REASON") && lines[0].contains("RATE"), "\(lines)")
         #expect(lines[3].contains("held         The access"), "\(lines)")
         #expect(lines.allSatisfy { ColumnText.width($0) <= 80 })
+    }
+
+    @Test("--product chooses by alias and by key, whichever the sender named", arguments: ["pumpctl", "a1B2c3D4e5F"])
+    func product(name: String) throws {
+        let filter = try TransferFilter.parse(["--product", name])
+        for told in ["pumpctl", "a1B2c3D4e5F"] {
+            let firmware: JSONValue = ["product": .string(told), "alias": "pumpctl", "product_key": "a1B2c3D4e5F"]
+            #expect(filter.fits(["firmware": firmware]))
+        }
+        #expect(!filter.fits(["firmware": ["product": "other", "alias": "other", "product_key": "b1B2c3D4e5F"]]))
+        #expect(!filter.fits(["firmware": ["product": .null]]))
     }
 
     @Test("An id may be shortened where it stays the only one")

@@ -57,8 +57,9 @@ struct WatchBoardTests {
     @Test("A wide window shows bar, rate and time")
     func wide() throws {
         #expect(
-            try frame(130, 10) == [
-                "gw1  online   1 publishing   1 waiting   1 held   spool 30.0 MB of 4.0 GB",
+            try frame(130, 12) == [
+                "gw1  online   1 publishing   1 waiting   spool 30.0 MB of 4.0 GB",
+                "! 1 held: otaferry show ID tells what to do",
                 "! Publication is paused by an operator: otaferry resume",
                 "",
                 "ID        PRODUCT  VERSION     SIZE  STATE        PROGRESS          DONE       RATE   LEFT  AGE  REASON",
@@ -66,7 +67,7 @@ struct WatchBoardTests {
                 "ci/stuck  pumpctl  1.4.2    10.0 MB  held                                                    5m",
                 "ci/waits  pumpctl  1.4.2    10.0 MB  stored                                                  5m",
                 "ci/done   pumpctl  1.4.2    10.0 MB  registered                                              5m",
-                "",
+                "", "",
                 "q ends",
             ]
         )
@@ -85,7 +86,67 @@ struct WatchBoardTests {
     }
 
     @Test("What does not fit is counted")
-    func counts() throws { #expect(try frame(80, 8).contains("… 3 more")) }
+    func counts() throws { #expect(try frame(80, 9).contains("… 3 more")) }
+
+    /// What a person reads, without the ends of lines.
+    private func text(_ lines: [String]) -> String {
+        lines.joined(separator: " ").split(separator: " ").joined(separator: " ")
+    }
+
+    @Test("How many need a person, and what to do, is read in a window of any width", arguments: [30, 40, 80, 200])
+    func remedies(columns: Int) throws {
+        let text = text(try frame(columns, 16))
+        #expect(text.contains("1 held: otaferry show ID tells what to do"), "\(text)")
+        #expect(text.contains("Publication is paused by an operator: otaferry resume"), "\(text)")
+    }
+
+    @Test("A long name of a gateway leaves the counts their room")
+    func longName() throws {
+        let frame = WatchFrame(
+            gateway: try #require(Name(String(repeating: "g", count: 64))),
+            terminal: Terminal(isInteractive: true, isUnicode: true, hasColor: false),
+            size: Terminal.Size(columns: 40, rows: 12)
+        )
+        #expect(text(frame.lines(busy, busy.sorted(), now: now)).contains("1 held: otaferry show ID"))
+    }
+
+    @Test("Of an agent that is away the transfers are counted that it left, and what to do is said")
+    func away() throws {
+        var board = busy
+        tell(&board, "broken", "failed")
+        _ = board.take(topic: "\(root)/status", payload: Array(#"{"v":1,"state":"offline"}"#.utf8))
+        let frame = WatchFrame(
+            gateway: try #require(Name("gw1")),
+            terminal: Terminal(isInteractive: true, isUnicode: true, hasColor: false),
+            size: Terminal.Size(columns: 40, rows: 20)
+        )
+        let text = text(frame.lines(board, board.sorted(), now: now))
+        #expect(text.contains("The agent is away. " + AgentAway.remedy), "\(text)")
+        #expect(text.contains("1 held, 1 failed: otaferry show ID tells what to do"), "\(text)")
+    }
+
+    @Test("Of one transfer a small window shows how it stands and what to do", arguments: [40, 80])
+    func oneInSmallWindow(columns: Int) throws {
+        var board = WatchBoard(root: root)
+        let reason: JSONValue = [
+            "code": "credentials", "class": "operator", "text": "The access key was refused", "hint": "Renew the key",
+        ]
+        let more: [String: JSONValue] = ["sha256": .string(String(repeating: "a", count: 64)), "reason": reason]
+        _ = board.take(topic: "\(root)/state/ci/stuck", payload: state("stuck", "held", more).encoded)
+        let entry = try #require(board.sorted().first)
+        for (rows, isWhole) in [(11, false), (30, true)] {
+            let frame = WatchFrame(
+                gateway: try #require(Name("gw1")),
+                terminal: Terminal(isInteractive: true, isUnicode: true, hasColor: false),
+                size: Terminal.Size(columns: columns, rows: rows)
+            )
+            let lines = frame.lines(entry, events: [], now: now)
+            for word in ["Transfer ", "State ", "The access key was", "Renew the key", "q ends"] {
+                #expect(lines.contains { $0.contains(word) }, "\(word): \(lines)")
+            }
+            #expect(lines.contains { $0.hasPrefix("SHA-256") } == isWhole, "\(lines)")
+        }
+    }
 
     @Test("A repeated state is no news, another one is")
     func news() {

@@ -116,7 +116,7 @@ struct DeliveryParser: Sendable {
                 of: address,
                 message,
                 Result { () throws(FirmwareMetadata.Problem) in
-                    try TransferRequest(fileTransferPayload: message.payload)
+                    try TransferRequest(fileTransferPayload: message.payload, fileID: topic.fileID)
                 }
             )
             return Delivery(content, fileCommand: command)

@@ -54,19 +54,21 @@ struct OperatorTransaction {
         case .get: try get()
         case .describe: try describe()
         case .cancel:
-            try change(.stopAttempt) { (transfer, now) throws(OperatorRefusal) in
+            // The reason says who did it.
+            try change(.state, .stopAttempt) { (transfer, now) throws(OperatorRefusal) in
                 try transfer.cancelled(at: now)
             }
         case .retry:
-            try change(.hurry) { [herald] (transfer, now) throws(OperatorRefusal) in
+            try change(.retried, .hurry) { [herald] (transfer, now) throws(OperatorRefusal) in
                 try transfer.retried(at: now, catalog: herald.catalog)
             }
         case .pause where isForAll, .resume where isForAll:
             command.arguments["sender"] == nil
                 ? try pauseAll(command.verb == .pause)
                 : bad("\(command.verb.rawValue) with \"sender\" needs \"transfer\" too")
-        case .pause: try change(.stopAttempt) { (transfer, _) throws(OperatorRefusal) in try transfer.paused() }
-        case .resume: try change(.look) { (transfer, _) throws(OperatorRefusal) in try transfer.resumed() }
+        case .pause:
+            try change(.paused, .stopAttempt) { (transfer, _) throws(OperatorRefusal) in try transfer.paused() }
+        case .resume: try change(.resumed, .look) { (transfer, _) throws(OperatorRefusal) in try transfer.resumed() }
         case .priority: try prioritize()
         case .purge: try purge()
         case .limits: try setLimits()
@@ -88,7 +90,7 @@ struct OperatorTransaction {
         }
         if let text = filters["product"]?.string {
             guard let product = Name(text) else { return bad("product is no name") }
-            filter.product = product
+            filter.products = herald.catalog.names(of: product)
         }
         let limit = command.arguments["limit"]?.integer ?? Self.pageSize.standard
         guard (1...Self.pageSize.largest).contains(limit) else {
@@ -166,7 +168,9 @@ struct OperatorTransaction {
         case look
     }
 
+    /// - Parameter kind: what the history calls it.
     private func change(
+        _ kind: TransferEvent.Kind,
         _ afterwards: Afterwards,
         _ body: (inout Transfer, WallTime) throws(OperatorRefusal) -> Void
     ) throws(SpoolError) -> Result<JSONValue, OperatorRefusal> {
@@ -177,7 +181,7 @@ struct OperatorTransaction {
         let isNews = transfer != former
         let saved = isNews ? try ledger.save(transfer) : transfer
         if isNews {
-            try ledger.note(.state, of: saved, at: now)
+            try ledger.note(kind, of: saved, at: now)
             try PackageDesk.refresh(around: saved, in: ledger, herald: herald, at: now)
         }
         // What its package made of it is newer.
@@ -202,7 +206,7 @@ struct OperatorTransaction {
     private func describe() throws(SpoolError) -> Result<JSONValue, OperatorRefusal> {
         guard let changes = command.arguments["firmware"] else { return bad("describe needs \"firmware\"") }
         let open = ledger.openTransfers
-        return try change(.look) { [herald] (transfer, now) throws(OperatorRefusal) in
+        return try change(.described, .look) { [herald] (transfer, now) throws(OperatorRefusal) in
             let corrected: FirmwareMetadata
             do throws(FirmwareMetadata.Problem) {
                 corrected = try transfer.firmware.withoutMadeName(herald.catalog, before: changes).corrected(
@@ -225,7 +229,7 @@ struct OperatorTransaction {
 
     private func prioritize() throws(SpoolError) -> Result<JSONValue, OperatorRefusal> {
         guard let priority = command.arguments["priority"]?.integer else { return bad("priority needs \"priority\"") }
-        return try change(.look) { (transfer, _) throws(OperatorRefusal) in
+        return try change(.prioritized, .look) { (transfer, _) throws(OperatorRefusal) in
             try transfer.prioritized(Int(clamping: priority))
         }
     }

@@ -79,13 +79,16 @@ package struct FileTransferResult: Sendable, Equatable {
 extension TransferRequest {
     /// Reads the payload of `init` as a client of EMQX's file transfer sends it: what `firmware` holds elsewhere stands in
     /// `user_data`, where this client means us at all.
-    package init(fileTransferPayload payload: [UInt8]) throws(FirmwareMetadata.Problem) {
+    ///
+    /// - Parameter fileID: what the client calls the file; it is kept with the document.
+    package init(fileTransferPayload payload: [UInt8], fileID: String) throws(FirmwareMetadata.Problem) {
         guard payload.count <= Self.payloadLimit else {
             throw .init("init is larger than \(ByteCount(Self.payloadLimit))")
         }
         let document: JSONValue
         do { document = try JSONValue(parsing: payload) } catch { throw .init(error.text) }
-        try self.init(document: document, isChecksumLenient: true)
+        let kept = document.object.map { JSONValue.object($0.merging([Self.fileIDMember: .string(fileID)]) { $1 }) }
+        try self.init(document: kept ?? document, isChecksumLenient: true)
         guard let data = document["user_data"], data.object != nil else {
             firmware = FirmwareMetadata()
             return
@@ -97,6 +100,9 @@ extension TransferRequest {
             firmware = (try? FirmwareMetadata(json: data)) ?? FirmwareMetadata()
         }
     }
+
+    /// What a client of EMQX's file transfer calls the file, in its topics.
+    package var fileID: String? { document[Self.fileIDMember]?.string }
 
     /// The client that is to be answered, as `user_data.client_id` names it.
     package var clientID: String? { document["user_data"]?["client_id"]?.string }

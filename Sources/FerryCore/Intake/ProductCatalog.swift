@@ -41,6 +41,12 @@ package struct ProductCatalog: Sendable {
         )
     }
 
+    /// Every name that senders may call the same product by: this one, its alias, its product key.
+    package func names(of product: Name) -> [Name] {
+        guard let entry = entry(for: product) else { return [product] }
+        return [product] + [entry.alias, Name(entry.productKey)].compactMap { $0 }.filter { $0 != product }
+    }
+
     /// Whether a text has the form of a ProductKey: 8 to 32 letters and digits.
     package static func isProductKey(_ text: String) -> Bool {
         (8...32).contains(text.utf8.count)

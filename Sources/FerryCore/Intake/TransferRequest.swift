@@ -26,8 +26,14 @@ package struct TransferRequest: Sendable, Equatable {
         documentText == other.documentText || unsigned == other.unsigned
     }
 
+    /// Where the document keeps what a client of EMQX's file transfer calls the file; no member of the contract.
+    static let fileIDMember = "$file_id"
+
     private var unsigned: JSONValue {
-        guard var members = document.object, var firmware = members["firmware"]?.object else { return document }
+        guard var members = document.object else { return document }
+        // The same file may be delivered through another door.
+        members[Self.fileIDMember] = nil
+        guard var firmware = members["firmware"]?.object else { return .object(members) }
         firmware["signature"] = nil
         members["firmware"] = .object(firmware)
         return .object(members)

@@ -6,14 +6,16 @@ extension Transfer {
     ///
     /// - Parameter sent: bytes of the running upload that OSS has taken, where one runs.
     package func stateMessage(sent: Int64? = nil, catalog: ProductCatalog) -> JSONValue {
-        let missing = received.missing(in: 0..<expectedUpperBound, limit: Self.missingLimit).ranges
+        let bound = state == .receiving ? expectedUpperBound : 0
+        let missing = received.missing(in: 0..<bound, limit: Self.missingLimit)
         let isUploaded = state == .registering || state == .registered
-        let durable = isUploaded || digests != nil ? size ?? received.prefix : received.prefix
+        let whole = isUploaded || digests != nil ? size : nil
         return [
             "v": 1,
             "id": .string(address.id.text),
             "sender": .string(address.sender.text),
             "file": .text(request?.name),
+            "file_id": .text(door == .fileTransfer ? request?.fileID : nil),
             "size": size.map(JSONValue.integer) ?? .null,
             "sha256": .text((digests?.sha256 ?? expectedSHA256)?.hex),
             "firmware": firmware.json(catalog: catalog),
@@ -21,8 +23,10 @@ extension Transfer {
             "since": .string(since.iso8601),
             "seq": .integer(seq),
             "received": [
-                "durable": .integer(durable),
-                "missing": .array(state == .receiving ? missing.map(\.json) : []),
+                "durable": .integer(whole ?? received.prefix),
+                "bytes": .integer(whole ?? received.count),
+                "missing": .array(missing.ranges.map(\.json)),
+                "more": .bool(missing.hasMore),
             ],
             "cloud": [
                 "attempt": .integer(Int64(publication.attempt)),
@@ -89,9 +93,11 @@ extension FirmwareMetadata {
     /// The member `firmware` of a state message: as `init` has it, with the defaults filled in.
     package func json(catalog: ProductCatalog) -> JSONValue {
         let effective = CloudFirmware(self, catalog: catalog)
+        let entry = product.flatMap { catalog.entry(for: $0) }
         var members: [String: JSONValue] = [
             "product": .text(product?.text),
-            "product_key": .text(effective?.productKey),
+            "product_key": .text(entry?.productKey),
+            "alias": .text(entry.flatMap { $0.alias.text == $0.productKey ? nil : $0.alias.text }),
             "version": .text(version?.text),
             "name": .text(effective?.name ?? name),
             "module": .string(effective?.module ?? module?.text ?? ProductCatalog.defaultModule),

@@ -16,12 +16,27 @@ package struct TransferEvent: Sendable, Equatable {
         case state
         case gap
         case retry
+        // What an operator changed; the state may be what it was.
+        case paused
+        case resumed
+        case retried
+        case described
+        case prioritized
+
+        /// The member `event`: what an operator changes is told as all that a state says.
+        var event: Kind {
+            switch self {
+            case .state, .gap, .retry: self
+            case .paused, .resumed, .retried, .described, .prioritized: .state
+            }
+        }
     }
 
     /// The payload of `event/<sender>/<id>`.
     package var json: JSONValue {
         [
-            "seq": .integer(seq), "event": .string(kind.rawValue), "state": .string(state.rawValue),
+            "seq": .integer(seq), "event": .string(kind.event.rawValue),
+            "change": .text(kind.event == kind ? nil : kind.rawValue), "state": .string(state.rawValue),
             "at": .string(at.iso8601), "reason": reason?.json ?? .null,
         ]
     }

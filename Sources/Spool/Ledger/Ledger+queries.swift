@@ -18,7 +18,8 @@ package struct SpoolUsage: Sendable, Equatable {
 package struct TransferFilter: Sendable {
     package var state: TransferState?
     package var sender: Name?
-    package var product: Name?
+    /// Told under one of these names; empty: whatever their product.
+    package var products: [Name] = []
     /// Only transfers with a greater key.
     package var after: Int64 = 0
     package var limit = 50

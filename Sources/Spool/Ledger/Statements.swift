@@ -128,16 +128,22 @@ final class Statements {
         var conditions = "WHERE key > ?1"
         if filter.state != nil { conditions += " AND state = ?2" }
         if filter.sender != nil { conditions += " AND sender = ?3" }
-        if filter.product != nil { conditions += " AND product = ?4" }
+        let products = filter.products.indices.map { "?\(Self.firstProduct + Int32($0))" }
+        if !products.isEmpty { conditions += " AND product IN (\(products.joined(separator: ", ")))" }
         let bind = { (statement: Statement) throws(SpoolError) in
             try statement.bind(1, filter.after)
             if let state = filter.state { try statement.bind(2, state.rawValue) }
             if let sender = filter.sender { try statement.bind(3, sender.text) }
-            if let product = filter.product { try statement.bind(4, product.text) }
-            try statement.bind(5, Int64(filter.limit))
+            try statement.bind(4, Int64(filter.limit))
+            for (index, product) in filter.products.enumerated() {
+                try statement.bind(Self.firstProduct + Int32(index), product.text)
+            }
         }
-        return try rows(conditions + " ORDER BY key LIMIT ?5", bind, known: known)
+        return try rows(conditions + " ORDER BY key LIMIT ?4", bind, known: known)
     }
+
+    /// Where the products of a filter are bound; as many as there are.
+    private static let firstProduct: Int32 = 5
 
     /// As the index of final states has them, in its words.
     private static let finalStates = "'registered', 'failed', 'cancelled', 'expired'"

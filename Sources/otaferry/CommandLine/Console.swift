@@ -1,15 +1,17 @@
 import Agent
+import FerryCore
 import Glibc
 
 /// Where commands speak: results to standard output, all else to standard error.
 enum Console {
-    /// A result.
-    static func say(_ text: String) { print(text) }
+    /// A result, for a person.
+    static func say(_ text: String) { Terminal.write(text + "\n") }
+
+    /// A result, for a program: as it is, wherever it goes.
+    static func answer(_ json: JSONValue) { Terminal.write(json.text + "\n", for: .program) }
 
     /// A message for the person at the terminal.
     static func complain(_ text: String) {
-        // What was said before comes before, also where both go to one file.
-        fflush(nil)
-        StandardErrorLog.writeToStandardError(Array((text + "\n").utf8))
+        StandardErrorLog.writeToStandardError(Array((Terminal.readable(text, at: STDERR_FILENO) + "\n").utf8))
     }
 }

@@ -16,11 +16,7 @@ extension CommandClient.Failure {
     /// Says what went wrong: to a person on standard error, to a program as an object.
     func report(json: Bool) {
         if json {
-            Console.say(
-                JSONValue.object([
-                    "error": ["code": .text(code), "text": .string(text), "hint": .string(hint)]
-                ]).text
-            )
+            Console.answer(["error": ["code": .text(code), "text": .string(text), "hint": .string(hint)]])
         } else {
             Console.complain("otaferry: \(text)")
             if !hint.isEmpty { Console.complain("  \(hint)") }
@@ -61,9 +57,10 @@ struct RemoteOptions: ParsableArguments {
             members["sender"] = .string(address.sender.text)
             members["transfer"] = .string(address.id.text)
             let result = try await client.call(verb, members)
-            Console.say(json ? result.text : "\(address) \(done)")
+            guard !json else { return Console.answer(result) }
+            Console.say("\(address) \(done)")
             let isToMove = verb == "resume" || verb == "retry"
-            if !json, isToMove, result["paused"]?.bool == true {
+            if isToMove, result["paused"]?.bool == true {
                 Console.complain(
                     verb == "resume"
                         ? "Everything is paused: otaferry resume"
@@ -77,7 +74,7 @@ struct RemoteOptions: ParsableArguments {
     func command(_ verb: String, done: String) async throws {
         try await perform { (client) throws(CommandClient.Failure) in
             let result = try await client.call(verb)
-            Console.say(json ? result.text : done)
+            if json { Console.answer(result) } else { Console.say(done) }
         }
     }
 }

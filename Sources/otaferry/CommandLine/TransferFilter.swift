@@ -25,6 +25,6 @@ struct TransferFilter: ParsableArguments, Sendable {
         if let state, document["state"]?.string != state.rawValue { return false }
         guard let product else { return true }
         let firmware = document["firmware"]
-        return [firmware?["product"]?.string, firmware?["product_key"]?.string].contains(product.text)
+        return ["product", "product_key", "alias"].contains { firmware?[$0]?.string == product.text }
     }
 }

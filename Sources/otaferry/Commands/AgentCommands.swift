@@ -10,6 +10,8 @@ struct Pause: AsyncParsableCommand {
     @OptionGroup var transfer: OptionalTransferArgument
     @OptionGroup var remote: RemoteOptions
 
+    func validate() throws { try transfer.check(remote) }
+
     func run() async throws {
         if let reference = transfer.reference {
             try await remote.command("pause", reference, done: "is paused")
@@ -28,6 +30,8 @@ struct Resume: AsyncParsableCommand {
     @OptionGroup var transfer: OptionalTransferArgument
     @OptionGroup var remote: RemoteOptions
 
+    func validate() throws { try transfer.check(remote) }
+
     func run() async throws {
         if let reference = transfer.reference {
             try await remote.command("resume", reference, done: "goes on")
@@ -41,6 +45,13 @@ struct Resume: AsyncParsableCommand {
 struct OptionalTransferArgument: ParsableArguments {
     @Argument(help: ArgumentHelp("One transfer; all where none is named.", valueName: "id"))
     var reference: TransferReference?
+
+    /// Without an id everything is meant; `--sender` looks as if only that sender's were.
+    func check(_ remote: RemoteOptions) throws {
+        guard reference != nil || remote.broker.sender == nil else {
+            throw ValidationError("--sender needs an id; without an id all transfers of all senders are meant")
+        }
+    }
 }
 
 /// `otaferry ping`: whether an agent answers.
@@ -55,9 +66,8 @@ struct Ping: AsyncParsableCommand {
             let result = try await client.call("ping")
             let took = (ContinuousClock.now - started).milliseconds
             let version = ColumnText.printable(result["version"]?.string ?? "?")
-            Console.say(
-                remote.json ? result.text : "\(client.route.gateway) answered in \(took) ms, version \(version)"
-            )
+            guard !remote.json else { return Console.answer(result) }
+            Console.say("\(client.route.gateway) answered in \(took) ms, version \(version)")
         }
     }
 }

@@ -21,10 +21,10 @@ struct Check: AsyncParsableCommand {
     func run() async throws {
         do throws(ConfigurationError) {
             let effective = try configuration.load()
-            Console.say(json ? Self.document(effective).text : effective.effectiveText)
+            if json { Console.answer(Self.document(effective)) } else { Console.say(effective.effectiveText) }
         } catch {
             if json {
-                Console.say(Self.document(error).text)
+                Console.answer(Self.document(error))
             } else {
                 ConfigurationOptions.report(error)
             }

@@ -45,7 +45,7 @@ struct DoctorCommand: AsyncParsableCommand {
     func run() async throws {
         let findings = await findings()
         if json {
-            Console.say(DoctorReport(findings: findings).json.text)
+            Console.answer(DoctorReport(findings: findings).json)
         } else {
             let terminal = Terminal.standardOutput(environment: ProcessInfo.processInfo.environment)
             for line in DoctorReport(findings: findings).lines(terminal: terminal) { Console.say(line) }

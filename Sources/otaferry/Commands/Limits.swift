@@ -53,7 +53,7 @@ struct Limits: AsyncParsableCommand {
             if keep { members["keep"] = true }
             if reset { members["reset"] = true }
             let result = try await client.call("limits", members)
-            guard !remote.json else { return Console.say(result.text) }
+            guard !remote.json else { return Console.answer(result) }
             func text(_ member: String) -> String {
                 let text = ColumnText.printable(result[member]?.string ?? "")
                 return text.isEmpty ? "none" : text

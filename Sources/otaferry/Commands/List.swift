@@ -31,7 +31,7 @@ struct List: AsyncParsableCommand {
         try await remote.perform { (client) throws(CommandClient.Failure) in
             let (states, next, isPaused) = try await read(client)
             if remote.json {
-                Console.say(JSONValue.object(["states": .array(states), "next": next, "paused": .bool(isPaused)]).text)
+                Console.answer(["states": .array(states), "next": next, "paused": .bool(isPaused)])
                 return
             }
             defer { if isPaused { Console.complain("Everything is paused: otaferry resume") } }

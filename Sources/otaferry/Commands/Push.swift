@@ -114,12 +114,10 @@ struct Push: AsyncParsableCommand {
 
     /// The last line with `--json`.
     static func report(_ ending: PushDriver.Ending) {
-        Console.say(
-            JSONValue.object([
-                "event": "end", "exit": .integer(Int64(ending.exit.rawValue)), "text": .string(ending.text),
-                "hint": .string(ending.hint),
-            ]).text
-        )
+        Console.answer([
+            "event": "end", "exit": .integer(Int64(ending.exit.rawValue)), "text": .string(ending.text),
+            "hint": .string(ending.hint),
+        ])
     }
 
     private func report(_ ending: PushDriver.Ending, _ terminal: Terminal) {

@@ -17,7 +17,7 @@ struct Show: AsyncParsableCommand {
                 ["sender": .string(address.sender.text), "transfer": .string(address.id.text)]
             )
             if remote.json {
-                Console.say(result.text)
+                Console.answer(result)
                 return
             }
             var report = TransferReport(state: result["state"] ?? .null, events: result["events"]?.array ?? [])

@@ -36,10 +36,10 @@ struct StatusCommand: AsyncParsableCommand {
             throw error.exit.code
         }
         if json {
-            Console.say(status.text)
+            Console.answer(status)
         } else if metrics {
             // The text has its line's end.
-            Terminal.write(Metric.text(of: status, gateway: route.gateway.text))
+            Terminal.write(Metric.text(of: status, gateway: route.gateway.text), for: .program)
         } else {
             let terminal = Terminal.standardOutput(environment: ProcessInfo.processInfo.environment)
             let report = StatusReport(status: status, gateway: route.gateway.text, now: .now())

@@ -51,14 +51,14 @@ struct PushDisplay {
         case .bar(let terminal): draw(line, terminal)
         case .lines: say(line.sentence)
         case .json:
-            say(
+            Console.answer(
                 JSONValue.object([
                     "event": "progress", "phase": .string(line.phase), "done": .integer(line.done),
                     "total": line.total.map { .integer($0) } ?? .null,
                     "rate": line.rate.map { .integer(Int64($0)) } ?? .null,
                     "remaining": line.remaining.map { .integer($0.components.seconds) } ?? .null,
                     "note": .string(line.note),
-                ]).text
+                ])
             )
         }
     }
@@ -71,7 +71,7 @@ struct PushDisplay {
             Terminal.write(clearing(terminal) + Self.marked(text, kind, terminal) + "\n")
             if let shown { draw(shown, terminal) }
         case .lines: say(text)
-        case .json: say(JSONValue.object(["event": "note", "text": .string(text)]).text)
+        case .json: Console.answer(["event": "note", "text": .string(text)])
         }
     }
 
@@ -87,7 +87,7 @@ struct PushDisplay {
     /// An object for programs; nothing for people, who are told in other words.
     func object(_ members: [String: JSONValue]) {
         guard case .json = mode else { return }
-        say(JSONValue.object(members).text)
+        Console.answer(.object(members))
     }
 
     var isForPrograms: Bool { if case .json = mode { true } else { false } }

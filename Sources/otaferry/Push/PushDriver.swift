@@ -227,7 +227,7 @@ final class PushDriver {
         Ending(
             .unreachable,
             "No agent of the gateway \(task.route.gateway) answers at \(task.route.url)",
-            hint: "On the gateway: systemctl status otaferry; --gateway names another"
+            hint: AgentAway.remedyOrOther
                 + (task.order.timeLimit == nil ? ", --time-limit waits for it" : "")
         )
     }

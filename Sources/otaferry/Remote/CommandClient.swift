@@ -135,7 +135,7 @@ struct CommandClient: Sendable {
                 fail(
                     .unreachable,
                     "No agent of the gateway \(route.gateway) answers at \(route.url)",
-                    "On the gateway: systemctl status otaferry; --gateway names another"
+                    AgentAway.remedyOrOther
                 )
             case .acknowledged, .lost, .hasRoomAgain: break
             }
@@ -152,7 +152,7 @@ struct CommandClient: Sendable {
                         (isConnected ? "The agent of \(route.gateway)" : "The broker at \(route.url)")
                             + " did not answer in \(limit.components.seconds) s",
                         isConnected
-                            ? "On the gateway: systemctl status otaferry"
+                            ? AgentAway.remedy
                             : "Is it a broker, and is TLS meant (mqtts://) or not (mqtt://)? --broker names another"
                     )
                 }

@@ -2,10 +2,12 @@ import Agent
 import ArgumentParser
 import FerryCore
 
-/// What a person types for a transfer: `<sender>/<id>` or `<id>`, or the beginning of an id where it is the only one; for a
-/// client of EMQX's file transfer also its own file id, whatever that is.
+/// What a person types for a transfer: `<sender>/<id>` or `<id>`, or the beginning of an id where it is the only one, also as
+/// a table shows it that had to cut it; for a client of EMQX's file transfer also its own file id, whatever that is.
 struct TransferReference: ExpressibleByArgument, Sendable {
     let text: String
+    /// Set where the text was copied from a table that had cut it.
+    private let cut: CutAddress?
 
     /// A beginning shorter than this is more likely a mistake.
     static let shortestBeginning = 6
@@ -14,15 +16,23 @@ struct TransferReference: ExpressibleByArgument, Sendable {
     init?(argument: String) {
         if TransferAddress(parsing: argument) != nil || Name(argument) != nil {
             text = argument
+            cut = nil
+        } else if let address = CutAddress(argument) {
+            text = argument
+            cut = address
         } else {
-            let door = FileTransferTopic.sender + "/"
-            let id = argument.hasPrefix(door) ? String(argument.dropFirst(door.count)) : argument
             // An ellipsis stands where a table was cut.
-            guard !id.isEmpty, !id.contains("/"), !id.contains("…"), let address = TransferAddress(ofFile: id) else {
-                return nil
-            }
+            guard !argument.contains("…"), let address = Self.fileAddress(argument) else { return nil }
             text = address.description
+            cut = nil
         }
+    }
+
+    /// The address of what a client of EMQX's file transfer calls so.
+    fileprivate static func fileAddress(_ text: String) -> TransferAddress? {
+        let door = FileTransferTopic.sender + "/"
+        let id = text.hasPrefix(door) ? String(text.dropFirst(door.count)) : text
+        return id.isEmpty || id.contains("/") ? nil : TransferAddress(ofFile: id)
     }
 
     /// The transfer that is meant, asking the agent where the sender is not named or the id cut short.
@@ -30,8 +40,11 @@ struct TransferReference: ExpressibleByArgument, Sendable {
         var sender = sender
         var id = text
         if let address = TransferAddress(parsing: text) {
+            if let sender, sender != address.sender { throw contradiction(sender) }
             if try await Self.isKnown(address, client) { return address }
             (sender, id) = (address.sender, address.id.text)
+        } else if let sender, let cut, !cut.fits(sender) {
+            throw contradiction(sender)
         }
         var found: [TransferAddress] = []
         var after: JSONValue = .null
@@ -48,7 +61,7 @@ struct TransferReference: ExpressibleByArgument, Sendable {
             }
             after = page["next"] ?? .null
         } while after != .null
-        switch Self.matches(id, among: found) {
+        switch cut.map({ $0.matches(among: found) }) ?? Self.matches(id, among: found) {
         case .one(let address): return address
         case .none:
             throw CommandClient.Failure(
@@ -67,6 +80,15 @@ struct TransferReference: ExpressibleByArgument, Sendable {
                 hint: "Write more of it, as <sender>/<id>"
             )
         }
+    }
+
+    /// An address names its sender; `--sender` may say the same, not another.
+    private func contradiction(_ sender: Name) -> CommandClient.Failure {
+        CommandClient.Failure(
+            exit: .usage,
+            text: "--sender \(sender) is not the sender of \(text)",
+            hint: "Leave --sender out, or name the one that stands in the address"
+        )
     }
 
     private static func isKnown(
@@ -89,6 +111,14 @@ struct TransferReference: ExpressibleByArgument, Sendable {
         case none
         case one(TransferAddress)
         case several([TransferAddress])
+
+        init(_ found: [TransferAddress]) {
+            guard let first = found.first else {
+                self = .none
+                return
+            }
+            self = found.count == 1 ? .one(first) : .several(found.sorted())
+        }
     }
 
     private static func isHexadecimal(_ byte: UInt8) -> Bool {
@@ -102,7 +132,47 @@ struct TransferReference: ExpressibleByArgument, Sendable {
         if found.isEmpty && text.utf8.count >= shortestBeginning && text.utf8.allSatisfy(isHexadecimal) {
             found = addresses.filter { $0.id.text.hasPrefix(text) }
         }
-        guard let first = found.first else { return .none }
-        return found.count == 1 ? .one(first) : .several(found.sorted())
+        return Match(found)
+    }
+}
+
+/// An address as a table shows it that had not the room for it: `build-ser…/7f3c0123456789ab`, `ci/pumpctl-cont…`.
+struct CutAddress: Sendable {
+    private struct Part: Sendable {
+        let text: String
+        let isCut: Bool
+
+        /// Nil where it cannot be, or be the beginning of, a name.
+        init?(_ text: Substring) {
+            // As in UTF-8 and in ASCII.
+            isCut = text.hasSuffix("…") || text.hasSuffix("~")
+            self.text = String(isCut ? text.dropLast() : text)
+            guard Name(self.text) != nil || isCut && self.text.isEmpty else { return nil }
+        }
+
+        func fits(_ name: Name) -> Bool { isCut ? name.text.hasPrefix(text) : name.text == text }
+    }
+
+    private let sender: Part?
+    private let id: Part
+    /// A client of EMQX's file transfer may call a file so.
+    private let file: TransferAddress?
+
+    init?(_ text: String) {
+        file = TransferReference.fileAddress(text)
+        let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).map { Part($0) }
+        guard let last = parts.last, let id = last, parts.allSatisfy({ $0 != nil }) else { return nil }
+        self.id = id
+        sender = parts.count == 2 ? parts[0] : nil
+        guard id.isCut || sender?.isCut == true, id.text.utf8.count >= TransferReference.shortestBeginning || !id.isCut
+        else { return nil }
+    }
+
+    /// Whether a transfer of this sender may be meant.
+    func fits(_ sender: Name) -> Bool { self.sender?.fits(sender) ?? true }
+
+    func matches(among addresses: [TransferAddress]) -> TransferReference.Match {
+        if let file, addresses.contains(file) { return .one(file) }
+        return TransferReference.Match(addresses.filter { fits($0.sender) && id.fits($0.id) })
     }
 }

@@ -8,30 +8,49 @@ struct TransferReport {
     var isPausedForAll = false
 
     private static let labelWidth = 14
+    private static let standing: Set<String> = [
+        "Transfer", "Product", "Version", "State", "Missing", "Paused", "Reason", "Hint", "Next attempt",
+    ]
 
-    /// The lines, each as long as it is: what is said here is read, not compared.
+    /// The lines: broken between words at a terminal, elsewhere each as long as it is.
     func lines(terminal: Terminal) -> [String] {
-        let history = history()
+        let history = history(terminal: terminal)
         return head(terminal: terminal) + (history.isEmpty ? [] : ["", "History"] + history)
+    }
+
+    /// How much is told.
+    enum Extent {
+        case all
+        /// What it is, how it stands and why; for a small window.
+        case standing
     }
 
     /// What is known of it now.
     ///
-    /// - Parameter newer: how far it is, where that is known better than from the state.
-    func head(terminal: Terminal, progress newer: String? = nil) -> [String] {
+    /// - Parameters:
+    ///   - newer: how far it is, where that is known better than from the state.
+    ///   - count: how many bytes are here, where that is; which are missing is not known then.
+    func head(
+        _ extent: Extent = .all,
+        terminal: Terminal,
+        progress newer: String? = nil,
+        received count: Int64? = nil
+    ) -> [String] {
         let row = TransferTable.Row(state: state, now: WallTime.now())
         let status = TransferStatus(json: state)
         var lines: [String] = []
         func add(_ label: String, _ value: String?) {
-            guard let value, !value.isEmpty else { return }
+            guard let value, !value.isEmpty, extent == .all || Self.standing.contains(label) else { return }
             let head = ColumnText.padded(label, to: Self.labelWidth)
             lines += terminal.lines(of: ColumnText.printable(value), behind: head, columns: Self.labelWidth)
         }
         add("Transfer", row.id)
         add("File", state["file"]?.string)
+        add("File ID", state["file_id"]?.string)
         add("Size", status?.size.map { "\(ByteCount(rawValue: $0)) (\($0) bytes)" })
         add("SHA-256", state["sha256"]?.string)
         for (label, member) in Self.firmwareMembers { add(label, Self.text(state["firmware"]?[member])) }
+        add("Package", Self.packageText(state["firmware"]?["package"]))
         if state["firmware"]?["verify"]?.bool == false { add("Verification", "not asked for before it rolls out") }
         if let custom = state["firmware"]?["custom"], custom != .object([:]) { add("Custom data", custom.text) }
         let since = state["since"]?.string.map { " since \($0)" } ?? ""
@@ -39,6 +58,8 @@ struct TransferReport {
         let progress = done.isEmpty ? "" : ", \(done) done"
         add("State", row.stateText.filter { $0 != "*" } + since + progress)
         if let color = row.color, let last = lines.popLast() { lines.append(terminal.colored(last, color)) }
+        let received = ReceivedBytes(state: state)
+        if count ?? 0 <= received.count { add("Missing", received.missingText) }
         if status?.state.isFinal == false {
             if status?.isPaused == true { add("Paused", "yes; otaferry resume \(row.id) lets it go on") }
             if isPausedForAll { add("Paused", "everything; otaferry resume lets all go on") }
@@ -67,16 +88,63 @@ struct TransferReport {
         return value.string
     }
 
-    /// What happened, a line each, the oldest first.
-    func history() -> [String] {
-        events.map { event in
-            let at = ColumnText.padded(event["at"]?.string ?? "", to: 24)
-            let kind = event["event"]?.string ?? ""
-            let what = kind == "state" ? event["state"]?.string ?? "" : kind
-            let reason = event["reason"]
-            let why = reason?.string ?? reason?["text"]?.string ?? ""
-            return ColumnText.printable("  \(at)  \(ColumnText.padded(what, to: 12))  \(why)").trimmingTrailingBlanks
+    private static func packageText(_ package: JSONValue?) -> String? {
+        guard let id = package?["id"]?.string else { return nil }
+        return id + (package?["files"]?.integer.map { ", \($0) \($0 == 1 ? "file" : "files")" } ?? "")
+    }
+
+    /// What happened, the oldest first. Where a person looks at it each is broken between words, at the terminal's width.
+    func history(terminal: Terminal) -> [String] {
+        var lines: [String] = []
+        var former: JSONValue?
+        for event in events {
+            // An older agent told what an operator changed without saying what it was.
+            let isReasonNew = former?.object?["reason"] != event.object?["reason"]
+            let isRepeated = event["event"]?.string == "state" && former?["state"] == event["state"] && !isReasonNew
+            if !isRepeated || event["change"]?.string != nil { lines += self.lines(of: event, isReasonNew, terminal) }
+            former = event
         }
+        return lines
+    }
+
+    /// Wide enough for a moment, and for a state.
+    private static let momentWidth = 24
+    private static let stateWidth = 12
+    private static let indent = 2
+
+    private func lines(of event: JSONValue, _ isReasonNew: Bool, _ terminal: Terminal) -> [String] {
+        let blank = String(repeating: " ", count: Self.indent)
+        let at = ColumnText.padded(ColumnText.printable(event["at"]?.string ?? ""), to: Self.momentWidth)
+        let kind = event["event"]?.string ?? ""
+        let what = ColumnText.printable(kind == "state" ? event["state"]?.string ?? "" : kind)
+        let head = blank + at + blank + ColumnText.padded(what, to: Self.stateWidth) + blank
+        let columns = ColumnText.width(head)
+        let why = ColumnText.printable(Self.why(event, isReasonNew: isReasonNew))
+        guard !why.isEmpty else { return [head.trimmingTrailingBlanks] }
+        guard terminal.isInteractive, terminal.room(behind: columns) == nil else {
+            return terminal.lines(of: why, behind: head, columns: columns)
+        }
+        // No room beside the moment: below it.
+        let margin = 2 * Self.indent
+        return [head.trimmingTrailingBlanks]
+            + ColumnText.broken(why, to: max(1, terminal.width - margin)).map { blank + blank + $0 }
+    }
+
+    private static func why(_ event: JSONValue, isReasonNew: Bool) -> String {
+        let reason = event["reason"]
+        let text = reason?.string ?? reason?["text"]?.string ?? ""
+        guard let change = event["change"]?.string else { return text }
+        let what =
+            switch change {
+            case "paused": "Paused by an operator"
+            case "resumed": "Resumed by an operator"
+            case "retried": "Tried again at the wish of an operator"
+            case "described": "Described by an operator"
+            case "prioritized": "Given another priority by an operator"
+            default: change
+            }
+        // Most often the reason is that of the state, which was there before.
+        return what + (isReasonNew && !text.isEmpty ? ": \(text)" : "")
     }
 }
 

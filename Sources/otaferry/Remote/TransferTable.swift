@@ -7,6 +7,8 @@ struct TransferTable {
         var id: String
         var product: String
         var version: String
+        /// The name of the file.
+        var file = ""
         var size: String
         var state: TransferState?
         var stateText: String
@@ -19,6 +21,9 @@ struct TransferTable {
         var rate = ""
         /// The time it still takes.
         var remaining = ""
+
+        /// Whether it is not known yet what it is for.
+        var isNameless: Bool { product.isEmpty && version.isEmpty }
     }
 
     /// Which columns there are.
@@ -33,9 +38,9 @@ struct TransferTable {
         let text: @Sendable (Row, Terminal) -> String
         let isRight: Bool
         /// Columns with a higher number go first when there is no room.
-        private(set) var expendability: Int
+        var expendability: Int
         /// Down to this width it may be cut.
-        let least: Int
+        var least: Int
         private var usual = 0
 
         init(
@@ -65,11 +70,15 @@ struct TransferTable {
 
     /// An id that is the beginning of a SHA-256, and something of its sender.
     private static let idWidth = 25
+    /// Less of a sender and an id tells nothing.
+    private static let leastCutID = 6
 
     private static let listColumns: [Column] = [
         Column("ID", { row, _ in row.id }, expendability: 0, least: idWidth),
         Column("PRODUCT", { row, _ in row.product }, expendability: 3, least: 8),
         Column("VERSION", { row, _ in row.version }, expendability: 2, least: 7),
+        // It is there only where all have room, or nothing else tells which file it is.
+        Column("FILE", { row, _ in row.file }, expendability: 1, least: 12),
         Column("SIZE", { row, _ in row.size }, right: true, expendability: 5, least: 7),
         Column("STATE", { row, _ in row.stateText }, expendability: 0, least: 11),
         Column("DONE", { row, _ in row.progress }, right: true, expendability: 6, least: 4),
@@ -80,8 +89,8 @@ struct TransferTable {
     private static let barWidth = 16
 
     private static let watchColumns: [Column] = [
-        listColumns[0], listColumns[1], listColumns[2], listColumns[3].wide(7, expendability: 6),
-        listColumns[4].wide(11),
+        listColumns[0], listColumns[1], listColumns[2], listColumns[3], listColumns[4].wide(7, expendability: 6),
+        listColumns[5].wide(11),
         Column(
             "PROGRESS",
             { row, terminal in
@@ -90,19 +99,48 @@ struct TransferTable {
             expendability: 9,
             least: barWidth
         ).wide(barWidth),
-        listColumns[5].wide(4, expendability: 1),
+        listColumns[6].wide(4, expendability: 1),
         Column("RATE", { row, _ in row.rate }, right: true, expendability: 4, least: 9).wide(9),
         Column("LEFT", { row, _ in row.remaining }, right: true, expendability: 5, least: 5).wide(5),
-        listColumns[6].wide(3, expendability: 8), listColumns[7].wide(12),
+        listColumns[7].wide(3, expendability: 8), listColumns[8].wide(12),
     ]
+    /// The name of a file takes the place of these where they are empty and there is no column for it.
+    private static let nameTitles: Set<String> = ["PRODUCT", "VERSION"]
+    /// What is filled while a transfer moves.
+    private static let movementTitles: Set<String> = ["PROGRESS", "DONE", "RATE", "LEFT"]
     /// In a window without room for reasons one takes the place of these, which are empty in its row.
-    private static let movementTitles: Set<String> = ["PROGRESS", "DONE", "RATE", "LEFT", "AGE"]
+    private static let spillTitles = movementTitles.union(["AGE"])
     private static let leastReason = 10
+    /// A reason is worth more than what is more expendable, up to this width.
+    private static let wishedReason = 24
     private static let gap = 2
 
     let rows: [Row]
     private let style: Style
-    private var columns: [Column] { style == .list ? Self.listColumns : Self.watchColumns }
+
+    /// The columns for these rows: what matters depends on what they have.
+    private var columns: [Column] {
+        let columns = style == .list ? Self.listColumns : Self.watchColumns
+        return columns.compactMap { column in
+            var column = column
+            switch column.title {
+            case "ID":
+                // Commands take an id, and not the beginning of every one.
+                column.least = max(column.least, rows.map { Self.leastAddress($0.id) }.max() ?? 0)
+            case "FILE": if style == .watch && !areNameless { return nil }
+            case "REASON" where style == .watch && !isMoving:
+                column.least = Self.wishedReason
+                column.expendability = 4
+            default: break
+            }
+            return column
+        }
+    }
+
+    /// Whether all are known by the names of their files alone.
+    private var areNameless: Bool { rows.contains { !$0.file.isEmpty } && rows.allSatisfy(\.isNameless) }
+
+    private var isMoving: Bool { rows.contains { !$0.progress.isEmpty } }
 
     init(states: [JSONValue], now: WallTime) { self.init(rows: states.map { Row(state: $0, now: now) }) }
 
@@ -115,16 +153,23 @@ struct TransferTable {
     func lines(columns limit: Int?, terminal: Terminal) -> [String] {
         var shown = columns.map { (column: $0, width: natural($0, terminal)) }
         if let limit {
-            // While it is watched the columns stay where they are.
-            if style == .list { dropEmpty(&shown, limit, terminal) }
+            if Self.total(shown) > limit { shown.removeAll { $0.column.title == "FILE" && !areNameless } }
+            dropEmpty(&shown, limit, terminal)
             Self.fit(&shown, to: limit)
         }
         let titles = Self.line(shown.map { Self.cell($0.column.title, $0.column, $0.width, terminal) })
         return [style == .list ? titles : terminal.faint(titles)]
             + rows.map { row in
                 var cells: [String] = []
+                var name = Self.spilledName(row, shown, terminal)
+                let isNameSpilled = name != nil
                 for (column, width) in shown {
-                    if let limit, Self.movementTitles.contains(column.title),
+                    if isNameSpilled, Self.nameTitles.contains(column.title) {
+                        if let text = name { cells.append(text) }
+                        name = nil
+                        continue
+                    }
+                    if let limit, Self.spillTitles.contains(column.title),
                         let reason = Self.spilledReason(
                             row,
                             shown,
@@ -141,6 +186,18 @@ struct TransferTable {
                 }
                 return Self.line(cells)
             }
+    }
+
+    /// The name of a file that nobody described, where the column for it is missing: as wide as what is empty for it.
+    private static func spilledName(
+        _ row: Row,
+        _ shown: [(column: Column, width: Int)],
+        _ terminal: Terminal
+    ) -> String? {
+        let places = shown.filter { nameTitles.contains($0.column.title) }
+        guard row.isNameless, !places.isEmpty, !shown.contains(where: { $0.column.title == "FILE" }) else { return nil }
+        let width = total(places)
+        return ColumnText.padded(ColumnText.fitted(row.file, to: width, ellipsis: terminal.ellipsis), to: width)
     }
 
     /// The reason of a row that does not move, where the column for it is missing or too narrow.
@@ -161,8 +218,10 @@ struct TransferTable {
     private func dropEmpty(_ shown: inout [(column: Column, width: Int)], _ limit: Int, _ terminal: Terminal) {
         while Self.total(shown) > limit {
             let empty = shown.indices.filter { index in
-                shown[index].column.expendability > 0
-                    && rows.allSatisfy { shown[index].column.text($0, terminal).isEmpty }
+                let column = shown[index].column
+                // While something moves its columns stay where they are, also where a rate is not known yet.
+                if style == .watch && isMoving && Self.movementTitles.contains(column.title) { return false }
+                return column.expendability > 0 && rows.allSatisfy { column.text($0, terminal).isEmpty }
             }
             let next = empty.max { shown[$0].column.expendability < shown[$1].column.expendability }
             guard let next else { return }
@@ -204,12 +263,26 @@ struct TransferTable {
                 let victim = shown.indices.max(by: { shown[$0].column.expendability < shown[$1].column.expendability }),
                 shown[victim].column.expendability > 0
             else {
-                for index in shown.indices {
-                    shown[index].width = min(shown[index].width, max(1, limit / shown.count - gap))
-                }
+                shrink(&shown, to: limit)
                 return
             }
-            shown.remove(at: victim)
+            if shown[victim].column.title == "REASON", shown[victim].column.least == wishedReason {
+                shown[victim].column.least = listColumns.last?.least ?? 0
+            } else {
+                shown.remove(at: victim)
+            }
+        }
+    }
+
+    /// What must not be left out is cut: ids first, of which commands take what is left.
+    private static func shrink(_ shown: inout [(column: Column, width: Int)], to limit: Int) {
+        let room = limit - total(shown.filter { $0.column.title != "ID" }) - gap
+        for index in shown.indices {
+            if room < leastCutID {
+                shown[index].width = min(shown[index].width, max(1, limit / shown.count - gap))
+            } else if shown[index].column.title == "ID" {
+                shown[index].width = min(shown[index].width, room)
+            }
         }
     }
 
@@ -221,14 +294,21 @@ struct TransferTable {
         return column.isRight ? padding + fitted : fitted + padding
     }
 
-    /// Commands take the id alone, so the sender is cut.
+    /// Commands take the id alone, so the sender is cut, then left out.
     private static func address(_ text: String, to width: Int, _ terminal: Terminal) -> String {
-        let parts = text.split(separator: "/", maxSplits: 1)
-        let room = parts.count == 2 ? width - ColumnText.width(String(parts[1])) - 1 : 0
-        guard ColumnText.width(text) > width, room > ColumnText.width(terminal.ellipsis) else {
+        let parts = text.split(separator: "/", maxSplits: 1).map(String.init)
+        guard ColumnText.width(text) > width, parts.count == 2, ColumnText.width(parts[1]) <= width else {
             return ColumnText.fitted(text, to: width, ellipsis: terminal.ellipsis)
         }
-        return ColumnText.fitted(String(parts[0]), to: room, ellipsis: terminal.ellipsis) + "/" + parts[1]
+        let room = width - ColumnText.width(parts[1]) - 1
+        guard room > ColumnText.width(terminal.ellipsis) else { return parts[1] }
+        return ColumnText.fitted(parts[0], to: room, ellipsis: terminal.ellipsis) + "/" + parts[1]
+    }
+
+    /// The width of an address whose sender is cut to its first letter.
+    private static func leastAddress(_ text: String) -> Int {
+        let parts = text.split(separator: "/", maxSplits: 1)
+        return min(ColumnText.width(text), 3 + ColumnText.width(String(parts.last ?? "")))
     }
 
     private static func line(_ cells: [String]) -> String {
@@ -246,6 +326,7 @@ extension TransferTable.Row {
         id = "\(text(json["sender"]))/\(text(json["id"]))"
         product = text(json["firmware"]?["product"])
         version = text(json["firmware"]?["version"])
+        file = text(json["file"])
         size = status?.size.map { "\(ByteCount(rawValue: $0))" } ?? ""
         state = status?.state
         let isPaused = status?.isPaused == true && status?.state.isFinal == false
@@ -259,7 +340,7 @@ extension TransferTable.Row {
         guard let status, let size = status.size, size > 0 else { return "" }
         switch status.state {
         case .receiving:
-            return "\(min(100, max(0, json["received"]?["durable"]?.integer ?? 0) * 100 / size))%"
+            return "\(min(100, max(0, ReceivedBytes(state: json).count) * 100 / size))%"
         case .uploading: return "\(min(100, max(0, status.sent) * 100 / size))%"
         default: return ""
         }

@@ -66,7 +66,7 @@ struct StatusReader: Sendable {
             exit: .unreachable,
             text: seen.isConnected
                 ? "No agent has said anything for the gateway \(route.gateway) at \(url)" : "\(url) does not answer",
-            hint: "--gateway names another; on the gateway: systemctl status otaferry"
+            hint: AgentAway.remedyOrOther
         )
     }
 }

@@ -33,6 +33,7 @@ struct StatusReport {
             }
             if let hint = problem["hint"]?.string, !hint.isEmpty { lines += Self.lines("", hint, terminal) }
         }
+        if state == "offline" { lines += Self.lines("Hint", AgentAway.remedy, terminal) }
         return lines
     }
 

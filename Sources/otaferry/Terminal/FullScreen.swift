@@ -48,7 +48,8 @@ struct FullScreen: ~Copyable {
         for index in 0..<max(lines.count, former.count) where index < size.rows {
             let line = index < lines.count ? lines[index] : ""
             guard index >= former.count || former[index] != line else { continue }
-            text += "\u{1B}[\(index + 1);1H\(line)\u{1B}[K"
+            // Erased before, not after: behind a line that fills the window, the last character would go.
+            text += "\u{1B}[\(index + 1);1H\u{1B}[K\(line)"
         }
         shown = Array(lines.prefix(size.rows))
         self.size = size

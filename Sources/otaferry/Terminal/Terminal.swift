@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Glibc
 
 /// What standard output can show.
@@ -79,19 +80,28 @@ struct Terminal: Sendable {
     /// Narrower text is harder to read than one that runs over.
     private static let leastText = 24
 
+    /// The columns that are left behind so many; nil where they are too few to read in.
+    func room(behind columns: Int) -> Int? { width - columns >= Self.leastText ? width - columns : nil }
+
     /// A text behind what stands before it; where a person looks at it, it is broken between words, under its beginning.
     ///
     /// - Parameter columns: how many the head takes.
     func lines(of text: String, behind head: String, columns: Int) -> [String] {
-        guard isInteractive, width - columns >= Self.leastText else { return [head + text] }
-        return ColumnText.broken(text, to: width - columns).enumerated().map { index, piece in
+        guard isInteractive, let room = room(behind: columns) else { return [head + text] }
+        return ColumnText.broken(text, to: room).enumerated().map { index, piece in
             (index == 0 ? head : String(repeating: " ", count: columns)) + piece
         }
     }
 
+    /// Who reads what is written.
+    enum Reader {
+        case person
+        case program
+    }
+
     /// Writes at once, without a line's end.
-    static func write(_ text: String) {
-        var bytes = Array(text.utf8)[...]
+    static func write(_ text: String, for reader: Reader = .person) {
+        var bytes = Array((reader == .person ? readable(text, at: STDOUT_FILENO) : text).utf8)[...]
         while !bytes.isEmpty {
             let count = bytes.withUnsafeBytes { Glibc.write(STDOUT_FILENO, $0.baseAddress, $0.count) }
             if count < 0 && errno == EINTR { continue }
@@ -99,6 +109,16 @@ struct Terminal: Sendable {
             guard count > 0 else { return }
             bytes = bytes.dropFirst(count)
         }
+    }
+}
+
+extension Terminal {
+    private static let showsUnicode = isUnicode(ProcessInfo.processInfo.environment)
+
+    /// What is written there to a person: a terminal without UTF-8 would show something else for what is not ASCII.
+    static func readable(_ text: String, at descriptor: Int32) -> String {
+        guard !showsUnicode, !text.utf8.allSatisfy({ $0 < 0x80 }), isatty(descriptor) == 1 else { return text }
+        return ColumnText.ascii(text)
     }
 }
 
@@ -128,6 +148,17 @@ enum ColumnText {
                 }
             )
         )
+    }
+
+    /// The text in ASCII, as wide as it was: with a question mark for each column of what is none.
+    static func ascii(_ text: String) -> String {
+        text.reduce(into: "") { result, character in
+            if character.isASCII {
+                result.append(character)
+            } else {
+                result += character == "…" ? "~" : String(repeating: "?", count: width(character))
+            }
+        }
     }
 
     /// At most so many columns; what is cut off shows.

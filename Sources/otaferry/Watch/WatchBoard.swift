@@ -138,7 +138,7 @@ extension WatchBoard.Entry {
         guard let size = status.size, size > 0 else { return row }
         switch status.state {
         case .receiving, .uploading:
-            let told = status.state == .uploading ? status.sent : document["received"]?["durable"]?.integer ?? 0
+            let told = status.state == .uploading ? status.sent : ReceivedBytes(state: document).count
             let done = min(size, max(0, told, movement?.done ?? 0))
             row.share = Double(done) / Double(size)
             row.progress = "\(done * 100 / size)%"

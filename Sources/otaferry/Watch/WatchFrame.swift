@@ -10,6 +10,10 @@ struct WatchFrame {
 
     private static let hint = "q ends"
     private static let hintWhenPaused = "* paused   q ends"
+    /// The line that moves, the hint, and empty ones beside them.
+    private static let rowsBesideHead = 4
+    /// Of notes there are as many lines in the smallest window.
+    private static let leastNotes = 2
 
     // MARK: - All transfers
 
@@ -46,8 +50,6 @@ struct WatchFrame {
         count("receiving", "receiving")
         count("publishing", "publishing")
         count("stored", "waiting")
-        count("held", "held")
-        count("failed", "failed")
         if let used = agent?["spool"]?["used"]?.integer, let quota = agent?["spool"]?["quota"]?.integer {
             parts.append("spool \(ByteCount(rawValue: used)) of \(ByteCount(rawValue: quota))")
         }
@@ -62,13 +64,37 @@ struct WatchFrame {
             let color: Terminal.Color = state == "online" ? .green : state == "degraded" ? .yellow : .red
             text = terminal.strong("\(gateway)") + "  " + terminal.colored(state, color) + text.dropFirst(name.count)
         }
-        var lines = [text]
-        if !connectionNote.isEmpty { lines.append(terminal.colored(fitted("! " + connectionNote), .yellow)) }
-        for problem in agent?["problems"]?.array ?? [] {
-            let words = [problem["text"]?.string ?? "", problem["hint"]?.string ?? ""].map(ColumnText.printable)
-            lines.append(terminal.colored(fitted("! " + words.filter { !$0.isEmpty }.joined(separator: ": ")), .yellow))
+        // Transfers have the greater part of the window.
+        return [text] + notes(board).prefix(max(Self.leastNotes, size.rows / 2 - 1))
+    }
+
+    /// What a person should know, and what to do about it, what matters most first. Nothing of it is cut in a narrow
+    /// window: it takes more lines.
+    private func notes(_ board: WatchBoard) -> [String] {
+        var notes = [connectionNote]
+        if board.agent?["state"]?.string == "offline" { notes.append("The agent is away. " + AgentAway.remedy) }
+        let counts = [(TransferState.held, "held"), (.failed, "failed")].compactMap { state, word in
+            // What is said of an agent that is away does not count its transfers.
+            let count =
+                board.agent?["queue"]?[word]?.integer
+                ?? Int64(board.entries.values.count { $0.status.state == state })
+            return count > 0 ? "\(count) \(word)" : nil
         }
-        return lines
+        if !counts.isEmpty {
+            notes.append(counts.joined(separator: ", ") + ": otaferry show ID tells what to do")
+        }
+        for problem in board.agent?["problems"]?.array ?? [] {
+            let words = [problem["text"]?.string ?? "", problem["hint"]?.string ?? ""].map(ColumnText.printable)
+            notes.append(words.filter { !$0.isEmpty }.joined(separator: ": "))
+        }
+        return notes.filter { !$0.isEmpty }.flatMap { noteLines($0) }
+    }
+
+    /// A note in as many lines as it takes.
+    private func noteLines(_ note: String) -> [String] {
+        ColumnText.broken(note, to: max(1, size.columns - 2)).enumerated().map { index, piece in
+            terminal.colored(fitted((index == 0 ? "! " : "  ") + piece), .yellow)
+        }
     }
 
     // MARK: - One transfer
@@ -77,8 +103,13 @@ struct WatchFrame {
     func lines(_ entry: WatchBoard.Entry, events: [JSONValue], now: WallTime) -> [String] {
         let report = TransferReport(state: entry.document, events: events)
         let row = entry.row(now: now)
-        var lines = report.head(terminal: plain, progress: row.progress).map(fitted)
-        if !connectionNote.isEmpty { lines.insert(terminal.colored(fitted("! " + connectionNote), .yellow), at: 0) }
+        func head(_ extent: TransferReport.Extent) -> [String] {
+            report.head(extent, terminal: plain, progress: row.progress, received: entry.movement?.done).map(fitted)
+        }
+        var lines = head(.all)
+        // How it stands and what to do comes before what never changes.
+        if lines.count > size.rows - Self.rowsBesideHead { lines = head(.standing) }
+        if !connectionNote.isEmpty { lines.insert(contentsOf: noteLines(connectionNote), at: 0) }
         lines.append("")
         if let share = row.share, let total = entry.status.size {
             let bar = ProgressLine(
@@ -95,7 +126,7 @@ struct WatchFrame {
             let line = ProgressLine(phase: row.stateText, note: note)
             lines.append(terminal.colored(line.text(columns: size.columns, isUnicode: terminal.isUnicode), color))
         }
-        let history = report.history()
+        let history = report.history(terminal: plain)
         let room = size.rows - lines.count - 3
         if !history.isEmpty && room > 1 {
             lines += ["", "History"] + history.suffix(room - 1).map(fitted)
@@ -107,6 +138,7 @@ struct WatchFrame {
     private var plain: Terminal {
         var terminal = terminal
         terminal.hasColor = false
+        terminal.fixedWidth = size.columns
         return terminal
     }
 

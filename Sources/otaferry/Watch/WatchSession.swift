@@ -247,9 +247,7 @@ struct WatchSession: ~Copyable {
         Ending(
             exit: .unreachable,
             text: "No agent of the gateway \(task.route.gateway) answers at \(task.route.url)",
-            hint:
-                "On the gateway: systemctl status otaferry; --gateway names another. A broker's ACL may also keep its word "
-                + "from you"
+            hint: AgentAway.remedyOrOther + ". A broker's ACL may also keep its word from you"
         )
     }
 
@@ -259,7 +257,7 @@ struct WatchSession: ~Copyable {
         switch mode {
         case .screen: break
         case .lines: if !line.isEmpty { Terminal.write(line + "\n") }
-        case .json: if let object { Terminal.write(JSONValue.object(object).text + "\n") }
+        case .json: if let object { Console.answer(.object(object)) }
         }
     }
 

@@ -138,6 +138,23 @@ struct OperatorTests {
         }
     }
 
+    @Test("list finds a product by its alias and by its key, whichever the sender named", arguments: [0, 1])
+    func products(index: Int) async throws {
+        let bench = try OperatorBench()
+        let names = ["pumpctl", "a1B2c3D4e5F"]
+        for (number, product) in (names + [nil]).enumerated() {
+            var request: [String: JSONValue] = ["name": "x"]
+            if let product { request["firmware"] = ["product": .string(product)] }
+            _ = try await bench.intake.ack("t/t\(number)/init", JSONValue.object(request).encoded)
+        }
+        let found = await bench.give("list", ["filter": ["product": .string(names[index]), "state": "receiving"]])
+        #expect(found["result"]?["states"]?.array?.compactMap { $0["id"]?.string } == ["t0", "t1"], "\(found.text)")
+        let firmware = found["result"]?["states"]?.array?.map { $0["firmware"] }
+        #expect(firmware?.allSatisfy { $0?["alias"] == "pumpctl" && $0?["product_key"] == "a1B2c3D4e5F" } == true)
+        let other = await bench.give("list", ["filter": ["product": "other"]])
+        #expect(other["result"]?["states"] == [])
+    }
+
     @Test("An answer that the broker would not take is answered by its size instead")
     func largeAnswer() async throws {
         let bench = try OperatorBench()

@@ -99,14 +99,23 @@ struct TransferRequestTests {
             {"name":"x.bin","checksum":"\(short)","user_data":{
             "client_id":"c1","product":"pumpctl","version":"2","priority":3}}
             """
-        let request = try TransferRequest(fileTransferPayload: Array(text.utf8))
+        let request = try TransferRequest(fileTransferPayload: Array(text.utf8), fileID: "für Pumpe 7")
         #expect(request.checksum == Known.digest(0x0a))
-        #expect(request.clientID == "c1")
+        #expect(request.clientID == "c1" && request.fileID == "für Pumpe 7")
+        let same = try TransferRequest(fileTransferPayload: Array(text.utf8), fileID: "für Pumpe 7")
+        #expect(request.saysTheSame(as: same))
         #expect(request.firmware.product?.text == "pumpctl" && request.firmware.priority == 3)
         let plain = try TransferRequest(
-            fileTransferPayload: Array("{\"name\":\"x\",\"user_data\":{\"description\":7}}".utf8)
+            fileTransferPayload: Array("{\"name\":\"x\",\"user_data\":{\"description\":7}}".utf8),
+            fileID: "f"
         )
         #expect(plain.firmware == FirmwareMetadata())
+        let bare = Array("{\"name\":\"x\"}".utf8)
+        // The same through another door says the same.
+        #expect(try TransferRequest(fileTransferPayload: bare, fileID: "f").saysTheSame(as: .init(payload: bare)))
+        #expect(throws: FirmwareMetadata.Problem.self) {
+            try TransferRequest(fileTransferPayload: Array("[]".utf8), fileID: "f")
+        }
     }
 }
 

@@ -61,15 +61,16 @@ struct MessageTests {
     func newState() {
         #expect(
             Self.receiving().stateMessage(catalog: Known.catalog) == [
-                "v": 1, "id": "one", "sender": "ci", "file": "pumpctl-1.4.2.bin", "size": 100,
+                "v": 1, "id": "one", "sender": "ci", "file": "pumpctl-1.4.2.bin", "file_id": nil, "size": 100,
                 "sha256": .string(Known.digest(0x0a).hex),
                 "firmware": [
-                    "product": "pumpctl", "product_key": "a1B2c3D4e5F", "version": "1.4.2", "name": "pumpctl-1_4_2-mcu",
+                    "product": "pumpctl", "product_key": "a1B2c3D4e5F", "alias": "pumpctl", "version": "1.4.2",
+                    "name": "pumpctl-1_4_2-mcu",
                     "module": "mcu", "type": "full", "sign_method": "MD5", "priority": 0, "source_version": "",
                     "description": "", "verify": true, "custom": [:],
                 ],
                 "state": "receiving", "since": "2026-05-01T08:00:00.000Z", "seq": 17,
-                "received": ["durable": 0, "missing": []],
+                "received": ["durable": 0, "bytes": 0, "missing": [], "more": false],
                 "cloud": [
                     "attempt": 0, "next_attempt": nil, "sent": 0, "firmware_url": nil, "firmware_id": nil,
                     "request_id": nil,
@@ -121,7 +122,7 @@ struct MessageTests {
         transfer.uploadFinished(firmwareURL: "https://u", serverTime: since, at: since)
         transfer.firmwareRegistered(id: "f", requestID: "r", at: since)
         let message = transfer.stateMessage(catalog: Known.catalog)
-        #expect(message["received"] == ["durable": 100, "missing": []])
+        #expect(message["received"] == ["durable": 100, "bytes": 100, "missing": [], "more": false])
         #expect(message["cloud"]?["sent"] == 100 && message["cloud"]?["attempt"] == 1)
         #expect(message["cloud"]?["firmware_url"] == "https://u" && message["cloud"]?["firmware_id"] == "f")
         let acknowledgement = transfer.acknowledgement(credit: 0, segment: 1)

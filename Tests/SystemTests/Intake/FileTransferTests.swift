@@ -65,6 +65,34 @@ extension SystemTests {
             try await gateway.expectRegisteredOnce(firmware, state)
         }
 
+        @Test("A person sees the name of the file and what its client calls it, also after a restart")
+        func names() async throws {
+            let gateway = try await Gateway()
+            let id = "Firmware für Pumpe 7"
+            #expect(try await ask(gateway, "$file/\(id)/init", initialization([:])) == 0)
+            #expect(try await ask(gateway, "$file/\(id)/init", initialization([:])) == 0)
+            #expect(try await ask(gateway, "$file/\(id)/init", Array(#"{"name":"other.bin"}"#.utf8)) == 131)
+            #expect(try await ask(gateway, "$file/\(id)/0", firmware.bytes) == 0)
+            #expect(try await ask(gateway, "$file/\(id)/fin/100000") == 0)
+            let short = String(TestFirmware(Array(id.utf8)).sha256.prefix(16))
+            let held = try await gateway.waitForState(.held, of: short, sender: "emqx")
+            #expect(held["file_id"]?.string == id && held["file"]?.string == "pumpctl-1.4.2.bin")
+            try await gateway.killAndRestart()
+            let person = Person(gateway: gateway)
+            let show = try await person.run(["show", id])
+            #expect(show.lines().contains("File ID       \(id)"), "\(show.story)")
+            #expect(show.lines().contains("File          pumpctl-1.4.2.bin"), "\(show.story)")
+            for columns in [60, 80, 200] {
+                let list = try person.atTerminal(["list"], columns: columns)
+                #expect(try await list.program.waitForExit() == .exited(0))
+                #expect(list.screen.text.contains("pumpctl-1.4"), "\(list.screen.text)")
+            }
+            // Ours have none.
+            try await gateway.send("put/pumpctl/1.4.2", firmware.bytes)
+            let other = try await gateway.waitForState(.registered, of: firmware.oneShotID)
+            #expect(other.object?["file_id"] == .null)
+        }
+
         @Test("A checksum that does not fit is try again, a conflict and a refusal are give up")
         func codes() async throws {
             let gateway = try await Gateway()

@@ -63,16 +63,24 @@ extension SystemTests {
 
         @Test("An agent that is gone, degraded or was never there: the exit code says so")
         func gone() async throws {
+            let remedy = "On the gateway: systemctl status otaferry, journalctl -u otaferry"
             let gateway = try await Gateway()
             try await gateway.stop()
             let offline = try await status(gateway)
             #expect(offline.ending == .exited(1))
             #expect(offline.text().hasPrefix("gw1 is offline"))
+            #expect(offline.text().contains("  Hint      \(remedy)"), "\(offline.text())")
             let other = try await ProgramRunner.run(
                 "otaferry",
                 ["status", "--broker", gateway.broker.url, "--gateway", "other"]
             )
             #expect(other.ending == .exited(69))
+            #expect(other.text(.errors).contains(remedy), "\(other.text(.errors))")
+            for words in [["list"], ["show", "ci/x"], ["ping"], ["watch", "--gateway", "other"]] {
+                let run = try await Person(gateway: gateway).run(words)
+                #expect(run.ending == .exited(69), "\(run.story)")
+                #expect(run.text(.errors).contains(remedy), "\(words): \(run.story)")
+            }
             let nobody = try await ProgramRunner.run(
                 "otaferry",
                 ["status", "--broker", "mqtt://127.0.0.1:\(try LoopbackSocket.freePort())"]

@@ -56,9 +56,110 @@ extension SystemTests {
             #expect(show.text().contains("Paused        everything; otaferry resume lets all go on"), "\(show.story)")
             _ = try await person.run(["pause", id])
             _ = try await person.run(["cancel", id])
-            #expect(try await person.run(["show", id]).text().contains("Paused") == false)
+            let cancelled = try await person.run(["show", id])
+            // The history tells that it was.
+            #expect(!cancelled.lines().contains { $0.hasPrefix("Paused") }, "\(cancelled.story)")
             _ = try await person.run(["resume"])
             #expect(try await person.run(["list"]).text(.errors).isEmpty)
+        }
+
+        @Test("--sender and an address that names another sender contradict each other; the environment's does not")
+        func senders() async throws {
+            let gateway = try await Gateway.waiting(with: firmware)
+            let person = Person(gateway: gateway)
+            let address = "ci/\(id)"
+            for words in [["show", address], ["cancel", address], ["watch", address]] {
+                let command = try await person.run(words + ["--sender", "lab"])
+                #expect(command.ending == .exited(64), "\(words): \(command.story)")
+                #expect(
+                    command.text(.errors).contains("--sender lab is not the sender of \(address)"),
+                    "\(command.story)"
+                )
+            }
+            let all = try await person.run(["pause", "--sender", "ci"])
+            #expect(all.ending == .exited(64) && all.text(.errors).contains("--sender needs an id"), "\(all.story)")
+            for more in [["OTAFERRY_SENDER": "lab"], [:]] {
+                let shown = try await person.run(["show", address] + (more.isEmpty ? ["--sender", "ci"] : []), more)
+                #expect(shown.ending == .exited(0), "\(shown.story)")
+                #expect(shown.text().contains("stored since") && !shown.text().contains("Paused"), "\(shown.story)")
+            }
+        }
+
+        @Test("show names the package and the bytes that are missing, list counts those that are here")
+        func missing() async throws {
+            let gateway = try await Gateway()
+            let package: JSONValue = ["id": "spring", "files": 2]
+            try await gateway.ask(
+                "x",
+                "init",
+                firmware.initialization(firmware: ["product": "pumpctl", "version": "2", "package": package])
+            )
+            try await gateway.ask("x", "20000", firmware.part(20_000..<25_000))
+            let person = Person(gateway: gateway)
+            let show = try await person.run(["show", "ci/x"])
+            for line in ["Package       spring, 2 files", "Missing       25.0 kB: bytes 0-19999, 25000-29999"] {
+                #expect(show.lines().contains(line), "\(show.story)")
+            }
+            let list = try await person.run(["list"])
+            #expect(list.text().contains(" 16% "), "\(list.story)")
+            try await gateway.ask("x", "0", firmware.part(0..<20_000))
+            let later = try await person.run(["show", "ci/x"])
+            #expect(later.lines().contains("Missing       5.0 kB: bytes 25000-29999"), "\(later.story)")
+        }
+
+        @Test("The history says what an operator did, in lines that fit the window", arguments: [40, 80, 200])
+        func history(columns: Int) async throws {
+            let gateway = try await Gateway.waiting(with: firmware)
+            let person = Person(gateway: gateway)
+            for words in [["pause", id], ["resume", id], ["priority", id, "3"]] {
+                #expect(try await person.run(words).ending == .exited(0))
+            }
+            let show = try person.atTerminal(["show", id], columns: columns, rows: 200)
+            #expect(try await show.program.waitForExit() == .exited(0))
+            let history = show.screen.allLines.drop { $0 != "History" }
+            #expect(history.allSatisfy { $0.count <= columns } && history.count > 5, "\(history)")
+            let text = history.joined(separator: " ").split(separator: " ").joined(separator: " ")
+            for sentence in ["Paused by an operator", "Resumed by an operator", "another priority by an operator"] {
+                #expect(text.contains(sentence), "\(history)")
+            }
+            #expect(columns == 40 || show.screen.wraps == 0, "\(show.screen.text)")
+            let answer = try await gateway.command("get", ["sender": "ci", "transfer": .string(id)])
+            let changes = answer["result"]?["events"]?.array?.compactMap { $0["change"]?.string }
+            #expect(changes == ["paused", "resumed", "prioritized"])
+        }
+
+        @Test("A terminal without UTF-8 is shown ASCII alone; pipes and JSON have every name as it is")
+        func ascii() async throws {
+            let gateway = try await Gateway()
+            let person = Person(gateway: gateway)
+            let (name, plain) = ("größe-固件.bin", "gr??e-????.bin")
+            let request: JSONValue = ["name": .string(name), "size": 30_000]
+            try await gateway.ask("x", "init", request.encoded)
+            let locale = ["LC_ALL": "C", "NO_COLOR": "1"]
+            for words in [["list"], ["show", "ci/x"], ["watch"], ["watch", "ci/x"]] {
+                let seen = try person.atTerminal(words, columns: 100, locale)
+                try await seen.waitForText(plain)
+                if words[0] == "watch" { try seen.interrupt() }
+                try await seen.program.waitForExit()
+                #expect(seen.written.utf8.allSatisfy { $0 < 0x80 }, "\(words): \(seen.written)")
+                let other = try person.atTerminal(words, columns: 100)
+                try await other.waitForText(name)
+                if words[0] == "watch" { try other.interrupt() }
+                try await other.program.waitForExit()
+            }
+            for words in [
+                ["grüße"], ["list", "--state", "grüße"],
+                ["push", "/fehlt/größe.bin", "--product", "p", "--version", "1"],
+            ] {
+                let mistake = try person.atTerminal(words, columns: 100, locale)
+                try await mistake.waitForText("gr??e")
+                try await mistake.program.waitForExit()
+                #expect(mistake.written.utf8.allSatisfy { $0 < 0x80 }, "\(mistake.written)")
+            }
+            let json = try person.atTerminal(["show", "ci/x", "--json"], columns: 200, locale)
+            #expect(try await json.program.waitForExit() == .exited(0))
+            #expect(json.written.contains(name), "\(json.written)")
+            #expect(try await person.run(["list"], locale).text().contains(name))
         }
 
         @Test("list goes over all pages, filters, and fits a window of any width")

@@ -58,6 +58,30 @@ extension SystemTests {
             #expect(row(after)?.contains("registered") == true, "\(after.text)")
         }
 
+        @Test("What is held, and what to do about it, is seen at 40 columns", arguments: [40, 80])
+        func held(columns: Int) async throws {
+            let gateway = try await Gateway()
+            try await gateway.ask("x", "init", Array(#"{"name":"blob.bin","size":30000}"#.utf8))
+            try await gateway.send("t/x/0", Array(firmware.bytes.prefix(30_000)))
+            try await gateway.send("t/x/fin/30000")
+            try await gateway.waitForState(.held, of: "x")
+            let watch = try Person(gateway: gateway).atTerminal(["watch"], columns: columns, rows: 16)
+            func has(_ screen: TerminalScreen, _ text: String) -> Bool {
+                screen.text.split { $0 == " " || $0 == "\n" }.joined(separator: " ").contains(text)
+            }
+            let screen = try await watch.waitForScreen("the remedy") {
+                has($0, "1 held: otaferry show ID tells what to do")
+            }
+            // A line that fills the window is there to its end.
+            #expect(columns != 80 || row(screen)?.hasSuffix("…") == true, "\(screen.text)")
+            #expect(row(screen)?.contains("held") == true && screen.wraps == 0, "\(screen.text)")
+            #expect(screen.text.contains("blob.bin"), "\(screen.text)")
+            try await gateway.stop()
+            try await watch.waitForScreen("what to do without the agent") { has($0, "journalctl -u otaferry") }
+            try watch.interrupt()
+            #expect(try await watch.program.waitForExit() == .exited(0))
+        }
+
         @Test("A window of another size is drawn anew, whole")
         func resize() async throws {
             let gate = Gate()

@@ -1,0 +1,43 @@
+import FerryCore
+
+/// Which bytes of a file are here, of all that a `state` message says.
+struct ReceivedBytes {
+    /// Durable bytes in all.
+    let count: Int64
+    /// What is missing below the end of the file, as far as it is told.
+    let missing: [Range<Int64>]
+    /// Whether more is missing than is told.
+    let hasMore: Bool
+    private let size: Int64?
+
+    init(state: JSONValue) {
+        let received = state["received"]
+        // An older agent tells the beginning without a hole alone.
+        count = received?["bytes"]?.integer ?? received?["durable"]?.integer ?? 0
+        size = state["size"]?.integer
+        hasMore = received?["more"]?.bool ?? false
+        var ranges = (received?["missing"]?.array ?? []).compactMap { Self.range($0) }
+        let isReceiving = state["state"]?.string == TransferState.receiving.rawValue
+        // Told are the holes below the highest byte that came; what is behind it is missing too.
+        let highest = ranges.reduce(count) { $0 + Int64($1.count) }
+        if isReceiving, !hasMore, received?["bytes"] != nil, let size, highest < size { ranges.append(highest..<size) }
+        missing = isReceiving ? ranges : []
+    }
+
+    private static func range(_ json: JSONValue) -> Range<Int64>? {
+        guard let ends = json.array?.compactMap(\.integer), ends.count == 2, 0 <= ends[0], ends[0] < ends[1],
+            // No file is larger, and sums stay far from their limit.
+            ends[1] <= CloudLimits.fileBytes
+        else { return nil }
+        return ends[0]..<ends[1]
+    }
+
+    /// `4.2 MB: bytes 524288-786431, 1048576-10485759`, the first and the last byte of each; nil where nothing is missing.
+    var missingText: String? {
+        guard !missing.isEmpty else { return nil }
+        let total = size.map { max(0, $0 - count) } ?? missing.reduce(0) { $0 + Int64($1.count) }
+        let ranges = missing.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound - 1)" }
+        return
+            "\(ByteCount(rawValue: total)): bytes \((ranges + (hasMore ? ["and more"] : [])).joined(separator: ", "))"
+    }
+}
