@@ -7,7 +7,7 @@ extension BrokerOptions {
         do throws(BrokerRoute.Problem) {
             return try resolve()
         } catch {
-            throw CommandClient.Failure(exit: error.exit, text: error.text)
+            throw CommandClient.Failure(exit: error.exit, text: error.text, hint: error.hint)
         }
     }
 }
