@@ -84,7 +84,9 @@ struct CommandClient: Sendable {
         throw Failure(
             exit: code == ReasonCode.notAllowed.rawValue ? .notAllowed : .failed,
             code: code,
-            text: ColumnText.printable(json["error"]?["text"]?.string ?? "The agent refused without a reason"),
+            text: FirmwareOptionNames.inOptions(
+                ColumnText.printable(json["error"]?["text"]?.string ?? "The agent refused without a reason")
+            ),
             hint: ColumnText.printable(json["error"]?["hint"]?.string ?? "")
         )
     }

@@ -1,0 +1,46 @@
+import FerryCore
+import TestSupport
+import Testing
+
+extension SystemTests {
+    /// That people are told what they have typed, and commands that they can type.
+    @Suite("Errors in the words of the command line")
+    struct OptionNameTests {
+        @Test("What the agent refuses of describe and push is told by the option's name")
+        func refusals() async throws {
+            let firmware = TestFirmware(30_000)
+            let gateway = try await Gateway.waiting(with: firmware)
+            let person = Person(gateway: gateway)
+            let describe = ["describe", firmware.oneShotID, "--type", "delta", "--source-version", "1.4.2"]
+            for words in [describe, describe + ["--json"]] {
+                let run = try await person.run(words)
+                #expect(run.ending == .exited(1), "\(run.story)")
+                #expect(run.story.contains("--source-version must differ from --version"), "\(run.story)")
+                #expect(!run.story.contains("firmware.") && !run.story.contains("source_version"), "\(run.story)")
+            }
+            let push = try await person.run(
+                try person.push(
+                    TestFirmware(20_000, version: "1.5.0", seed: 8),
+                    as: "b.bin",
+                    ["--name", "pumpctl-1_4_2"]
+                )
+            )
+            #expect(push.ending == .exited(1), "\(push.story)")
+            #expect(push.text(.errors).contains("--name pumpctl-1_4_2 is that of ci/"), "\(push.story)")
+        }
+
+        @Test("The hint of a wrong command line is a command that works")
+        func usageHints() async throws {
+            for (words, command) in [
+                (["--x", "--json"], ["--help"]), (["--json", "list", "--x"], ["list", "--help"]),
+                (["show", "--json"], ["show", "--help"]), (["explode", "--json"], ["--help"]),
+            ] {
+                let run = try await ProgramRunner.run("otaferry", words)
+                #expect(run.ending == .exited(64), "\(run.story)")
+                let hint = try JSONValue(parsing: Array(run.text().utf8))["error"]?["hint"]?.string ?? ""
+                #expect(hint.hasPrefix("otaferry \(command.joined(separator: " ")) "), "\(words): \(hint)")
+                #expect(try await ProgramRunner.run("otaferry", command).ending == .exited(0))
+            }
+        }
+    }
+}
