@@ -60,7 +60,7 @@ struct RemoteOptions: ParsableArguments {
             var members = members
             members["sender"] = .string(address.sender.text)
             members["transfer"] = .string(address.id.text)
-            let result = try await client.call(verb, members)
+            let result = try await Self.call(client, verb, members, address)
             Console.say(json ? result.text : "\(address) \(done)")
             let isToMove = verb == "resume" || verb == "retry"
             if !json, isToMove, result["paused"]?.bool == true {
@@ -70,6 +70,30 @@ struct RemoteOptions: ParsableArguments {
                         : "It is paused: otaferry resume \(address), or all: otaferry resume"
                 )
             }
+        }
+    }
+
+    /// The answer to a command about a transfer. Where that lacks metadata, the hint is the command that supplies them.
+    private static func call(
+        _ client: CommandClient,
+        _ verb: String,
+        _ members: [String: JSONValue],
+        _ address: TransferAddress
+    ) async throws(CommandClient.Failure) -> JSONValue {
+        do throws(CommandClient.Failure) {
+            return try await client.call(verb, members)
+        } catch {
+            let names: [String: JSONValue] = [
+                "sender": .string(address.sender.text), "transfer": .string(address.id.text),
+            ]
+            guard error.code == ReasonCode.needsMetadata.rawValue, let known = try? await client.call("get", names)
+            else {
+                throw error
+            }
+            let reason = Reason(.needsMetadata, .operator, error.text)
+            var failure = error
+            failure.hint = DescribeHint.hint(for: reason, firmware: known["state"]?["firmware"], address: address)
+            throw failure
         }
     }
 

@@ -29,6 +29,27 @@ extension SystemTests {
             #expect(push.text(.errors).contains("--name pumpctl-1_4_2 is that of ci/"), "\(push.story)")
         }
 
+        @Test("Where metadata are missing, show and retry print the command that supplies them, and it works")
+        func describe() async throws {
+            let firmware = TestFirmware(20_000)
+            let gateway = try await Gateway()
+            let person = Person(gateway: gateway)
+            let bare: JSONValue = ["name": "blob.bin", "firmware": ["product": "pumpctl"]]
+            try await gateway.ask("0a1b2c", "init", bare.encoded)
+            try await gateway.send("t/0a1b2c/0", firmware.bytes)
+            try await gateway.send("t/0a1b2c/" + firmware.finish)
+            let held = try await gateway.waitForState(.held, of: "0a1b2c")
+            #expect(held["reason"]?["hint"]?.string == "Supply it with the command describe")
+            let command = "otaferry describe ci/0a1b2c --version VERSION"
+            let show = try await person.run(["show", "0a1b2c"])
+            #expect(show.text().contains("Supply what is missing: \(command)\n"), "\(show.story)")
+            let retry = try await person.run(["retry", "0a1b2c"])
+            #expect(retry.ending == .exited(1) && retry.text(.errors).contains(command), "\(retry.story)")
+            let words = command.split(separator: " ").dropFirst().map { $0 == "VERSION" ? "1.4.2" : String($0) }
+            #expect(try await person.run(words).ending == .exited(0))
+            try await gateway.expectRegisteredOnce(firmware, try await gateway.waitForState(.registered, of: "0a1b2c"))
+        }
+
         @Test("The hint of a wrong command line is a command that works")
         func usageHints() async throws {
             for (words, command) in [
