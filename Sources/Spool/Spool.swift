@@ -64,6 +64,8 @@ package actor Spool {
             lock = opened.lock
             damage = opened.damage
             reserve.take()
+            // Not for the checks of a start, which take what they get.
+            executor.run { NamedThread.goBeforeOthers() }
             // A device that cannot be written now is asked again with every transaction, and nothing is told before.
             if opened.lock.wasLeft { try? transactWaiting { _ in } }
         } catch {

@@ -55,6 +55,22 @@ struct SpoolFileTests {
         #expect(try Database(path: path).number("PRAGMA user_version") == 99)
     }
 
+    /// Of the thread that calls (`proc_pid_stat(5)`, field 19).
+    private static func niceness() -> Int? {
+        guard let stat = try? String(contentsOfFile: "/proc/thread-self/stat", encoding: .utf8),
+            let end = stat.lastIndex(of: ")")
+        else { return nil }
+        return Int(stat[end...].split(separator: " ")[19 - 2])
+    }
+
+    @Test("Firmware is stored before other programs get a processor, where the system allows it")
+    func niceness() async throws {
+        let nice = try await ProgramRunner.run("sh", ["-c", "renice -n -10 -p $$ >/dev/null 2>&1; nice"])
+        let spool = try Spool(settings: .init(path: path))
+        defer { spool.close() }
+        #expect(try await spool.transact { _ in Self.niceness() } == Int(nice.lines().first ?? ""))
+    }
+
     @Test(
         "A database of another program is refused with a sentence, and left as it is",
         arguments: ["PRAGMA application_id=7", "PRAGMA user_version=3", "PRAGMA user_version=0"]
