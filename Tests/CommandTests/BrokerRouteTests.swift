@@ -113,7 +113,11 @@ struct BrokerRouteTests {
             (try route([], ["OTAFERRY_BROKER": "mqtts://h"]), plain, ": OTAFERRY_BROKER=mqtt://h:8883,"),
             (try route([], [:], configuration), plain, ": broker.url = \"mqtt://b:1\" in /etc/o.toml:2,"),
             (try route([]), secure, ": --broker mqtts://127.0.0.1:1883."),
-            (try route(["--broker", "mqtts://h"]), LinkError(.tls, "x"), "--ca-file"),
+            (
+                try route(["--broker", "mqtts://h"]), LinkError(.tls, "x", number: 8),
+                "--ca-file names the certificates"
+            ),
+            (try route(["--broker", "mqtts://h"]), LinkError(.tls, "Could not read x"), "--cert-file and --key-file"),
         ]
         for (route, error, words) in table { #expect(route.hint(for: error).contains(words), "\(words)") }
     }

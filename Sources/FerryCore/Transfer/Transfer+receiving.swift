@@ -58,7 +58,7 @@ extension Transfer {
             let reason = Reason(
                 .versionExists,
                 .permanent,
-                "This version is registered, and its files are others (one has the SHA-256 \(sha256))",
+                "This version is registered with other files, one of them with the SHA-256 \(sha256)",
                 hint: "Send all files of the package with a new version"
             )
             received = ByteRanges()

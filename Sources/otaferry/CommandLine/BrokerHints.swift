@@ -36,6 +36,9 @@ extension BrokerRoute {
                 + "name the port that speaks TLS"
         case (.securePort, .tcp(let host, let port)):
             "If the port speaks TLS: \(saying(.tls(host: host, port: UInt16(clamping: port)))). Else: is it a broker?"
+        // A file that cannot be read; the error names it.
+        case (nil, _) where error.code == .tls && error.number == 0:
+            "--ca-file, --cert-file and --key-file name the files for TLS"
         default:
             error.code == .tls
                 ? "--ca-file names the certificates that the broker's has to lead to, and \(place) the host it is for"
