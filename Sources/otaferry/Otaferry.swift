@@ -23,7 +23,7 @@ enum Program {
         } catch {
             // A command that ends with a code of its own has said why.
             if words.contains("--json"), !(error is ExitCode), Otaferry.exitCode(for: error) == .validationFailure {
-                complain(Otaferry.message(for: error), "otaferry \(words.first ?? "") --help tells more", words)
+                complain(Otaferry.message(for: error), "\(Otaferry.helpCommand(for: words)) tells more", words)
             }
             // As `exit(withError:)` says it, in what the terminal can show.
             let text = Otaferry.fullMessage(for: error)
@@ -69,10 +69,21 @@ struct Otaferry: AsyncParsableCommand {
         ]
     )
 
+    /// The words that name a command.
+    static var commandNames: [String] {
+        let groups = configuration.groupedSubcommands.flatMap(\.subcommands)
+        return (configuration.ungroupedSubcommands + groups).map { $0._commandName }
+    }
+
+    /// The command line that explains the command that another one means: of the first word that names one.
+    static func helpCommand(for words: some Sequence<String>) -> String {
+        let names = commandNames
+        return words.first(where: names.contains).map { "otaferry \($0) --help" } ?? "otaferry --help"
+    }
+
     /// What is wrong with the first word of a command line; nil where it is a command or no word.
     static func complaint(aboutCommand word: String) -> (text: String, hint: String)? {
-        let groups = configuration.groupedSubcommands.flatMap(\.subcommands)
-        let names = (configuration.ungroupedSubcommands + groups).map { $0._commandName } + ["help"]
+        let names = commandNames + ["help"]
         guard !word.isEmpty, !word.hasPrefix("-"), !names.contains(word) else { return nil }
         let nearest = NearestKey.find(word, among: names).map { "; did you mean \"\($0)\"?" } ?? ""
         return ("there is no command \"\(ColumnText.printable(word))\"\(nearest)", "otaferry --help lists them")

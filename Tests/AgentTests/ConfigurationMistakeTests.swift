@@ -64,7 +64,7 @@ struct ConfigurationMistakeTests {
         ("[product]\nalias = \"a\"", "1: product = {…}: expected tables [[product]], in two pairs of brackets"),
         ("[[product]]\nalias = \"a\"", "1: [[product]] product-key: expected a value: a product needs its product-key"),
         (
-            "[retry]\nmax = \"1m\nmin = 2",
+            "[retry]\nmax = \"1m\nmin = \"2s\"",
             "2:10: not valid TOML: a quote is not closed, or a string has a control character"
         ),
         ("[retry]\nmax = \"1m\"\nmax = \"2m\"", "3:7: not valid TOML: "),

@@ -48,6 +48,7 @@ struct TLSLinkTests {
             let refused = try LinkBench(certificates.settings(port: port, authority: authority))
             try await eventually { !refused.losses.isEmpty }
             #expect(refused.losses.first?.code == .tls, "\(port) \(authority ?? "system"): \(refused.losses)")
+            #expect(refused.losses.first?.misfit == nil, "\(refused.losses)")
             #expect(refused.welcomes.isEmpty)
             await refused.link.stop()
         }
@@ -88,6 +89,40 @@ struct TLSLinkTests {
         let bench = try LinkBench(certificates.settings(port: Int(broker.port), authority: "ca"))
         try await eventually { !bench.losses.isEmpty }
         #expect(bench.losses.first?.code == .tls, "\(bench.losses)")
+        #expect(bench.losses.first?.misfit == .plainPort, "\(bench.losses)")
+        await bench.link.stop()
+    }
+
+    @Test("A port that speaks TLS is told as such to who does not")
+    func secureBroker() async throws {
+        let certificates = try await Certificates()
+        let (broker, port) = try await certificates.broker("server")
+        let bench = try LinkBench(LinkBench.settings(.tcp(host: "127.0.0.1", port: port)))
+        try await eventually { !bench.losses.isEmpty }
+        #expect(bench.losses.first?.misfit == .securePort, "\(bench.losses)")
+        await bench.link.stop()
+        try await broker.stop()
+    }
+
+    @Test("OpenSSL's own words say why a handshake failed")
+    func words() async throws {
+        let certificates = try await Certificates()
+        let (broker, port) = try await certificates.broker("server")
+        let bench = try LinkBench(certificates.settings(port: port, authority: "other-ca"))
+        try await eventually { !bench.losses.isEmpty }
+        #expect(bench.losses.first?.text.hasSuffix("(certificate verify failed)") == true, "\(bench.losses)")
+        await bench.link.stop()
+        try await broker.stop()
+    }
+
+    @Test("A connection that breaks after the broker's first word says nothing of TLS")
+    func laterLoss() async throws {
+        let broker = try await MosquittoBroker()
+        let bench = try LinkBench(LinkBench.settings(.tcp(host: "127.0.0.1", port: Int(broker.port))))
+        try await bench.connected()
+        try await broker.kill()
+        try await eventually { !bench.losses.isEmpty }
+        #expect(bench.losses.first?.misfit == nil, "\(bench.losses)")
         await bench.link.stop()
     }
 }

@@ -2,6 +2,7 @@ import Agent
 import ArgumentParser
 import Broker
 import FerryCore
+import TestSupport
 import Testing
 
 @testable import otaferry
@@ -60,6 +61,76 @@ struct BrokerRouteTests {
         #expect(throws: BrokerRoute.Problem.self) { try route(["--gateway", "a/b"]) }
         #expect(throws: BrokerRoute.Problem.self) { try route(["--broker", "http://x"]) }
         #expect(throws: BrokerRoute.Problem.self) { try route(["--password-file", "/nonexistent"]) }
+    }
+
+    private func problem(_ arguments: [String], _ environment: [String: String] = [:]) throws -> BrokerRoute.Problem {
+        try #require(throws: BrokerRoute.Problem.self) { try route(arguments, environment) }
+    }
+
+    @Test("A URL that is none is told with who said it")
+    func origins() throws {
+        #expect(try problem(["--broker", "http://x"]).text.hasPrefix("--broker is http://x, but must be mqtt://"))
+        #expect(
+            try problem([], ["OTAFERRY_BROKER": "x\u{1B}y"]).text.hasPrefix("OTAFERRY_BROKER is x\\u{1b}y, but must")
+        )
+        #expect(try problem(["--password-file", "/no"]).text.contains("--password-file"))
+        #expect(try problem([], ["OTAFERRY_PASSWORD_FILE": "/no"]).text.contains("OTAFERRY_PASSWORD_FILE"))
+    }
+
+    @Test(
+        "Where a URL holds a password, options and variables take its place, and it is not said again",
+        arguments: ["mqtt://u:geheim@host", "mqtts://geheim@host:1", "u:geheim@host", "mqtt://u:geheim/x@host"]
+    )
+    func userInURL(url: String) throws {
+        for (arguments, environment, origin) in [
+            (["--broker", url], [:], "--broker"), ([], ["OTAFERRY_BROKER": url], "OTAFERRY_BROKER"),
+        ] as [([String], [String: String], String)] {
+            let problem = try problem(arguments, environment)
+            #expect(problem.text.hasPrefix("\(origin) must be mqtt://"), "\(problem)")
+            for word in ["--username", "OTAFERRY_USERNAME", "--password-file", "OTAFERRY_PASSWORD_FILE"] {
+                #expect(problem.hint.contains(word), "\(problem)")
+            }
+            #expect(!"\(problem)".contains("geheim") && !"\(problem)".contains("broker.username"), "\(problem)")
+        }
+    }
+
+    @Test("A broker that is not there is told with who said where it is, and what to write there")
+    func hints() throws {
+        var configuration = Configuration()
+        configuration.broker.url = .tls(host: "b", port: 1)
+        configuration.origins["broker.url"] = try load("[broker]\nurl = \"mqtts://b:1\"")
+        let lost = LinkError(.unreachable, "x")
+        var plain = LinkError(.tls, "x")
+        plain.misfit = .plainPort
+        var secure = LinkError(.lost, "x")
+        secure.misfit = .securePort
+        let table: [(BrokerRoute, LinkError, String)] = [
+            (try route([]), lost, "running at mqtt://127.0.0.1:1883 (the default)?"),
+            (try route(["--broker", "mqtt://h"]), lost, "running at mqtt://h:1883 (from --broker)?"),
+            (try route([], ["OTAFERRY_BROKER": "mqtt://h"]), lost, "mqtt://h:1883 (from OTAFERRY_BROKER)?"),
+            (try route([], [:], configuration), lost, "mqtts://b:1 (from broker.url in /etc/o.toml:2)?"),
+            (try route(["--broker", "mqtts://h"]), plain, ": --broker mqtt://h:8883,"),
+            (try route([], ["OTAFERRY_BROKER": "mqtts://h"]), plain, ": OTAFERRY_BROKER=mqtt://h:8883,"),
+            (try route([], [:], configuration), plain, ": broker.url = \"mqtt://b:1\" in /etc/o.toml:2,"),
+            (try route([]), secure, ": --broker mqtts://127.0.0.1:1883."),
+            (
+                try route(["--broker", "mqtts://h"]), LinkError(.tls, "x", number: 8),
+                "--ca-file names the certificates"
+            ),
+            (try route(["--broker", "mqtts://h"]), LinkError(.tls, "Could not read x"), "--cert-file and --key-file"),
+        ]
+        for (route, error, words) in table { #expect(route.hint(for: error).contains(words), "\(words)") }
+    }
+
+    /// Where the URL of a configuration stands.
+    private func load(_ text: String) throws -> ConfigurationOrigin {
+        let folder = try TemporaryFolder("route")
+        let path = try folder.write(text, to: "o.toml")
+        let loaded = try ConfigurationLoader(path: path, environment: [:]).load()
+        var origin = try #require(loaded.origins["broker.url"])
+        #expect(origin.description == "\(path):2")
+        origin.source = .file("/etc/o.toml")
+        return origin
     }
 
     @Test("The transfer's id depends on content and identity alone")

@@ -10,12 +10,15 @@ package enum BrokerAddress: Sendable, Hashable, CustomStringConvertible {
     /// Mosquitto's own default.
     package static let `default` = BrokerAddress.tcp(host: "127.0.0.1", port: 1883)
 
+    /// How it is written.
+    package static let forms = "mqtt://host:1883, mqtts://host:8883 or mqtt+unix:///run/mosquitto.sock"
+
     /// The size of `sun_path` less its final zero.
     private static let socketPathLimit = 107
 
     /// Reads `mqtt://host[:1883]`, `mqtts://host[:8883]` or `mqtt+unix:///path`.
     package init(parsing text: String) throws(Expectation) {
-        let forms = Expectation("mqtt://host:1883, mqtts://host:8883 or mqtt+unix:///run/mosquitto.sock")
+        let forms = Expectation(Self.forms)
         guard let parts = URLParts(parsing: text) else { throw forms }
         guard parts.userInfo == nil else {
             throw Expectation(

@@ -3,8 +3,14 @@ import FerryCore
 /// The checks that concern several keys, or files beside the configuration.
 enum ConfigurationChecks {
     /// All mistakes of values that are right by themselves.
-    static func mistakes(in configuration: Configuration, needsFiles: Bool) -> [ConfigurationMistake] {
-        retries(configuration) + signature(configuration) + brokerFiles(configuration)
+    ///
+    /// - Parameter comparesKeys: whether all keys are known, so that they can be held against each other.
+    static func mistakes(
+        in configuration: Configuration,
+        needsFiles: Bool,
+        comparesKeys: Bool = true
+    ) -> [ConfigurationMistake] {
+        (comparesKeys ? retries(configuration) + signature(configuration) + brokerFiles(configuration) : [])
             + (needsFiles ? readability(configuration) + signers(configuration) : [])
     }
 

@@ -4,17 +4,22 @@ import FerryCore
 struct ConfigurationDraft: Sendable {
     private(set) var configuration = Configuration()
     private(set) var mistakes: [ConfigurationMistake] = []
+    /// Whether something could not be read: what is not there may be in it.
+    private var isDamaged = false
 
     init(serviceCredentials: ServiceCredentials) { configuration.serviceCredentials = serviceCredentials }
 
     /// The configuration, after the checks that concern several keys.
     func finished(needsFiles: Bool) throws(ConfigurationError) -> Configuration {
-        let all = mistakes + ConfigurationChecks.mistakes(in: configuration, needsFiles: needsFiles)
+        let all =
+            mistakes
+            + ConfigurationChecks.mistakes(in: configuration, needsFiles: needsFiles, comparesKeys: !isDamaged)
         guard all.isEmpty else { throw ConfigurationError(mistakes: all) }
         return configuration
     }
 
     mutating func reject(unreadable path: String, _ text: String) {
+        isDamaged = true
         mistakes.append(ConfigurationMistake(source: .file(path), problem: .unreadable(text)))
     }
 
@@ -35,10 +40,10 @@ struct ConfigurationDraft: Sendable {
     /// Reads one file over what is there.
     mutating func read(_ text: String, of path: String) {
         configuration.files.append(path)
-        let file: SourceFile
-        do throws(SourceFile.SyntaxError) {
-            file = try SourceFile(parsing: text)
-        } catch {
+        let before = mistakes.count
+        let recovered = SourceFile.recovering(text)
+        for error in recovered.errors {
+            isDamaged = true
             mistakes.append(
                 ConfigurationMistake(
                     source: .file(path),
@@ -50,9 +55,8 @@ struct ConfigurationDraft: Sendable {
                     )
                 )
             )
-            return
         }
-        let before = mistakes.count
+        guard let file = recovered.file else { return }
         read(file.values, under: "", in: file, of: .file(path))
         // The library sorts keys by name; people read from the top.
         let found = mistakes[before...].enumerated().sorted {
@@ -98,13 +102,14 @@ struct ConfigurationDraft: Sendable {
                 reject("product", at: origin, "tables [[product]], in two pairs of brackets")
                 continue
             }
-            readProduct(members, at: origin) { file.line(of: $0, product: index) }
+            readProduct(members, at: origin, isWhole: file.isWhole) { file.line(of: $0, product: index) }
         }
     }
 
     private mutating func readProduct(
         _ members: [String: RawValue],
         at origin: ConfigurationOrigin,
+        isWhole: Bool,
         line: (String) -> Int?
     ) {
         var draft = ProductDraft()
@@ -121,7 +126,7 @@ struct ConfigurationDraft: Sendable {
                 reject(path, at: place, error.text)
             }
         }
-        for name in ["alias", "product-key"] where members[name] == nil {
+        for name in ["alias", "product-key"] where members[name] == nil && isWhole {
             mistakes.append(
                 ConfigurationMistake(
                     source: origin.source,

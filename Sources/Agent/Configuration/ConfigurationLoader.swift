@@ -7,7 +7,7 @@ package struct ConfigurationLoader: Sendable {
     package static let defaultPath = "/etc/otaferry/otaferry.toml"
 
     /// The directory of drop-in files, beside the file.
-    private static let dropInDirectory = "otaferry.d"
+    static let dropInDirectory = "otaferry.d"
 
     private let path: String?
     private let settings: [String]

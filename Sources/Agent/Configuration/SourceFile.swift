@@ -1,18 +1,24 @@
 import TOMLKit
 
-/// One TOML text as raw values with the lines they stand on. The only file that knows the TOML library.
+/// One TOML text as raw values with the lines they stand on. Only the files of this type know the TOML library.
 struct SourceFile: Sendable {
     /// Where and why a text is not TOML.
     struct SyntaxError: Error, Sendable {
         let line: Int
         let column: Int
         let text: String
+
+        /// Whether the line is right by itself, and something before it says the same key or table.
+        var isRepetition: Bool { text.contains("redefine") }
     }
 
     let values: [String: RawValue]
+    /// Whether nothing of the text was left out, so that what is not there was not said.
+    var isWhole = true
     private let lines: SourceLines
 
     init(parsing text: String) throws(SyntaxError) {
+        if let error = Self.unreadable(text) { throw error }
         do {
             values = Self.members(of: try TOMLTable(string: text))
         } catch let error as TOMLParseError {

@@ -56,9 +56,7 @@ struct Verification: Sendable {
 
     /// What is registered as the version of a firmware and has other bytes. Whoever named its checksum was told at `init`.
     private func otherBytes(ofVersionOf transfer: Transfer, in ledger: Ledger) throws(SpoolError) -> FerryCore.Digest? {
-        guard transfer.firmware.package == nil,
-            let firmware = CloudFirmware(transfer.firmware, catalog: herald.catalog)
-        else { return nil }
+        guard let firmware = CloudFirmware(transfer.firmware, catalog: herald.catalog) else { return nil }
         let same = try ledger.registered(transfer.firmware, catalog: herald.catalog)
             .filter { $0.firmware.isSameVersion(as: firmware) }.map(\.sha256)
         guard let own = transfer.digests?.sha256, !same.contains(own) else { return nil }

@@ -75,6 +75,12 @@ struct BrokerExamination: Sendable {
     private func unreachable(_ error: LinkError) -> Finding {
         let remedy =
             switch error.code {
+            case .tls where error.misfit == .plainPort:
+                "The port likely speaks MQTT without TLS: write broker.url with mqtt:// instead of mqtts://, or with the "
+                    + "port that speaks TLS"
+            case .lost where error.misfit == .securePort:
+                "If the port speaks TLS, write broker.url with mqtts:// instead of mqtt://; else look whether the broker "
+                    + "runs (systemctl status mosquitto)"
             case .notAuthorized: "Look at broker.username, broker.password-file and the broker's password file"
             case .subscriptionRefused: "Give the agent's user the right to read its topics"
             case .tls: "Look at broker.ca-file, the broker's certificate and its host name"

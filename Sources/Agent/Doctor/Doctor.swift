@@ -64,9 +64,27 @@ package struct Doctor: Sendable {
                 .configuration,
                 .error,
                 "\(mistake)",
-                why: "the agent does not start",
-                remedy: "docs/configuration.md lists every key"
+                why: "with it the agent does not start, and nothing else can be looked at",
+                remedy: remedy(for: mistake)
             )
+        }
+    }
+
+    private static let keys = "man otaferry.toml (docs/configuration.md) explains every key"
+
+    private static func remedy(for mistake: ConfigurationMistake) -> String {
+        switch (mistake.source, mistake.problem) {
+        case (.commandLine, _): "Correct what stands after --set; \(keys)"
+        // The text was read, and is not TOML.
+        case (.file, .unreadable) where mistake.line != nil:
+            "Correct the line; otaferry check looks at all of them; \(keys)"
+        case (.file(let path), .unreadable) where path.contains("/\(ConfigurationLoader.dropInDirectory)"):
+            "Make it a file in UTF-8 that the agent's user can read, or take it away"
+        case (.file(let path), .unreadable):
+            RightsExamination.facts(file: path).isThere
+                ? "Make it a file in UTF-8 that the agent's user can read, or name another with --config"
+                : "Name the agent's file with --config; without --config it is \(ConfigurationLoader.defaultPath)"
+        default: "Correct it in the file; \(keys)"
         }
     }
 

@@ -42,6 +42,7 @@ extension IntakeTransaction {
         existing: Transfer?
     ) throws(SpoolError) -> Admission.Refusal? {
         if isFull { return Admission.Refusal("The disk of the gateway is full", code: .noRoom) }
+        if let refusal = Admission.isOver(request, at: now) { return refusal }
         if let refusal = rules.signatureRefusal(of: request, address.sender, now) { return refusal }
         let open = openCount(without: existing)
         // What this batch has let in already counts.

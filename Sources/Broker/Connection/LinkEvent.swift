@@ -54,6 +54,16 @@ package struct LinkError: Error, Sendable, Equatable, CustomStringConvertible {
     package var text: String
     /// libmosquitto's code or MQTT's reason code.
     package var number: Int32
+    /// Whether the port likely speaks otherwise than it was spoken to.
+    package var misfit: Misfit?
+
+    /// What the end of a connection before the broker's first word likely means.
+    package enum Misfit: Sendable, Equatable {
+        /// TLS was spoken to a port that speaks MQTT without it.
+        case plainPort
+        /// MQTT without TLS was spoken, and the other end hung up, as ports that speak TLS do.
+        case securePort
+    }
 
     package init(_ code: Code, _ text: String, number: Int32 = 0) {
         self.code = code

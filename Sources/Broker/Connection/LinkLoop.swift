@@ -103,16 +103,18 @@ struct LinkLoop: Sendable {
                     // What a broker sent to it unasked must not be acknowledged.
                     if client.inbox.isEmpty {
                         client.disconnect()
-                        try check(client.write())
+                        try check(client.write(), client)
                     }
                     return Failure(error: LinkError(.refused, "Only a trial"), ending: .welcomed)
                 }
                 if readySince == nil && conversation.isReady { readySince = .now }
             }
         } catch {
+            var error = error
             // MQTT 5: 0x84 unsupported protocol version; MQTT 3.1.1: 1 unacceptable protocol version.
             let isVersion = error.code == .refused && (error.number == 0x84 || error.number == 1)
             let isHangUp = error.code == .lost && wasConnected
+            if isHangUp && !wasWelcome, case .tcp = settings.address.transport { error.misfit = .securePort }
             // A trial that is refused for its name or rights has had its answer too.
             let isAnswered = wasWelcome || choice.isTrial && error.isRefusal && !isVersion
             let ending: ProtocolChoice.Ending =
@@ -174,8 +176,8 @@ struct LinkLoop: Sendable {
         conversation.storing = handOver(&conversation)
         guard try isStored(&conversation) else { return }
         if conversation.isReady { try publishQueued(&conversation) }
-        if client.wantsWrite { try check(client.write()) }
-        try check(client.keepAlive())
+        if client.wantsWrite { try check(client.write(), client) }
+        try check(client.keepAlive(), client)
         try checkTimes(conversation)
     }
 
@@ -287,7 +289,7 @@ struct LinkLoop: Sendable {
         guard result != 0 else { return }
         // What was read is not acknowledged, so the broker delivers it again.
         if let refusal = refusal(in: client.notes) { throw refusal }
-        try check(result)
+        try check(result, client)
     }
 
     private func isReadable(_ client: MosquittoClient, within time: Duration) -> Bool {
@@ -386,14 +388,10 @@ struct LinkLoop: Sendable {
         }
     }
 
-    private func check(_ result: Int32) throws(LinkError) {
+    private func check(_ result: Int32, _ client: MosquittoClient) throws(LinkError) {
         guard result != 0 else { return }
         // The handshake of TLS goes on after connect(2), so its failure comes from reading or writing.
-        throw LinkError(
-            MosquittoClient.isTLS(result) ? .tls : .lost,
-            "The connection to the broker broke: \(MosquittoClient.text(of: result))",
-            number: result
-        )
+        throw client.failure("The connection to the broker broke", result, otherwise: .lost)
     }
 
     /// Says the farewell once nothing waits that was to be said before.
@@ -439,7 +437,7 @@ struct LinkLoop: Sendable {
             try say(&farewell, &conversation)
             while !conversation.unacknowledged.isEmpty || !queue.isEmpty || !farewell.isEmpty, ContinuousClock.now < end
             {
-                try check(conversation.client.write())
+                try check(conversation.client.write(), conversation.client)
                 if try waitForWork(conversation) { try read(&conversation) }
                 try handleNotes(&conversation)
                 // What comes in meanwhile would be acknowledged by the next write.
@@ -448,7 +446,7 @@ struct LinkLoop: Sendable {
                 try say(&farewell, &conversation)
             }
             conversation.client.disconnect()
-            try check(conversation.client.write())
+            try check(conversation.client.write(), conversation.client)
         } catch {
             // The connection broke while leaving: the will says the rest.
         }

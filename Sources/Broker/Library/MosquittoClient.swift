@@ -22,6 +22,8 @@ final class MosquittoClient {
     private(set) var notes: [Note] = []
     /// Another client of the same id has come, and the broker has sent this one away (MQTT 5, 0x8E).
     private(set) var isTakenOver = false
+    /// What OpenSSL said of a handshake that failed; its own words are lost in libmosquitto's code.
+    private var complaint: String?
 
     private let handle: OpaquePointer
     private let held = HeldBytes()
@@ -100,6 +102,12 @@ final class MosquittoClient {
     }
 
     private func setCallbacks() {
+        if case .tls = settings.address.transport {
+            mosquitto_log_callback_set(handle) { _, context, level, text in
+                guard level == MOSQ_LOG_ERR, let text else { return }
+                MosquittoClient.from(context)?.complaint = String(cString: text)
+            }
+        }
         mosquitto_connect_v5_callback_set(handle) { _, context, result, flags, properties in
             MosquittoClient.from(context)?.noteConnected(result: result, flags: flags, properties: properties)
         }
@@ -126,6 +134,8 @@ final class MosquittoClient {
     // MARK: - What comes in
 
     private func noteConnected(result: Int32, flags: Int32, properties: OpaquePointer?) {
+        // From now on every packet would be put into words for it.
+        mosquitto_log_callback_set(handle, nil)
         var welcome = Welcome()
         welcome.sessionIsPresent = flags & 1 == 1
         welcome.protocolVersion = protocolVersion
@@ -205,12 +215,34 @@ final class MosquittoClient {
         errno = 0
         let result = list.withPointer { mosquitto_connect_bind_v5(handle, host, Int32(port), keepAlive, nil, $0) }
         guard result != MOSQ_ERR_SUCCESS.number else { return }
-        let detail = result == MOSQ_ERR_ERRNO.number ? String(cString: strerror(errno)) : Self.text(of: result)
-        throw LinkError(
-            Self.isTLS(result) ? .tls : .unreachable,
-            "Could not connect to \(port == 0 ? host : "\(host):\(port)"): \(detail)",
+        throw failure(
+            "Could not connect to \(port == 0 ? host : "\(host):\(port)")",
+            result,
+            otherwise: .unreachable
+        )
+    }
+
+    /// What a code of the library means for the connection, with OpenSSL's words where TLS is the cause.
+    func failure(_ what: String, _ result: Int32, otherwise code: LinkError.Code) -> LinkError {
+        guard Self.isTLS(result) else { return LinkError(code, "\(what): \(Self.text(of: result))", number: result) }
+        let words = complaint.map(Self.openSSLWords)
+        var error = LinkError(
+            .tls,
+            "\(what): \(Self.text(of: result))\(words.map { " (\($0))" } ?? "")",
             number: result
         )
+        if words.map(Self.wordsOfPlainPorts.contains) ?? false { error.misfit = .plainPort }
+        return error
+    }
+
+    /// What OpenSSL says of an answer that is no TLS, and of a peer that hangs up at its first bytes, as Mosquitto does.
+    private static let wordsOfPlainPorts: Set<String> = [
+        "wrong version number", "unexpected eof while reading", "packet length too long", "record layer failure",
+    ]
+
+    /// `certificate verify failed` of `OpenSSL Error[0]: error:0A000086:SSL routines::certificate verify failed`.
+    private static func openSSLWords(_ text: String) -> String {
+        String((text.split(separator: ":").last ?? "").trimmingPrefix(" ")).escaped
     }
 
     var socket: Int32 { mosquitto_socket(handle) }

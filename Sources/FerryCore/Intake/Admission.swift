@@ -76,6 +76,15 @@ package struct Admission: Sendable {
         return nil
     }
 
+    /// The refusal of a delivery whose time is over before it begins: it would only end as `expired`.
+    package static func isOver(_ request: TransferRequest, at now: WallTime) -> Refusal? {
+        guard let end = request.expireAt, end <= now else { return nil }
+        return Refusal(
+            "expire_at is \(end.iso8601Seconds), which is over; here it is \(now.iso8601Seconds)",
+            code: .expired
+        )
+    }
+
     /// The refusal of a file over the cloud's limit.
     package static func tooLarge(_ size: Int64) -> Refusal {
         Refusal("The file has \(size) bytes, the cloud takes \(CloudLimits.fileBytes)", code: .tooLarge)

@@ -3,12 +3,16 @@ package enum FileName {
     /// What is wrong with a name, as a sentence; nil when it is fine: 1 to 240 bytes without `/ \ :` and control
     /// characters, not `.` or `..`.
     package static func problem(with name: String) -> String? {
-        guard (1...240).contains(name.utf8.count) else { return "The file name must have 1 to 240 bytes" }
+        guard !name.isEmpty else { return "The file name must have 1 to 240 bytes" }
+        guard name.utf8.count <= 240 else {
+            return "The file name \"\(name.escaped)\" has \(name.utf8.count) bytes; 240 are the most"
+        }
         guard name != ".", name != ".." else { return "The file name must not be . or .." }
         let isClean = name.unicodeScalars.allSatisfy { scalar in
             scalar.value >= 0x20 && !(0x7f...0x9f).contains(scalar.value) && !["/", "\\", ":"].contains(scalar)
         }
-        return isClean ? nil : "The file name must not hold / \\ : or control characters"
+        return isClean
+            ? nil : "The file name \"\(name.escaped)\" must not hold / \\ : or control characters"
     }
 
     /// What the cloud takes (`FileSuffix` of `GenerateOTAUploadURL`).

@@ -92,8 +92,10 @@ package struct FirmwareMetadata: Sendable, Equatable {
             else { throw Problem("firmware.package must be {\"id\": a name, \"files\": 1 to 20}") }
             package = PackageGroup(id: id, files: Int(files))
         }
-        if kind == .delta && sourceVersion == nil { throw Problem("firmware.type delta needs source_version") }
-        if let sourceVersion, sourceVersion == version { throw Problem("source_version must differ from version") }
+        if kind == .delta && sourceVersion == nil { throw Problem("firmware.type delta needs firmware.source_version") }
+        if let sourceVersion, sourceVersion == version {
+            throw Problem("firmware.source_version must differ from firmware.version")
+        }
     }
 
     private static func text(_ json: JSONValue, _ member: String) throws(Problem) -> String? {

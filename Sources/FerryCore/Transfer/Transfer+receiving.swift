@@ -53,6 +53,17 @@ extension Transfer {
     /// Its version is registered with other bytes, which shows only now that its own are known: nothing is uploaded.
     package mutating func versionIsRegistered(_ sha256: Digest, at now: WallTime) {
         precondition(state == .stored, "Only stored firmware is held for its version, not \(state)")
+        guard !isPartOfPackage else {
+            // By itself it cannot become another version, and the other files of its package have gone without it.
+            let reason = Reason(
+                .versionExists,
+                .permanent,
+                "This version is registered with other files, one of them with the SHA-256 \(sha256)",
+                hint: "Send all files of the package with a new version"
+            )
+            received = ByteRanges()
+            return enter(.failed, because: reason, at: now)
+        }
         let reason = Reason(
             .versionExists,
             .operator,

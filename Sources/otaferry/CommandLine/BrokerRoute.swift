@@ -7,6 +7,8 @@ struct BrokerRoute: Sendable {
     var access: BrokerAccess
     /// The broker's URL, for messages.
     var url: String
+    /// Who said it.
+    var origin: Origin
     var gateway: Name
     var sender: Name
 
@@ -14,6 +16,7 @@ struct BrokerRoute: Sendable {
     struct Problem: Error, Sendable {
         var text: String
         var exit: ProgramExit
+        var hint = ""
     }
 
     /// Options beat the environment, that beats the configuration, that beats the defaults.
@@ -30,12 +33,13 @@ struct BrokerRoute: Sendable {
         }
         let address: BrokerAddress
         let broker = said(options.broker, "OTAFERRY_BROKER")
-        do {
-            address =
-                try broker.map { (text) throws(Expectation) in try BrokerAddress(parsing: text) }
-                ?? configuration?.broker.url ?? .default
-        } catch {
-            throw Problem(text: "The broker must be \(error.text)", exit: .usage)
+        if let broker {
+            origin = options.broker == nil ? .environment : .option
+            address = try Self.address(broker, origin)
+        } else {
+            let configured = configuration?.origins["broker.url"]
+            origin = configured.map { .configuration($0) } ?? .fallback
+            address = configuration?.broker.url ?? .default
         }
         url = "\(address)"
         gateway =
@@ -59,7 +63,10 @@ struct BrokerRoute: Sendable {
                 access.keyFile = configuration.broker.keyFile
             }
         }
-        if let passwordFile { access.password = try Self.password(in: passwordFile) }
+        if let passwordFile {
+            let origin = options.passwordFile == nil ? "OTAFERRY_PASSWORD_FILE" : "--password-file"
+            access.password = try Self.password(in: passwordFile, origin)
+        }
 
         let names: [(text: String?, origin: String)] = [
             (options.sender, "--sender"),
@@ -83,6 +90,23 @@ struct BrokerRoute: Sendable {
     /// `otaferry/v1/<gateway>`
     var root: String { "otaferry/v1/\(gateway)" }
 
+    private static func address(_ text: String, _ origin: Origin) throws(Problem) -> BrokerAddress {
+        do throws(Expectation) {
+            return try BrokerAddress(parsing: text)
+        } catch {
+            // What holds a password is not said again.
+            guard text.contains("@") else {
+                throw Problem(text: "\(origin) is \(text.escaped), but must be \(error.text)", exit: .usage)
+            }
+            throw Problem(
+                text: "\(origin) must be \(BrokerAddress.forms), without user name and password",
+                exit: .usage,
+                hint: "--username (OTAFERRY_USERNAME) takes the name, --password-file (OTAFERRY_PASSWORD_FILE) a file "
+                    + "with the password"
+            )
+        }
+    }
+
     /// - Parameter origin: what names it.
     private static func name(_ text: String, _ origin: String) throws(Problem) -> Name {
         guard let name = Name(text) else {
@@ -100,7 +124,7 @@ struct BrokerRoute: Sendable {
     }
 
     /// The first line of the file.
-    private static func password(in path: String) throws(Problem) -> String {
+    private static func password(in path: String, _ origin: String) throws(Problem) -> String {
         do throws(SourceFileError) {
             let bytes = try SmallFile.read(path, limit: 64 << 10)
             return String(
@@ -108,7 +132,7 @@ struct BrokerRoute: Sendable {
                 as: UTF8.self
             )
         } catch {
-            throw Problem(text: "The password file cannot be read: \(error.text)", exit: .usage)
+            throw Problem(text: "The password file of \(origin) cannot be read: \(error.text)", exit: .usage)
         }
     }
 }

@@ -7,7 +7,7 @@ extension BrokerOptions {
         do throws(BrokerRoute.Problem) {
             return try resolve()
         } catch {
-            throw CommandClient.Failure(exit: error.exit, text: error.text)
+            throw CommandClient.Failure(exit: error.exit, text: error.text, hint: error.hint)
         }
     }
 }
@@ -56,7 +56,7 @@ struct RemoteOptions: ParsableArguments {
             var members = members
             members["sender"] = .string(address.sender.text)
             members["transfer"] = .string(address.id.text)
-            let result = try await client.call(verb, members)
+            let result = try await Self.call(client, verb, members, address)
             guard !json else { return Console.answer(result) }
             Console.say("\(address) \(done)")
             let isToMove = verb == "resume" || verb == "retry"
@@ -67,6 +67,30 @@ struct RemoteOptions: ParsableArguments {
                         : "It is paused: otaferry resume \(address), or all: otaferry resume"
                 )
             }
+        }
+    }
+
+    /// The answer to a command about a transfer. Where that lacks metadata, the hint is the command that supplies them.
+    private static func call(
+        _ client: CommandClient,
+        _ verb: String,
+        _ members: [String: JSONValue],
+        _ address: TransferAddress
+    ) async throws(CommandClient.Failure) -> JSONValue {
+        do throws(CommandClient.Failure) {
+            return try await client.call(verb, members)
+        } catch {
+            let names: [String: JSONValue] = [
+                "sender": .string(address.sender.text), "transfer": .string(address.id.text),
+            ]
+            guard error.code == ReasonCode.needsMetadata.rawValue, let known = try? await client.call("get", names)
+            else {
+                throw error
+            }
+            let reason = Reason(.needsMetadata, .operator, error.text)
+            var failure = error
+            failure.hint = DescribeHint.hint(for: reason, firmware: known["state"]?["firmware"], address: address)
+            throw failure
         }
     }
 

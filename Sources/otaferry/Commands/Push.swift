@@ -104,7 +104,7 @@ struct Push: AsyncParsableCommand {
             if let segment { order.segment = segment }
             return (try broker.resolve(isSending: true), order)
         } catch let error as BrokerRoute.Problem {
-            report(PushDriver.Ending(error.exit, error.text), terminal)
+            report(PushDriver.Ending(error.exit, error.text, hint: error.hint), terminal)
             throw error.exit.code
         } catch let error as SourceFileError {
             report(PushDriver.Ending(.usage, error.text), terminal)

@@ -43,7 +43,7 @@ extension PushDriver {
             if isConnected && isAgentOnline { reachAgent() }
             return nil
         }
-        let text = ColumnText.printable(refusal.text)
+        let text = FirmwareOptionNames.inOptions(ColumnText.printable(refusal.text))
         return Ending(
             refusal.reason == .notAllowed ? .notAllowed : .failed,
             name(index) + "Refused (\(refusal.reason.rawValue))\(text.isEmpty ? "" : ": \(text)")",

@@ -59,6 +59,8 @@ final class PushDriver {
     private let started = ContinuousClock.now
 
     private(set) var isConnected = false
+    /// Why the last attempt to connect failed.
+    private var lastLoss: LinkError?
     private var connectedAt: Duration?
     private var agentState: String?
     /// What hinders the agent as a whole, by its status.
@@ -130,17 +132,14 @@ final class PushDriver {
     private func lost(_ error: LinkError) -> Ending? {
         let wasConnected = connectedAt != nil
         isConnected = false
+        lastLoss = error
         agentState = nil
         handedOver = [:]
         handedOverBytes = 0
         loseAgent()
         guard !wasConnected else { return nil }
         guard task.order.timeLimit == nil else { return nil }
-        return Ending(
-            .unreachable,
-            error.text,
-            hint: "Is the broker running at \(task.route.url)? --broker names another"
-        )
+        return Ending(.unreachable, error.text, hint: task.route.hint(for: error))
     }
 
     private func refused(_ error: LinkError) -> Ending? {
@@ -331,7 +330,8 @@ final class PushDriver {
     }
 
     private func unreachable() -> Ending {
-        Ending(.unreachable, "The broker at \(task.route.url) could not be reached in time")
+        let (text, hint) = task.route.tooLate(after: lastLoss)
+        return Ending(.unreachable, text, hint: hint)
     }
 
     private func showProgress() {

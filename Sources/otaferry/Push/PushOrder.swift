@@ -104,7 +104,7 @@ struct PushOrder: Sendable {
             _ = try TransferRequest(document: document)
             return nil
         } catch {
-            return error.text
+            return FirmwareOptionNames.inOptions(error.text)
         }
     }
 }

@@ -30,6 +30,11 @@ struct TransferStatus: Sendable, Equatable {
         self.init(state: state, seq: json["seq"]?.integer ?? 0)
         size = json["size"]?.integer
         reason = json["reason"].flatMap(Reason.init(json:))
+        let names = [json["sender"], json["id"]].compactMap { $0?.string.flatMap { Name($0) } }
+        if let reason, names.count == 2 {
+            let address = TransferAddress(sender: names[0], id: names[1])
+            self.reason?.hint = DescribeHint.hint(for: reason, firmware: json["firmware"], address: address)
+        }
         sent = json["cloud"]?["sent"]?.integer ?? 0
         attempt = json["cloud"]?["attempt"]?.integer ?? 0
         nextAttempt = json["cloud"]?["next_attempt"]?.string.flatMap(WallTime.init(iso8601:))

@@ -12,6 +12,8 @@ struct CommandClient: Sendable {
 
     /// Until here the answer has to be there.
     private static let answerLimit = Duration.seconds(10)
+    /// A broker that hangs up may speak MQTT 3.1.1 only, which the third attempt shows.
+    static let attempts = 4
 
     /// Why there is no result.
     struct Failure: Error, Sendable {
@@ -82,7 +84,9 @@ struct CommandClient: Sendable {
         throw Failure(
             exit: code == ReasonCode.notAllowed.rawValue ? .notAllowed : .failed,
             code: code,
-            text: ColumnText.printable(json["error"]?["text"]?.string ?? "The agent refused without a reason"),
+            text: FirmwareOptionNames.inOptions(
+                ColumnText.printable(json["error"]?["text"]?.string ?? "The agent refused without a reason")
+            ),
             hint: ColumnText.printable(json["error"]?["hint"]?.string ?? "")
         )
     }
@@ -93,6 +97,8 @@ struct CommandClient: Sendable {
             var link: BrokerLink?
             /// Whether the broker let us in.
             var isConnected = false
+            /// How often a connection ended before that.
+            var losses = 0
             var outcome: Result<[UInt8], Failure>?
             var waiter: CheckedContinuation<Result<[UInt8], Failure>, Never>?
         }
@@ -125,10 +131,14 @@ struct CommandClient: Sendable {
                     error.text,
                     "--username and --password-file say who you are"
                 )
-            case .lost(let error) where error.code == .tls:
-                fail(.unreachable, error.text, "--ca-file names the certificates that the broker's has to lead to")
-            case .lost(let error) where error.code == .unreachable:
-                fail(.unreachable, error.text, "Is the broker running at \(route.url)? --broker names another")
+            case .lost(let error):
+                let isHopeless = state.withLock { state in
+                    if error.code == .tls || error.code == .unreachable { return true }
+                    guard !state.isConnected else { return false }
+                    state.losses += 1
+                    return state.losses >= CommandClient.attempts
+                }
+                if isHopeless { fail(.unreachable, error.text, route.hint(for: error)) }
             case .acknowledged(_, 0x87):
                 fail(.notAllowed, "The broker does not let you publish commands", "Its ACL names the operators")
             case .acknowledged(_, 0x10):
@@ -137,7 +147,7 @@ struct CommandClient: Sendable {
                     "No agent of the gateway \(route.gateway) answers at \(route.url)",
                     AgentAway.remedyOrOther
                 )
-            case .acknowledged, .lost, .hasRoomAgain: break
+            case .acknowledged, .hasRoomAgain: break
             }
         }
 
@@ -153,7 +163,7 @@ struct CommandClient: Sendable {
                             + " did not answer in \(limit.components.seconds) s",
                         isConnected
                             ? AgentAway.remedy
-                            : "Is it a broker, and is TLS meant (mqtts://) or not (mqtt://)? --broker names another"
+                            : "Is it a broker? \(BrokerRoute.tlsQuestion)"
                     )
                 }
                 let outcome = await withCheckedContinuation { waiter in

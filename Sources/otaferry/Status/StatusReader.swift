@@ -14,6 +14,12 @@ struct StatusReader: Sendable {
         var payload: [UInt8]?
         var failure: CommandClient.Failure?
         var isConnected = false
+        /// How often a connection ended before that, and why the last one did.
+        var losses = 0
+        var lastLoss: LinkError?
+
+        /// Whether there is something to wait for.
+        var isOpen: Bool { payload == nil && failure == nil && (isConnected || losses < CommandClient.attempts) }
     }
 
     private final class Notes: Sendable {
@@ -31,7 +37,6 @@ struct StatusReader: Sendable {
         settings.subscriptions = [Subscription(topic, retained: .send)]
         settings.backoff = Backoff(minimum: .milliseconds(200), maximum: .seconds(2))
         let notes = Notes()
-        let url = route.url
         let seen: Seen
         do throws(LinkError) {
             let link = try BrokerLink(
@@ -42,16 +47,22 @@ struct StatusReader: Sendable {
                     done(.done)
                 },
                 observe: { event in
-                    let failure = CommandClient.Failure(event, url: url)
+                    let failure = CommandClient.Failure(event, route: route)
                     notes.seen.withLock { seen in
-                        if case .connected = event { seen.isConnected = true }
+                        switch event {
+                        case .connected: seen.isConnected = true
+                        case .lost(let error) where !seen.isConnected:
+                            seen.lastLoss = error
+                            seen.losses += 1
+                        case .lost, .refused, .acknowledged, .hasRoomAgain: break
+                        }
                         seen.failure = seen.failure ?? failure
                     }
                 }
             )
             try link.start()
             let end = ContinuousClock.now + Self.limit
-            while notes.seen.withLock({ $0.payload == nil && $0.failure == nil }), ContinuousClock.now < end {
+            while notes.seen.withLock({ $0.isOpen }), ContinuousClock.now < end {
                 // Cancelled: the program ends.
                 guard (try? await Task.sleep(for: Self.interval)) != nil else { break }
             }
@@ -62,10 +73,13 @@ struct StatusReader: Sendable {
         }
         if let status = seen.payload.flatMap({ try? JSONValue(parsing: $0) }) { return status }
         if let failure = seen.failure { throw failure }
+        guard seen.isConnected else {
+            let (text, hint) = route.tooLate(after: seen.lastLoss)
+            throw CommandClient.Failure(exit: .unreachable, text: seen.lastLoss?.text ?? text, hint: hint)
+        }
         throw CommandClient.Failure(
             exit: .unreachable,
-            text: seen.isConnected
-                ? "No agent has said anything for the gateway \(route.gateway) at \(url)" : "\(url) does not answer",
+            text: "No agent has said anything for the gateway \(route.gateway) at \(route.url)",
             hint: AgentAway.remedyOrOther
         )
     }
@@ -73,7 +87,7 @@ struct StatusReader: Sendable {
 
 extension CommandClient.Failure {
     /// What ends a question that is only read; nil for what may still end well.
-    fileprivate init?(_ event: LinkEvent, url: String) {
+    fileprivate init?(_ event: LinkEvent, route: BrokerRoute) {
         switch event {
         case .refused(let error):
             let isForbidden = error.code == .notAuthorized || error.code == .subscriptionRefused
@@ -83,11 +97,7 @@ extension CommandClient.Failure {
                 hint: "--username and --password-file say who you are"
             )
         case .lost(let error) where error.code == .unreachable || error.code == .tls:
-            self.init(
-                exit: .unreachable,
-                text: error.text,
-                hint: "Is the broker running at \(url)? --broker names another"
-            )
+            self.init(exit: .unreachable, text: error.text, hint: route.hint(for: error))
         case .connected, .lost, .acknowledged, .hasRoomAgain: return nil
         }
     }

@@ -52,6 +52,8 @@ struct WatchSession: ~Copyable {
     private let started = ContinuousClock.now
     private var connectedAt: Duration?
     private var isConnected = false
+    /// Why the last attempt to connect failed.
+    private var lastLoss: LinkError?
     private var mustDropStale = false
     private var isDirty = true
     private var drawnAt = Duration.seconds(-1)
@@ -128,6 +130,7 @@ struct WatchSession: ~Copyable {
             isDirty = true
         case .event(.lost(let error)):
             let wasConnected = connectedAt != nil
+            lastLoss = error
             if isConnected { board.connectionLost() }
             isConnected = false
             isDirty = true
@@ -135,7 +138,7 @@ struct WatchSession: ~Copyable {
             return Ending(
                 exit: .unreachable,
                 text: error.text,
-                hint: "Is the broker running at \(task.route.url)? --broker names another"
+                hint: task.route.hint(for: error)
             )
         case .event(.refused(let error)):
             let isForbidden = error.code == .notAuthorized || error.code == .subscriptionRefused
@@ -222,7 +225,8 @@ struct WatchSession: ~Copyable {
     private mutating func checkTimes() -> Ending? {
         if let limit = task.timeLimit, now >= limit {
             guard connectedAt != nil else {
-                return Ending(exit: .unreachable, text: "The broker at \(task.route.url) could not be reached in time")
+                let (text, hint) = task.route.tooLate(after: lastLoss)
+                return Ending(exit: .unreachable, text: text, hint: hint)
             }
             if board.agent == nil { return noAgent() }
             return Ending(

@@ -68,6 +68,7 @@ struct FileTransferIntakeTests {
             ("$file/one/fin/9", "", 128), ("$file/one/0", "zzz", 131), ("$file/one/init", "{\"name\":\"other\"}", 131),
             ("$file/one/stop", "", 131), ("$file/two/init", "{", 131),
             ("$file/two/init", "{\"name\":\"x\",\"size\":99000000}", 151),
+            ("$file/two/init", "{\"name\":\"x\",\"expire_at\":1}", 131),
             ("$file/two/fin/6", "", 128), ("$file/one/0/\(String(repeating: "1", count: 64))", "abc", 128),
             ("$file/one/abort", "", 0),
         ]

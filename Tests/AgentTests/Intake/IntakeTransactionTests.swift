@@ -54,6 +54,21 @@ struct IntakeTransactionTests {
         #expect(try await bench.transfer() == nil)
     }
 
+    @Test("An init whose time is over is refused as expired, by both doors; one in the future is taken")
+    func overBeforeItBegins() async throws {
+        let bench = try IntakeBench()
+        let now = WallTime.now().milliseconds / 1_000
+        func ask(_ id: String, _ end: Int64) async throws -> String? {
+            try await bench.ack("t/\(id)/init", document(["name": "x.bin", "expire_at": .integer(end)])).reasonAndState
+        }
+        #expect(try await ask("one", now - 1) == "expired/-")
+        #expect(try await bench.transfer() == nil)
+        #expect(try await ask("one", now + 3_600) == "ok/receiving")
+        _ = try await bench.ack("t/two/0", [1, 2, 3])
+        #expect(try await ask("two", 1) == "expired/-")
+        #expect(try await bench.transfer("ci/two") == nil)
+    }
+
     @Test("An orphan whose init is refused is gone with its bytes")
     func refusedOrphan() async throws {
         let bench = try IntakeBench()

@@ -79,4 +79,38 @@ struct VerificationTests {
         _ = try await bench.send([("t/three/init", request), ("t/three/0", [1, 2, 3]), ("t/three/fin/3", [])])
         #expect(try await bench.transfer("ci/three")?.state == .stored)
     }
+
+    @Test("A file that comes after its package is registered without it fails, and does not wait for others")
+    func lateFile() async throws {
+        let bench = try IntakeBench(verifiesAtOnce: true)
+        func send(_ id: String, _ name: String, _ bytes: [UInt8], package: String = "p") async throws -> String? {
+            let firmware: JSONValue = [
+                "product": "pumpctl", "version": "1", "package": ["id": .string(package), "files": 2],
+            ]
+            let request = JSONValue.object(["name": .string(name), "firmware": firmware]).encoded
+            let outcome = try await bench.send([
+                ("t/\(id)/init", request), ("t/\(id)/0", bytes), ("t/\(id)/fin/3", []),
+            ])
+            return outcome.replies.last?.payload.reasonAndState
+        }
+        #expect(try await send("one", "a.bin", [1, 2, 3]) == "ok/stored")
+        #expect(try await send("two", "b.bin", [4, 5, 6]) == "ok/stored")
+        for address in ["ci/one", "ci/two"] {
+            try await bench.change(address) { transfer in
+                _ = transfer.attemptBegan(at: .now())
+                transfer.ticketReceived(at: .now())
+                transfer.uploadFinished(firmwareURL: "https://u", serverTime: .now(), at: .now())
+                transfer.firmwareRegistered(id: "f", requestID: nil, at: .now())
+            }
+        }
+        #expect(try await send("three", "c.bin", [7, 8, 9]) == "version-exists/failed")
+        let late = try await bench.transfer("ci/three")
+        #expect(late?.reason?.code == .versionExists && late?.reason?.kind == .permanent && late?.hasBytes == false)
+        #expect(late?.reason?.hint.contains("new version") == true)
+        // The registered files themselves may come again, as another package.
+        #expect(try await send("four", "a.bin", [1, 2, 3], package: "q") == "ok/stored")
+        #expect(try await bench.transfer("ci/four")?.reason?.code == .packageIncomplete)
+        #expect(try await send("five", "b.bin", [7, 8, 9], package: "q") == "version-exists/failed")
+        #expect(try await bench.transfer("ci/four")?.reason?.text == "The package has 1 of its 2 files")
+    }
 }

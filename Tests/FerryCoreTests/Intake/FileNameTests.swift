@@ -48,6 +48,13 @@ struct FileNameTests {
     )
     func nasty(name: String) { #expect(FileName.problem(with: name) != nil) }
 
+    @Test("What is wrong with a name is told with the name, as long as it can be shown")
+    func named() throws {
+        #expect(FileName.problem(with: "a:b\n.bin")?.contains("\"a:b\\u{a}.bin\" must not hold") == true)
+        let long = try #require(FileName.problem(with: String(repeating: "x", count: 300)))
+        #expect(long.contains("\"xxx") && long.contains("300 bytes") && long.count < 160, "\(long)")
+    }
+
     @Test(
         "Blanks, quotes, wildcards and other scripts are fine",
         arguments: ["a b.bin", "…", "#+.bin", "固件.bin", "...", "\"'"]

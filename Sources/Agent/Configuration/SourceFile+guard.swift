@@ -1,0 +1,142 @@
+import TOMLKit
+
+// What the TOML library answers with `abort`: it asserts what it should look at (toml++ 3.4, `parse_key`, `parse_value`,
+// `parse_date`). A configuration with such a text has to be told like any other.
+extension SourceFile {
+    /// The mistake that the library must not see; nil where it may read the text.
+    static func unreadable(_ text: String) -> SyntaxError? {
+        let bytes = Array(text.utf8)
+        let code = codeOnly(bytes)
+        let found = [
+            separator(in: bytes).map { ($0, "a line or paragraph separator of Unicode stands here; write a space") },
+            strayBrace(in: code).map { ($0, "a closing brace stands where a value or a key should") },
+            date(in: code).map { ($0, "a date stands here, which no key takes; text stands in quotes") },
+            keylessHead(in: code, of: bytes).map { ($0, "the head of a table needs a name between its brackets") },
+        ]
+        guard let (offset, words) = found.compactMap({ $0 }).min(by: { $0.0 < $1.0 }) else { return nil }
+        let before = bytes[..<offset]
+        let line = before.count { $0 == UInt8(ascii: "\n") } + 1
+        let start = before.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
+        let column = String(decoding: bytes[start..<offset], as: UTF8.self).unicodeScalars.count + 1
+        return SyntaxError(line: line, column: column, text: words)
+    }
+
+    /// The text with `x` for what stands in quotes, and `#` for comments.
+    private static func codeOnly(_ bytes: [UInt8]) -> [UInt8] {
+        var code = bytes
+        var index = 0
+        while index < bytes.count {
+            let byte = bytes[index]
+            guard byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "'") || byte == UInt8(ascii: "#") else {
+                index += 1
+                continue
+            }
+            let end = byte == UInt8(ascii: "#") ? endOfLine(bytes, from: index) : endOfQuotes(bytes, from: index)
+            let filler = byte == UInt8(ascii: "#") ? byte : UInt8(ascii: "x")
+            for index in index..<end where bytes[index] != UInt8(ascii: "\n") { code[index] = filler }
+            index = end
+        }
+        return code
+    }
+
+    private static func endOfLine(_ bytes: [UInt8], from start: Int) -> Int {
+        bytes[start...].firstIndex(of: UInt8(ascii: "\n")) ?? bytes.count
+    }
+
+    /// Behind the quotes that close, or at the end of the line where only those of several lines may go on.
+    private static func endOfQuotes(_ bytes: [UInt8], from start: Int) -> Int {
+        let quote = bytes[start]
+        let isLong = bytes[start...].starts(with: [quote, quote, quote])
+        var index = start + (isLong ? 3 : 1)
+        while index < bytes.count {
+            if bytes[index] == UInt8(ascii: "\\") && quote == UInt8(ascii: "\"") {
+                index += 2
+            } else if !isLong && bytes[index] == UInt8(ascii: "\n") {
+                return index
+            } else if !isLong && bytes[index] == quote {
+                return index + 1
+            } else if isLong && bytes[index...].starts(with: [quote, quote, quote]) {
+                // Two more may belong to the text.
+                return bytes[index...].firstIndex { $0 != quote } ?? bytes.count
+            } else {
+                index += 1
+            }
+        }
+        return bytes.count
+    }
+
+    /// U+0085, U+2028 or U+2029.
+    private static func separator(in bytes: [UInt8]) -> Int? {
+        bytes.indices.first { index in
+            let rest = bytes[index...]
+            return rest.starts(with: [0xC2, 0x85]) || rest.starts(with: [0xE2, 0x80, 0xA8])
+                || rest.starts(with: [0xE2, 0x80, 0xA9])
+        }
+    }
+
+    /// A brace behind a bracket or a comma.
+    private static func strayBrace(in code: [UInt8]) -> Int? {
+        var last: UInt8?
+        for (index, byte) in code.enumerated() where !isSkipped(byte) {
+            if byte == UInt8(ascii: "}"), last == UInt8(ascii: "[") || last == UInt8(ascii: ",") { return index }
+            last = byte
+        }
+        return nil
+    }
+
+    /// `1979-05-27`, as a value.
+    private static func date(in code: [UInt8]) -> Int? {
+        var isBegun = false
+        for (index, byte) in code.enumerated() {
+            if isBegun && (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) {
+                let year = code[index...].prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+                if code.indices.contains(year.endIndex), code[year.endIndex] == UInt8(ascii: "-") { return index }
+            }
+            if isSkipped(byte) { continue }
+            isBegun = [UInt8(ascii: "="), UInt8(ascii: "["), UInt8(ascii: ",")].contains(byte)
+        }
+        return nil
+    }
+
+    /// Where a name should begin in a line that looks like the head of a table and has none.
+    private static func keylessHead(in code: [UInt8], of bytes: [UInt8]) -> Int? {
+        var start = 0
+        while start < code.count {
+            var index = start
+            func skipBlanks() { while index < code.count && isBlank(code[index]) { index += 1 } }
+            skipBlanks()
+            // The library skips a byte order mark behind empty lines too.
+            if code[index...].starts(with: [0xEF, 0xBB, 0xBF]) { index += 3 }
+            skipBlanks()
+            if index < code.count, code[index] == UInt8(ascii: "[") {
+                index += 1
+                if index < code.count, code[index] == UInt8(ascii: "[") { index += 1 }
+                skipBlanks()
+                // Of a text that ends here the library says so.
+                if index < code.count, !mayBeginName(code[index]), isOutermost(behind: bytes[..<start]) { return index }
+            }
+            start = endOfLine(code, from: start) + 1
+        }
+        return nil
+    }
+
+    /// Whether a line after these is neither a part of a list nor of a text of several lines.
+    private static func isOutermost(behind bytes: ArraySlice<UInt8>) -> Bool {
+        (try? TOMLTable(string: String(decoding: bytes, as: UTF8.self))) != nil
+    }
+
+    private static func isBlank(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
+
+    /// What may stand between the elements of a list.
+    private static func isSkipped(_ byte: UInt8) -> Bool {
+        isBlank(byte) || [UInt8(ascii: "\n"), UInt8(ascii: "\r"), UInt8(ascii: "#")].contains(byte)
+    }
+
+    /// What a key begins with, quotes being `x`; of an empty pair of brackets the library says so.
+    private static func mayBeginName(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "]"): true
+        default: false
+        }
+    }
+}

@@ -1,0 +1,70 @@
+import Agent
+import Broker
+
+extension BrokerRoute {
+    /// Who said where the broker is.
+    enum Origin: Sendable, CustomStringConvertible {
+        /// `--broker`
+        case option
+        /// `OTAFERRY_BROKER`
+        case environment
+        case configuration(ConfigurationOrigin)
+        /// Nobody did.
+        case fallback
+
+        var description: String {
+            switch self {
+            case .option: "--broker"
+            case .environment: "OTAFERRY_BROKER"
+            case .configuration(let origin): "broker.url in \(origin)"
+            case .fallback: "the default"
+            }
+        }
+    }
+
+    /// The broker's URL and who said it: `mqtt://127.0.0.1:1883 (from OTAFERRY_BROKER)`.
+    var place: String {
+        if case .fallback = origin { return "\(url) (\(origin))" }
+        return "\(url) (from \(origin))"
+    }
+
+    /// What a person can do about a connection that could not be made, or broke before it was of use.
+    func hint(for error: LinkError) -> String {
+        switch (error.misfit, access.transport) {
+        case (.plainPort, .tls(let host, let port)):
+            "The port likely speaks MQTT without TLS: \(saying(.tcp(host: host, port: UInt16(clamping: port)))), or "
+                + "name the port that speaks TLS"
+        case (.securePort, .tcp(let host, let port)):
+            "If the port speaks TLS: \(saying(.tls(host: host, port: UInt16(clamping: port)))). Else: is it a broker?"
+        // A file that cannot be read; the error names it.
+        case (nil, _) where error.code == .tls && error.number == 0:
+            "--ca-file, --cert-file and --key-file name the files for TLS"
+        default:
+            error.code == .tls
+                ? "--ca-file names the certificates that the broker's has to lead to, and \(place) the host it is for"
+                : "Is the broker running at \(place)? --broker names another"
+        }
+    }
+
+    /// What is said where no connection came about in time.
+    ///
+    /// - Parameter error: why the last attempt failed.
+    func tooLate(after error: LinkError?) -> (text: String, hint: String) {
+        guard let error else {
+            return ("The broker at \(url) did not answer in time", "Is it a broker? \(Self.tlsQuestion)")
+        }
+        return ("The broker at \(url) could not be reached in time. \(error.text)", hint(for: error))
+    }
+
+    /// For a port that takes connections and says nothing.
+    static let tlsQuestion = "Is TLS meant (mqtts://) or not (mqtt://)? --broker names another"
+
+    /// What is to be written where the URL came from.
+    private func saying(_ address: BrokerAddress) -> String {
+        switch origin {
+        case .option, .fallback: "--broker \(address)"
+        case .environment: "OTAFERRY_BROKER=\(address)"
+        case .configuration(let origin): "broker.url = \"\(address)\" in \(origin)"
+        }
+    }
+}

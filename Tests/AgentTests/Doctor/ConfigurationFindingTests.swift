@@ -1,0 +1,45 @@
+import Foundation
+import Testing
+
+@testable import Agent
+
+@Suite("What the doctor says of a configuration with mistakes")
+struct ConfigurationFindingTests {
+    private func remedies(_ directory: ConfigurationDirectory, _ settings: [String] = []) throws -> [String] {
+        let error = #expect(throws: ConfigurationError.self) { try directory.load(settings) }
+        return Doctor.findings(of: try #require(error)).map(\.remedy)
+    }
+
+    @Test("A file that is not there is told with the option that names another")
+    func absent() throws {
+        let found = try remedies(try ConfigurationDirectory())
+        #expect(
+            found == ["Name the agent's file with --config; without --config it is /etc/otaferry/otaferry.toml"]
+        )
+    }
+
+    @Test("Each kind of mistake has the remedy that mends it")
+    func kinds() throws {
+        let directory = try ConfigurationDirectory()
+        try directory.write("gatway = \"x\"")
+        try directory.write("not toml", to: "otaferry.d/1.toml")
+        try FileManager.default.createSymbolicLink(
+            atPath: directory.path + "/otaferry.d/2.toml",
+            withDestinationPath: "/nowhere"
+        )
+        let found = try remedies(directory, ["retry.max=soon"])
+        let beginnings = [
+            "Correct it in the file", "Correct the line", "Make it a file", "Correct what stands after --set",
+        ]
+        try #require(found.count == beginnings.count, "\(found)")
+        for (remedy, beginning) in zip(found, beginnings) { #expect(remedy.hasPrefix(beginning), "\(found)") }
+        #expect(found.filter { $0.contains("man otaferry.toml") }.count == 3)
+    }
+
+    @Test("A directory in place of the file is there, and no file")
+    func directory() throws {
+        let directory = try ConfigurationDirectory()
+        try FileManager.default.createDirectory(atPath: directory.file, withIntermediateDirectories: true)
+        #expect(try remedies(directory).first?.hasPrefix("Make it a file in UTF-8") == true)
+    }
+}
