@@ -55,6 +55,41 @@ struct SpoolFileTests {
         #expect(try Database(path: path).number("PRAGMA user_version") == 99)
     }
 
+    @Test("Firmware in pages that are used again lies upwards, as its reader goes")
+    func layout() async throws {
+        let spool = try Spool(settings: .init(path: path))
+        let batch = 4 << 20
+        for _ in 0..<3 {
+            try await spool.transact { (ledger) throws(SpoolError) in
+                if let former = try ledger.transfer(at: address) { try ledger.remove(former) }
+            }
+            while try await spool.transact({ (ledger) throws(SpoolError) in try ledger.reclaimStep() }) {}
+            var transfer = try await spool.transact { (ledger) throws(SpoolError) in
+                try ledger.save(ledger.begin(address, door: .segments, at: .now()))
+            }
+            for offset in stride(from: Int64(0), to: Int64(12 * batch), by: batch) {
+                transfer = try await spool.transact { [transfer] (ledger) throws(SpoolError) in
+                    var transfer = transfer
+                    _ = try ledger.store([UInt8](repeating: 7, count: batch), at: offset, of: &transfer, now: .now())
+                    return transfer
+                }
+            }
+        }
+        spool.close()
+        let pages = try Statement(
+            Database(path: path),
+            "SELECT pageno FROM dbstat WHERE name = 'segment' AND pagetype = 'overflow' ORDER BY path"
+        )
+        var highest: Int64 = 0
+        var furthestBack: Int64 = 0
+        while try pages.step() {
+            highest = max(highest, pages.integer(0))
+            furthestBack = max(furthestBack, highest - pages.integer(0))
+        }
+        // SQLite takes the nearest of a thousand free pages.
+        #expect(highest > 12 * 1_024 && furthestBack < 3 * 1_024, "\(furthestBack) pages")
+    }
+
     /// Of the thread that calls (`proc_pid_stat(5)`, field 19).
     private static func niceness() -> Int? {
         guard let stat = try? String(contentsOfFile: "/proc/thread-self/stat", encoding: .utf8),

@@ -106,7 +106,7 @@ extension Ledger {
         seq: Int64,
         now: WallTime
     ) throws(SpoolError) {
-        try statements.insertSegment(
+        try statements.segments.insert(
             position: SegmentPosition.position(key: key, offset: offset),
             seq: seq,
             at: now,
@@ -179,7 +179,7 @@ extension Ledger {
                     let rest = UnsafeMutableRawBufferPointer(
                         rebasing: UnsafeMutableRawBufferPointer(buffer)[count...]
                     )
-                    let added = try statements.readSegment(
+                    let added = try statements.segments.read(
                         holding: SegmentPosition.position(key: key, offset: offset + Int64(count)),
                         key: key,
                         into: rest,
@@ -199,7 +199,7 @@ extension Ledger {
     }
 
     func loadReceived(of transfer: inout Transfer) throws(SpoolError) {
-        let rows = try statements.segmentRanges(of: transfer.key)
+        let rows = try statements.segments.ranges(of: transfer.key)
         for row in rows.ranges { transfer.received.insert(row) }
         transfer.seq = max(transfer.seq, rows.seq)
         transfer.lastByte = max(transfer.lastByte, rows.at)
@@ -211,7 +211,7 @@ extension Ledger {
         try transact { (ledger) throws(SpoolError) in
             for var transfer in ledger.openTransfers where transfer.state != .receiving && transfer.needsUpload {
                 var stored = ByteRanges()
-                for range in try ledger.statements.segmentRanges(of: transfer.key).ranges { stored.insert(range) }
+                for range in try ledger.statements.segments.ranges(of: transfer.key).ranges { stored.insert(range) }
                 guard let size = transfer.size, !stored.contains(0..<size) else { continue }
                 transfer.lostBytes(at: now)
                 let saved = try ledger.save(transfer)
@@ -228,7 +228,7 @@ extension Ledger {
     /// - Returns: whether rows are left.
     package func reclaimStep() throws(SpoolError) -> Bool {
         guard let key = counters.doomed.first else { return false }
-        let deleted = try statements.deleteSegments(of: key, limit: Self.reclaimRows)
+        let deleted = try statements.segments.delete(of: key, limit: Self.reclaimRows)
         counters.usedBytes -= deleted.bytes
         if deleted.rows < Self.reclaimRows { counters.doomed.removeFirst() }
         return !counters.doomed.isEmpty
@@ -241,7 +241,9 @@ extension Ledger {
     ///
     /// - Returns: false where they are more; nothing is deleted then.
     func deleteFew(of key: Int64) throws(SpoolError) -> Bool {
-        guard !counters.doomed.contains(key), let bytes = try statements.deleteAll(of: key, limit: Self.fewRows) else {
+        guard !counters.doomed.contains(key),
+            let bytes = try statements.segments.deleteAll(of: key, limit: Self.fewRows)
+        else {
             return false
         }
         counters.usedBytes -= bytes

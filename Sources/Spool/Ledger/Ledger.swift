@@ -71,7 +71,7 @@ package final class Ledger {
             result = try body(self)
             try flushRows()
             // Whoever met the error may have taken it for one of its own work alone.
-            if let lost = statements.lost { throw lost }
+            if let lost = statements.segments.lost { throw lost }
             isCommitting = true
             try statements.commit()
             database.noteJournal()
@@ -323,11 +323,11 @@ package final class Ledger {
     /// Rows that belong to no transfer that still needs them: left by a stop between a commit and the clean-up.
     private func loadDoomed() throws(SpoolError) {
         var key: Int64 = 0
-        while let next = try statements.firstSegmentKey(atOrAfter: key) {
+        while let next = try statements.segments.firstKey(atOrAfter: key) {
             let stored = try statements.storedBytes(of: next)
             if committed[next] == nil && stored == 0 {
                 counters.doomed.append(next)
-                counters.usedBytes += try statements.sumOfBytes(of: next)
+                counters.usedBytes += try statements.segments.sumOfBytes(of: next)
             }
             key = next + 1
         }

@@ -11,17 +11,7 @@ final class Statements {
     private let updateTransfer: Statement
     private let deleteTransfer: Statement
     private let deleteEvents: Statement
-    private let insertSegment: Statement
-    private let segmentWriter: BlobWriter
-    private let segmentAtOrBefore: Statement
-    private let segmentBytes: Statement
-    /// The page where SQLite's search for a segment begins; 0: the direct way is closed.
-    private let segmentRoot: UInt32
-    /// Why the transaction lacks pages or bytes, of which SQLite does not know. It must not be committed.
-    private(set) var lost: SpoolError?
-    private let segmentRanges: Statement
-    private let segmentSizes: Statement
-    private let deleteSegment: Statement
+    let segments: SegmentStatements
     private let insertEventStatement: Statement
     private let insertAnswerStatement: Statement
 
@@ -34,31 +24,7 @@ final class Statements {
         updateTransfer = try Statement(database, TransferRow.update)
         deleteTransfer = try Statement(database, "DELETE FROM transfer WHERE key = ?1")
         deleteEvents = try Statement(database, "DELETE FROM event WHERE transfer = ?1")
-        insertSegment = try Statement(
-            database,
-            "INSERT INTO segment (position, seq, at, crc64, bytes) VALUES (?1, ?2, ?3, ?4, zeroblob(?5))"
-        )
-        segmentWriter = BlobWriter(database, table: "segment", column: "bytes")
-        segmentAtOrBefore = try Statement(
-            database,
-            "SELECT position, crc64, length(bytes) FROM segment WHERE position <= ?1 AND position >= ?2"
-                + " ORDER BY position DESC LIMIT 1"
-        )
-        segmentBytes = try Statement(database, "SELECT bytes FROM segment WHERE position = ?1")
-        // The direct way knows pages of this size only.
-        let isUsual = try database.number("PRAGMA page_size") == 4_096
-        let root = try database.number("SELECT rootpage FROM sqlite_master WHERE name = 'segment'")
-        segmentRoot = isUsual ? UInt32(clamping: root) : 0
-        segmentRanges = try Statement(
-            database,
-            "SELECT position, length(bytes), seq, at FROM segment WHERE position >= ?1 AND position < ?2"
-        )
-        segmentSizes = try Statement(
-            database,
-            "SELECT position, length(bytes) FROM segment WHERE position >= ?1 AND position < ?2"
-                + " ORDER BY position DESC LIMIT ?3"
-        )
-        deleteSegment = try Statement(database, "DELETE FROM segment WHERE position = ?1")
+        segments = try SegmentStatements(database)
         insertEventStatement = try Statement(
             database,
             "INSERT INTO event (number, transfer, seq, at, event, state, reason, told)"
@@ -181,155 +147,19 @@ final class Statements {
     }
 
     func begin() throws(SpoolError) {
-        lost = nil
+        segments.begin()
         try beginTransaction.run()
     }
 
     func commit() throws(SpoolError) {
-        segmentWriter.close()
+        segments.end()
         try commitTransaction.run()
     }
 
     /// Does nothing where SQLite has rolled back by itself, for a full disk or an error of the device.
     func rollBack() {
-        segmentWriter.close()
+        segments.end()
         try? rollbackTransaction.run()
-    }
-
-    // MARK: - Segments
-
-    func insertSegment(position: Int64, seq: Int64, at now: WallTime, bytes: ArraySlice<UInt8>) throws(SpoolError) {
-        try insertSegment.bind(1, position)
-        try insertSegment.bind(2, seq)
-        try insertSegment.bind(3, now.milliseconds)
-        let statement = insertSegment
-        let result = bytes.withUnsafeBytes { buffer in
-            Result { () throws(SpoolError) in
-                try statement.bind(4, SegmentChecksum.value(position: position, bytes: buffer))
-                try statement.bind(5, Int64(buffer.count))
-                try statement.run()
-                try self.writeBytes(buffer, to: position)
-            }
-        }
-        try result.get()
-    }
-
-    private func writeBytes(_ bytes: UnsafeRawBufferPointer, to position: Int64) throws(SpoolError) {
-        do throws(SpoolError) {
-            try segmentWriter.write(bytes, to: position)
-        } catch {
-            lost = error
-            throw error
-        }
-    }
-
-    /// Reads bytes of the row that holds `position`, from there on, until the row or the buffer ends. Its checksum is
-    /// compared.
-    ///
-    /// - Returns: how many, 0 where there is no such row, or it does not fit and has to; and their CRC-64 where they are
-    ///   the whole row, whose checksum tells it.
-    func readSegment(
-        holding position: Int64,
-        key: Int64,
-        into buffer: UnsafeMutableRawBufferPointer,
-        _ extent: Extent
-    ) throws(SpoolError) -> (count: Int, sum: UInt64?) {
-        let statement = segmentAtOrBefore
-        try statement.bind(1, position)
-        try statement.bind(2, SegmentPosition.range(of: key).lowerBound)
-        // Until then SQLite holds its read lock.
-        defer { statement.reset() }
-        guard try statement.step() else { return (0, nil) }
-        let row = Row(start: statement.integer(0), checksum: statement.integer(1), length: Int(statement.integer(2)))
-        let skip = Int(position - row.start)
-        guard skip < row.length, extent == .some || row.length - skip <= buffer.count else { return (0, nil) }
-        let count = min(row.length - skip, buffer.count)
-        let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
-        guard count == row.length else {
-            try copy(row, from: skip, into: part)
-            return (count, nil)
-        }
-        if try !isRead(row, into: part) { try copy(row, from: 0, into: part) }
-        return (count, SegmentChecksum.sumOfBytes(row.checksum, position: row.start, count: count))
-    }
-
-    /// Whether a row has to fit whole.
-    enum Extent: Sendable {
-        case whole
-        case some
-    }
-
-    private struct Row {
-        let start: Int64
-        let checksum: Int64
-        let length: Int
-    }
-
-    /// Reads a whole row past SQLite's cache; false where the file does not hold it as SQLite sees it.
-    private func isRead(_ row: Row, into buffer: UnsafeMutableRawBufferPointer) throws(SpoolError) -> Bool {
-        guard row.length >= Self.directBytes, segmentRoot != 0 else { return false }
-        var register = SegmentChecksum.register(position: row.start)
-        let found: Bool
-        do throws(SpoolError) {
-            found = try RowReader.read(database, root: segmentRoot, row: row.start, into: buffer, &register)
-        } catch {
-            lost = error
-            throw error
-        }
-        return found && Int64(bitPattern: ~register) == row.checksum
-    }
-
-    /// Smaller rows are as fast through SQLite.
-    private static let directBytes = 16 << 10
-
-    private func copy(_ row: Row, from skip: Int, into buffer: UnsafeMutableRawBufferPointer) throws(SpoolError) {
-        try segmentBytes.bind(1, row.start)
-        defer { segmentBytes.reset() }
-        let isThere = try segmentBytes.step()
-        let isSound = segmentBytes.withBlob(0) { bytes -> Bool in
-            guard isThere, bytes.count == row.length,
-                SegmentChecksum.value(position: row.start, bytes: bytes) == row.checksum
-            else { return false }
-            buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[skip..<skip + buffer.count]))
-            return true
-        }
-        guard isSound else {
-            let key = SegmentPosition.key(of: row.start)
-            throw SpoolError(
-                .damaged,
-                operation: "read the bytes at \(SegmentPosition.offset(of: row.start)) of transfer \(key)",
-                underlying: "they are not the bytes that were written"
-            )
-        }
-    }
-
-    func segmentRanges(of key: Int64) throws(SpoolError) -> (ranges: [Range<Int64>], seq: Int64, at: WallTime) {
-        let positions = SegmentPosition.range(of: key)
-        try segmentRanges.bind(1, positions.lowerBound)
-        try segmentRanges.bind(2, positions.upperBound)
-        defer { segmentRanges.reset() }
-        var ranges: [Range<Int64>] = []
-        var seq: Int64 = 0
-        var at: Int64 = 0
-        while try segmentRanges.step() {
-            let offset = SegmentPosition.offset(of: segmentRanges.integer(0))
-            ranges.append(offset..<(offset + segmentRanges.integer(1)))
-            seq = max(seq, segmentRanges.integer(2))
-            at = max(at, segmentRanges.integer(3))
-        }
-        return (ranges, seq, WallTime(milliseconds: at))
-    }
-
-    func firstSegmentKey(atOrAfter key: Int64) throws(SpoolError) -> Int64? {
-        let position = SegmentPosition.range(of: key).lowerBound
-        let statement = try Statement(database, "SELECT min(position) FROM segment WHERE position >= ?1")
-        try statement.bind(1, position)
-        guard try statement.step(), let found = statement.optionalInteger(0) else { return nil }
-        return SegmentPosition.key(of: found)
-    }
-
-    func sumOfBytes(of key: Int64) throws(SpoolError) -> Int64 {
-        try segmentRanges(of: key).ranges.reduce(0) { $0 + Int64($1.count) }
     }
 
     /// The bytes that the row of a transfer says are kept for it.
@@ -337,36 +167,6 @@ final class Statements {
         let statement = try Statement(database, "SELECT bytes FROM transfer WHERE key = ?1")
         try statement.bind(1, key)
         return try statement.step() ? statement.integer(0) : 0
-    }
-
-    func deleteSegments(of key: Int64, limit: Int) throws(SpoolError) -> (rows: Int, bytes: Int64) {
-        let found = try segmentSizes(of: key, limit: limit)
-        return (found.count, try delete(found))
-    }
-
-    /// - Returns: the bytes that were deleted; nil where there are more rows than `limit`, and none was.
-    func deleteAll(of key: Int64, limit: Int) throws(SpoolError) -> Int64? {
-        let found = try segmentSizes(of: key, limit: limit + 1)
-        return found.count > limit ? nil : try delete(found)
-    }
-
-    private func segmentSizes(of key: Int64, limit: Int) throws(SpoolError) -> [(position: Int64, size: Int64)] {
-        let positions = SegmentPosition.range(of: key)
-        try segmentSizes.bind(1, positions.lowerBound)
-        try segmentSizes.bind(2, positions.upperBound)
-        try segmentSizes.bind(3, Int64(limit))
-        defer { segmentSizes.reset() }
-        var found: [(position: Int64, size: Int64)] = []
-        while try segmentSizes.step() { found.append((segmentSizes.integer(0), segmentSizes.integer(1))) }
-        return found
-    }
-
-    private func delete(_ rows: [(position: Int64, size: Int64)]) throws(SpoolError) -> Int64 {
-        for row in rows {
-            try deleteSegment.bind(1, row.position)
-            try deleteSegment.run()
-        }
-        return rows.reduce(0) { $0 + $1.size }
     }
 
     // MARK: - Events, answers, settings
@@ -503,22 +303,5 @@ final class Statements {
         try statement.bind(1, name)
         if let value { try statement.bind(2, value) }
         try statement.run()
-    }
-}
-
-/// The checksum of a segment row: over its position too, so that a row that turns up in the wrong place is noticed.
-enum SegmentChecksum {
-    static func value(position: Int64, bytes: UnsafeRawBufferPointer) -> Int64 {
-        Int64(bitPattern: ~RowReader.sum(register(position: position), bytes))
-    }
-
-    /// The CRC-64 of the bytes alone, out of a checksum that was compared.
-    static func sumOfBytes(_ checksum: Int64, position: Int64, count: Int) -> UInt64 {
-        CRC64.second(of: UInt64(bitPattern: checksum), first: ~register(position: position), secondCount: Int64(count))
-    }
-
-    /// What the sum begins with: bytes of another place must not pass for these.
-    static func register(position: Int64) -> UInt64 {
-        withUnsafeBytes(of: position.littleEndian) { RowReader.sum(~0, $0) }
     }
 }
