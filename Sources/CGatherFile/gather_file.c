@@ -11,8 +11,6 @@
 
 /* SQLite's own file takes less than 128 KiB in one piece: it cuts the length to 17 bits (os_unix.c, seekAndWriteFd). */
 #define PIECE_BYTES (64 << 10)
-/* How far ahead of a reader that goes down the device is asked. */
-#define AHEAD_BYTES (2 << 20)
 
 /* The database's file, with what is gathered for it. The system's own file object follows in the same memory. */
 typedef struct gather_file {
@@ -20,24 +18,12 @@ typedef struct gather_file {
     /* The same file, opened twice more; NULL and -1: nothing but speed is lost. */
     direct_writer *writer;
     int stream;
-    /* Where the last read of a firmware began, and down to where the device was asked. */
-    sqlite3_int64 streamed, asked;
 } gather_file;
 
 static sqlite3_vfs gather_vfs;
 static sqlite3_vfs *system_vfs;
 
 static sqlite3_file *system_file(sqlite3_file *file) { return (sqlite3_file *)((gather_file *)file + 1); }
-
-/* Asks the device for what a reader that goes down through the file wants next, so that it does not wait for each piece. */
-static void ask(gather_file *gather, sqlite3_int64 offset) {
-    sqlite3_int64 ahead = offset - gather->asked;
-    if (ahead > AHEAD_BYTES / 2 && ahead <= AHEAD_BYTES) return;
-    sqlite3_int64 from = offset > AHEAD_BYTES ? offset - AHEAD_BYTES : 0;
-    sqlite3_int64 to = ahead < 0 || ahead > AHEAD_BYTES ? offset : gather->asked;
-    gather->asked = from;
-    if (from < to) posix_fadvise(gather->stream, from, to - from, POSIX_FADV_WILLNEED);
-}
 
 /* Through the page cache, in pieces that SQLite's own file takes. */
 static int write_pieces(sqlite3_file *file, const unsigned char *bytes, int count, sqlite3_int64 offset) {
@@ -188,17 +174,13 @@ static const sqlite3_io_methods gather_methods = {
     .xShmUnmap = gather_unmap,
 };
 
-/* A reader of a whole firmware goes up through the file, or down where free pages were used again. On the way up the kernel
-   reads ahead by itself, in folios that are larger than a page, as long as SQLite's own reads do not come between: so the
-   descriptor is another. */
+/* On the way up through the file the kernel reads ahead by itself, in folios that are larger than a page, as long as SQLite's
+   own reads do not come between: so the descriptor is another. */
 int otaferry_gather_read(sqlite3_file *file, const struct iovec *parts, int count, long long offset) {
     gather_file *gather = (gather_file *)file;
     if (file->pMethods != &gather_methods || gather->stream < 0) return 0;
     int result = flush(file);
     if (result != SQLITE_OK) return -result;
-    int is_up = offset >= gather->streamed;
-    gather->streamed = offset;
-    if (!is_up) ask(gather, offset);
     ssize_t wanted = 0;
     for (int index = 0; index < count; index++) wanted += (ssize_t)parts[index].iov_len;
     return preadv(gather->stream, parts, count, offset) == wanted;

@@ -122,6 +122,12 @@ static int read_run(sqlite3_file *file, uint32_t low, uint32_t run, int step, un
     return 1;
 }
 
+/* Asks the device for the rest of a chain that goes down from a page. */
+static void ask_down(sqlite3_file *file, uint32_t next, size_t count) {
+    long long pages = (long long)((count + PART - 1) / PART);
+    otaferry_gather_ask(file, ((long long)next - pages) * PAGE, pages * PAGE);
+}
+
 /* In a new file a chain goes up; where free pages are used again SQLite takes the nearest one, and it goes up or down. */
 static int read_chain(sqlite3_file *file, uint32_t next, unsigned char *blob, size_t count, uint64_t *crc) {
     unsigned char links[RUN_PAGES][LINK];
@@ -144,7 +150,11 @@ static int read_chain(sqlite3_file *file, uint32_t next, unsigned char *blob, si
         blob += part;
         count -= part;
         if (next == here + 1) step = 1;
-        if (next == here - 1) step = -1;
+        if (next == here - 1) {
+            /* The kernel reads ahead on the way up only. */
+            if (step >= 0) ask_down(file, next, count);
+            step = -1;
+        }
     }
     return next == 0;
 }

@@ -12,8 +12,7 @@ int otaferry_register_gather_vfs(void);
 struct iovec;
 struct sqlite3_file;
 
-/* Reads a piece of a firmware into several places, as preadv(2) does, past SQLite's own file object and with the device
-   asked ahead of it. 1: it was read; 0: it was not, and SQLite's own read tells why; less: pages that were to be written
+/* Reads a piece of a firmware into several places, as preadv(2) does, past SQLite's own file object. 1: it was read; 0: it was not, and SQLite's own read tells why; less: pages that were to be written
    before could not be, for SQLite's result code without its sign. They are lost: a transaction has to be rolled back. */
 int otaferry_gather_read(struct sqlite3_file *file, const struct iovec *parts, int count, long long offset);
 
