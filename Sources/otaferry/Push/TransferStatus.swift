@@ -28,15 +28,15 @@ struct TransferStatus: Sendable, Equatable {
     init?(json: JSONValue) {
         guard let state = json["state"]?.string.flatMap(TransferState.init(rawValue:)) else { return nil }
         self.init(state: state, seq: json["seq"]?.integer ?? 0)
-        size = json["size"]?.integer
+        size = json["size"]?.fileBytes
         reason = json["reason"].flatMap(Reason.init(json:))
         let names = [json["sender"], json["id"]].compactMap { $0?.string.flatMap { Name($0) } }
         if let reason, names.count == 2 {
             let address = TransferAddress(sender: names[0], id: names[1])
             self.reason?.hint = DescribeHint.hint(for: reason, firmware: json["firmware"], address: address)
         }
-        sent = json["cloud"]?["sent"]?.integer ?? 0
-        attempt = json["cloud"]?["attempt"]?.integer ?? 0
+        sent = json["cloud"]?["sent"]?.fileBytes ?? 0
+        attempt = json["cloud"]?["attempt"]?.count ?? 0
         nextAttempt = json["cloud"]?["next_attempt"]?.string.flatMap(WallTime.init(iso8601:))
         isPaused = json["paused"]?.bool ?? false
         firmwareID = json["cloud"]?["firmware_id"]?.string

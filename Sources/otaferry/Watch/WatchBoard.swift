@@ -85,11 +85,11 @@ struct WatchBoard {
 
     private mutating func takeProgress(_ address: TransferAddress, _ json: JSONValue) -> Change? {
         guard let state = json["state"]?.string.flatMap(TransferState.init(rawValue:)) else { return nil }
-        let remaining = json["eta"]?.integer
+        let remaining = json["eta"]?.count
         entries[address]?.movement = Movement(
             state: state,
-            done: json[state == .receiving ? "received" : "sent"]?.integer ?? 0,
-            rate: json["rate"]?.integer.map { Double($0) },
+            done: json[state == .receiving ? "received" : "sent"]?.fileBytes ?? 0,
+            rate: json["rate"]?.count.map { Double($0) },
             remaining: remaining.map { .seconds($0) }
         )
         return .progress(address, json)
@@ -139,9 +139,9 @@ extension WatchBoard.Entry {
         switch status.state {
         case .receiving, .uploading:
             let told = status.state == .uploading ? status.sent : ReceivedBytes(state: document).count
-            let done = min(size, max(0, told, movement?.done ?? 0))
+            let done = min(size, max(told, movement?.done ?? 0))
             row.share = Double(done) / Double(size)
-            row.progress = "\(done * 100 / size)%"
+            row.progress = "\(Percent.of(done, in: size))%"
             guard done < size else { break }
             row.rate = movement?.rate.map(ProgressLine.rateText) ?? ""
             row.remaining = movement?.remaining.map(ColumnText.clock) ?? ""

@@ -44,13 +44,13 @@ struct WatchFrame {
         let state = ColumnText.printable(agent?["state"]?.string ?? "not heard of")
         var parts: [String] = []
         func count(_ member: String, _ word: String) {
-            guard let number = agent?["queue"]?[member]?.integer, number > 0 else { return }
+            guard let number = agent?["queue"]?[member]?.count, number > 0 else { return }
             parts.append("\(number) \(word)")
         }
         count("receiving", "receiving")
         count("publishing", "publishing")
         count("stored", "waiting")
-        if let used = agent?["spool"]?["used"]?.integer, let quota = agent?["spool"]?["quota"]?.integer {
+        if let used = agent?["spool"]?["used"]?.count, let quota = agent?["spool"]?["quota"]?.count {
             parts.append("spool \(ByteCount(rawValue: used)) of \(ByteCount(rawValue: quota))")
         }
         var text = "\(gateway)  \(state)"
@@ -76,7 +76,7 @@ struct WatchFrame {
         let counts = [(TransferState.held, "held"), (.failed, "failed")].compactMap { state, word in
             // What is said of an agent that is away does not count its transfers.
             let count =
-                board.agent?["queue"]?[word]?.integer
+                board.agent?["queue"]?[word]?.count
                 ?? Int64(board.entries.values.count { $0.status.state == state })
             return count > 0 ? "\(count) \(word)" : nil
         }
