@@ -102,6 +102,8 @@ struct BrokerRouteTests {
         let lost = LinkError(.unreachable, "x")
         var plain = LinkError(.tls, "x")
         plain.misfit = .plainPort
+        var gone = LinkError(.tls, "x")
+        gone.misfit = .hungUp
         var secure = LinkError(.lost, "x")
         secure.misfit = .securePort
         let table: [(BrokerRoute, LinkError, String)] = [
@@ -112,6 +114,11 @@ struct BrokerRouteTests {
             (try route(["--broker", "mqtts://h"]), plain, ": --broker mqtt://h:8883,"),
             (try route([], ["OTAFERRY_BROKER": "mqtts://h"]), plain, ": OTAFERRY_BROKER=mqtt://h:8883,"),
             (try route([], [:], configuration), plain, ": broker.url = \"mqtt://b:1\" in /etc/o.toml:2,"),
+            (try route(["--broker", "mqtts://h"]), gone, "hung up at the first bytes of TLS: perhaps"),
+            (
+                try route(["--broker", "mqtts://h"]), gone,
+                ": --broker mqtt://h:8883, which sends the password unprotected"
+            ),
             (try route([]), secure, ": --broker mqtts://127.0.0.1:1883."),
             (
                 try route(["--broker", "mqtts://h"]), LinkError(.tls, "x", number: 8),
