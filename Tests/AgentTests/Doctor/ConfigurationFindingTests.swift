@@ -56,12 +56,17 @@ struct ConfigurationFindingTests {
         #expect(found.first?.hasPrefix("Name the agent's file with --config") == true, "\(found)")
     }
 
-    @Test("A directory of drop-in files that cannot be read is told as one")
-    func brokenDirectory() throws {
+    @Test("A directory of drop-in files that cannot be read is told as one", arguments: ["a file", "a link to itself"])
+    func brokenDirectory(kind: String) throws {
         let directory = try ConfigurationDirectory()
         try directory.write("")
-        try FileManager.default.removeItem(atPath: directory.path + "/otaferry.d")
-        try directory.write("", to: "otaferry.d")
+        let path = directory.path + "/otaferry.d"
+        try FileManager.default.removeItem(atPath: path)
+        if kind == "a file" {
+            try directory.write("", to: "otaferry.d")
+        } else {
+            try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: path)
+        }
         #expect(
             try remedies(directory) == ["Make it a directory that the agent's user can list and enter, or take it away"]
         )
