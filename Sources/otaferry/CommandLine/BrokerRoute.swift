@@ -11,6 +11,8 @@ struct BrokerRoute: Sendable {
     var origin: Origin
     var gateway: Name
     var sender: Name
+    /// The commands that hints name.
+    var followUp: FollowUp
 
     /// Why there is no way.
     struct Problem: Error, Sendable {
@@ -31,6 +33,7 @@ struct BrokerRoute: Sendable {
             if let option { return option }
             return environment[variable].flatMap { $0.isEmpty ? nil : $0 }
         }
+        followUp = FollowUp(options)
         let address: BrokerAddress
         let broker = said(options.broker, "OTAFERRY_BROKER")
         if let broker {

@@ -63,8 +63,9 @@ struct RemoteOptions: ParsableArguments {
             if isToMove, result["paused"]?.bool == true {
                 Console.complain(
                     verb == "resume"
-                        ? "Everything is paused: otaferry resume"
-                        : "It is paused: otaferry resume \(address), or all: otaferry resume"
+                        ? "Everything is paused: \(client.route.followUp.command("resume"))"
+                        : "It is paused: \(client.route.followUp.command("resume", address)), or all: "
+                            + client.route.followUp.command("resume")
                 )
             }
         }
@@ -89,7 +90,12 @@ struct RemoteOptions: ParsableArguments {
             }
             let reason = Reason(.needsMetadata, .operator, error.text)
             var failure = error
-            failure.hint = DescribeHint.hint(for: reason, firmware: known["state"]?["firmware"], address: address)
+            failure.hint = DescribeHint.hint(
+                for: reason,
+                firmware: known["state"]?["firmware"],
+                address: address,
+                client.route.followUp
+            )
             throw failure
         }
     }

@@ -64,13 +64,14 @@ struct TransferReference: ExpressibleByArgument, Sendable {
         switch cut.map({ $0.matches(among: found) }) ?? Self.matches(id, among: found) {
         case .one(let address): return address
         case .none:
+            let list = client.route.followUp.command("list")
             throw CommandClient.Failure(
                 exit: .failed,
                 code: ReasonCode.unknownTransfer.rawValue,
                 text: "No transfer is called \(text)",
                 hint: id.utf8.count < Self.shortestBeginning && id.utf8.allSatisfy(Self.isHexadecimal)
-                    ? "The beginning of an id has \(Self.shortestBeginning) characters at least; otaferry list shows them all"
-                    : "otaferry list shows them all"
+                    ? "The beginning of an id has \(Self.shortestBeginning) characters at least; \(list) shows them all"
+                    : "\(list) shows them all"
             )
         case .several(let addresses):
             throw CommandClient.Failure(

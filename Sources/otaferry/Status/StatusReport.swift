@@ -5,6 +5,8 @@ struct StatusReport {
     let status: JSONValue
     let gateway: String
     let now: WallTime
+    /// The commands that hints name.
+    var followUp = FollowUp.plain
 
     private static let labelWidth = 10
 
@@ -31,7 +33,9 @@ struct StatusReport {
             lines += Self.lines("Problem", text, terminal).map {
                 "  " + terminal.colored(String($0.dropFirst(2)), .yellow)
             }
-            if let hint = problem["hint"]?.string, !hint.isEmpty { lines += Self.lines("", hint, terminal) }
+            if let hint = problem["hint"]?.string, !hint.isEmpty {
+                lines += Self.lines("", followUp.completed(hint), terminal)
+            }
         }
         if state == "offline" { lines += Self.lines("Hint", AgentAway.remedy, terminal) }
         return lines

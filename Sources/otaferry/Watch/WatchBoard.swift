@@ -37,12 +37,17 @@ struct WatchBoard {
     }
 
     private let root: String
+    private let followUp: FollowUp
     private(set) var entries: [TransferAddress: Entry] = [:]
     /// The agent's status.
     private(set) var agent: JSONValue?
     private var count = 0
 
-    init(root: String) { self.root = root }
+    /// - Parameter followUp: the commands that hints name.
+    init(root: String, followUp: FollowUp = .plain) {
+        self.root = root
+        self.followUp = followUp
+    }
 
     /// Takes a message; nil where it says nothing.
     mutating func take(topic: String, payload: [UInt8]) -> Change? {
@@ -66,7 +71,7 @@ struct WatchBoard {
 
     private mutating func takeState(_ address: TransferAddress, _ json: JSONValue?, isEmpty: Bool) -> Change? {
         guard !isEmpty else { return entries.removeValue(forKey: address) == nil ? nil : .forgotten(address) }
-        guard let json, let status = TransferStatus(json: json) else { return nil }
+        guard let json, let status = TransferStatus(json: json, followUp) else { return nil }
         guard var entry = entries[address] else {
             count += 1
             entries[address] = Entry(address: address, document: json, status: status, number: count)
