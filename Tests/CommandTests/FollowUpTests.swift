@@ -1,3 +1,4 @@
+import Agent
 import ArgumentParser
 import FerryCore
 import TestSupport
@@ -110,5 +111,22 @@ struct FollowUpTests {
         frame.followUp = followUp
         let lines = (frame.lines(board, board.sorted(), now: .now())).joined(separator: "\n")
         #expect(lines.contains("otaferry show ID\(options)") && lines.contains("otaferry resume\(options)"), "\(lines)")
+    }
+
+    @Test("A command that ends something takes no id that a table has cut, and names the whole one")
+    func cutIDs() throws {
+        let followUp = try followUp(Self.given)
+        let address = try address("ci/pumpctl-controller")
+        for text in ["ci/pumpctl…", "pumpctl-con~", "c…/pumpctl-controller"] {
+            let refusal = try #require(TransferReference(argument: text)).refusal(of: "cancel", address, followUp)
+            #expect(refusal?.exit == .usage)
+            #expect(
+                refusal?.hint.hasSuffix("otaferry cancel ci/pumpctl-controller --broker mqtt://b --gateway gw2") == true
+            )
+        }
+        #expect(TransferReference(argument: "ci/pumpctl-controller")?.refusal(of: "cancel", address, followUp) == nil)
+        // A file that its client calls so is whole.
+        let file = try #require(TransferAddress(ofFile: "backup.bin~"))
+        #expect(TransferReference(argument: "backup.bin~")?.refusal(of: "purge", file, followUp) == nil)
     }
 }

@@ -44,6 +44,9 @@ struct RemoteOptions: ParsableArguments {
         }
     }
 
+    /// What they do cannot be taken back.
+    private static let endingVerbs: Set<String> = ["cancel", "purge"]
+
     /// Sends a command about one transfer and says what became of it.
     func command(
         _ verb: String,
@@ -53,6 +56,11 @@ struct RemoteOptions: ParsableArguments {
     ) async throws {
         try await perform { (client) throws(CommandClient.Failure) in
             let address = try await reference.resolve(client, sender: namedSender)
+            if Self.endingVerbs.contains(verb),
+                let refusal = reference.refusal(of: verb, address, client.route.followUp)
+            {
+                throw refusal
+            }
             var members = members
             members["sender"] = .string(address.sender.text)
             members["transfer"] = .string(address.id.text)

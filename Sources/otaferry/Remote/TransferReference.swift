@@ -83,6 +83,20 @@ struct TransferReference: ExpressibleByArgument, Sendable {
         }
     }
 
+    /// Why a command that ends something does not take this text, which a table had cut: what it means changes with what
+    /// else is there. Nil where all of the id stands in it.
+    ///
+    /// - Parameter address: what it means now.
+    func refusal(of verb: String, _ address: TransferAddress, _ followUp: FollowUp) -> CommandClient.Failure? {
+        guard let cut, !cut.isWhole(address) else { return nil }
+        return CommandClient.Failure(
+            exit: .usage,
+            code: "ambiguous",
+            text: "\(verb) wants the whole id: \(text) is cut, and may be another transfer than the one that was shown",
+            hint: "Only one fits now: \(followUp.command(verb, address))"
+        )
+    }
+
     /// An address names its sender; `--sender` may say the same, not another.
     private func contradiction(_ sender: Name) -> CommandClient.Failure {
         CommandClient.Failure(
@@ -171,6 +185,9 @@ struct CutAddress: Sendable {
 
     /// Whether a transfer of this sender may be meant.
     func fits(_ sender: Name) -> Bool { self.sender?.fits(sender) ?? true }
+
+    /// Whether it is all of what a client calls this file, though it looks as if it was cut.
+    func isWhole(_ address: TransferAddress) -> Bool { address == file }
 
     func matches(among addresses: [TransferAddress]) -> TransferReference.Match {
         if let file, addresses.contains(file) { return .one(file) }
