@@ -94,6 +94,12 @@ struct BrokerRouteTests {
         }
     }
 
+    @Test("An @ in the path of a socket is no user name, also beside another mistake")
+    func socketPath() throws {
+        let problem = try problem(["--broker", "mqtt+unix:///run/a@b" + String(repeating: "x", count: 108)])
+        #expect(problem.text.contains("at most 107 bytes") && problem.hint.isEmpty, "\(problem)")
+    }
+
     @Test("A broker that is not there is told with who said where it is, and what to write there")
     func hints() throws {
         var configuration = Configuration()

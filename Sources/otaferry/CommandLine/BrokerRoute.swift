@@ -97,8 +97,8 @@ struct BrokerRoute: Sendable {
         do throws(Expectation) {
             return try BrokerAddress(parsing: text)
         } catch {
-            // What holds a password is not said again.
-            guard text.contains("@") else {
+            // What holds a password is not said again. The path of a socket holds none.
+            guard text.contains("@"), !text.hasPrefix("mqtt+unix:///") else {
                 throw Problem(text: "\(origin) is \(text.escaped), but must be \(error.text)", exit: .usage)
             }
             throw Problem(
