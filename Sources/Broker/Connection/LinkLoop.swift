@@ -115,11 +115,6 @@ struct LinkLoop: Sendable {
             let isVersion = error.code == .refused && (error.number == 0x84 || error.number == 1)
             let isHangUp = error.code == .lost && wasConnected
             if isHangUp && !wasWelcome, case .tcp = settings.address.transport { error.misfit = .securePort }
-            if wasWelcome && error.misfit == .hungUp {
-                // A broker that is killed does not say that TLS ends either.
-                error.code = .lost
-                error.misfit = nil
-            }
             // A trial that is refused for its name or rights has had its answer too.
             let isAnswered = wasWelcome || choice.isTrial && error.isRefusal && !isVersion
             let ending: ProtocolChoice.Ending =
