@@ -204,6 +204,13 @@ int otaferry_gather_read(sqlite3_file *file, const struct iovec *parts, int coun
     return preadv(gather->stream, parts, count, offset) == wanted;
 }
 
+void otaferry_gather_ask(sqlite3_file *file, long long offset, long long bytes) {
+    gather_file *gather = (gather_file *)file;
+    if (file->pMethods != &gather_methods || gather->stream < 0 || bytes <= 0) return;
+    long long from = offset > 0 ? offset : 0;
+    posix_fadvise(gather->stream, from, offset + bytes - from, POSIX_FADV_WILLNEED);
+}
+
 /* Only the database itself is gathered for; the journal and temporary files are the system's own. */
 static int gather_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *flags_out) {
     (void)vfs;

@@ -149,31 +149,58 @@ static int read_chain(sqlite3_file *file, uint32_t next, unsigned char *blob, si
     return next == 0;
 }
 
-int otaferry_read_blob(sqlite3 *database, uint32_t root, int64_t rowid, void *blob, size_t count, uint64_t *crc) {
-    sqlite3_file *file = NULL;
-    if (sqlite3_file_control(database, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK) return 0;
-    if (!file || !file->pMethods) return 0;
-    unsigned char page[PAGE];
+/* Finds a row: the leaf page that has it, and its payload there. Answers like `read_pages`. */
+static int find_row(sqlite3 *database, uint32_t root, int64_t rowid, sqlite3_file **file, unsigned char *page,
+                    const unsigned char **payload, uint64_t *size) {
+    if (sqlite3_file_control(database, "main", SQLITE_FCNTL_FILE_POINTER, file) != SQLITE_OK) return 0;
+    if (!*file || !(*file)->pMethods) return 0;
     uint32_t where = root;
     for (int depth = 0; depth < DEPTH_MAX; depth++) {
-        int is_read = read_pages(file, where, 1, page);
+        int is_read = read_pages(*file, where, 1, page);
         if (is_read != 1) return is_read;
         if (page[0] == LEAF) break;
         if (page[0] != INTERIOR) return 0;
         where = child(page, rowid);
     }
     if (page[0] != LEAF) return 0;
-    uint64_t size;
-    const unsigned char *payload = cell(page, rowid, &size);
-    if (!payload || size < count) return 0;
-    uint64_t local = local_size(size), before = size - count;
+    *payload = cell(page, rowid, size);
+    if (!*payload) return 0;
+    uint64_t local = local_size(*size);
     /* The number of the first overflow page follows. */
-    uint64_t needed = local + (local < size ? LINK : 0);
+    uint64_t needed = local + (local < *size ? LINK : 0);
+    return needed <= (uint64_t)(page + PAGE - *payload);
+}
+
+int otaferry_read_blob(sqlite3 *database, uint32_t root, int64_t rowid, void *blob, size_t count, uint64_t *crc) {
+    sqlite3_file *file = NULL;
+    unsigned char page[PAGE];
+    const unsigned char *payload;
+    uint64_t size;
+    int is_found = find_row(database, root, rowid, &file, page, &payload, &size);
+    if (is_found != 1) return is_found;
+    if (size < count) return 0;
+    uint64_t local = local_size(size), before = size - count;
     /* The columns before the blob are few and small. */
-    if (local < before || needed > (uint64_t)(page + PAGE - payload)) return 0;
+    if (local < before) return 0;
     size_t here = (size_t)(local - before);
     memcpy(blob, payload + before, here);
     *crc = otaferry_crc64(*crc, blob, here);
     if (here == count) return 1;
     return read_chain(file, number(payload + local, LINK), (unsigned char *)blob + here, count - here, crc);
+}
+
+int otaferry_ask_row(sqlite3 *database, uint32_t root, int64_t rowid) {
+    sqlite3_file *file = NULL;
+    unsigned char page[PAGE];
+    const unsigned char *payload;
+    uint64_t size;
+    int is_found = find_row(database, root, rowid, &file, page, &payload, &size);
+    if (is_found != 1) return is_found;
+    uint64_t local = local_size(size);
+    if (local == size) return 0;
+    long long first = (long long)(number(payload + local, LINK) - 1) * PAGE;
+    long long bytes = (long long)((size - local + PART - 1) / PART) * PAGE;
+    /* Its chain goes up from there, or down. */
+    otaferry_gather_ask(file, first - bytes, 2 * bytes);
+    return 1;
 }

@@ -17,4 +17,7 @@ struct sqlite3_file;
    before could not be, for SQLite's result code without its sign. They are lost: a transaction has to be rolled back. */
 int otaferry_gather_read(struct sqlite3_file *file, const struct iovec *parts, int count, long long offset);
 
+/* Asks the device for what will be read soon. Only a hint. */
+void otaferry_gather_ask(struct sqlite3_file *file, long long offset, long long bytes);
+
 #endif

@@ -21,4 +21,8 @@ struct sqlite3;
    SQLite does not know. A statement has to hold SQLite's read lock. */
 int otaferry_read_blob(struct sqlite3 *database, uint32_t root, int64_t rowid, void *blob, size_t count, uint64_t *crc);
 
+/* Asks the device for the pages of a row that is about to be deleted: SQLite follows their chain page by page. Returns 1, or
+   0 where nothing was asked; else like `otaferry_read_blob`. */
+int otaferry_ask_row(struct sqlite3 *database, uint32_t root, int64_t rowid);
+
 #endif

@@ -81,7 +81,8 @@ package final class Ledger {
             hasFailedStoring = counters.usedBytes > countersBefore.usedBytes
             rollBack()
             if let former { memory = former }
-            throw error
+            // What failed first counts, though the body may have gone on and failed for another reason.
+            throw statements.segments.lost ?? error
         }
         for (key, transfer) in changed { settle(key, transfer) }
         changed = [:]

@@ -12,7 +12,7 @@ final class SegmentStatements {
     private let rowRanges: Statement
     private let rowSizes: Statement
     private let deleteRow: Statement
-    /// Why the transaction lacks pages or bytes, of which SQLite does not know. It must not be committed.
+    /// The first reason why the transaction lacks pages or bytes, of which SQLite does not know. It must not be committed.
     private(set) var lost: SpoolError?
 
     init(_ database: Database) throws(SpoolError) {
@@ -70,7 +70,7 @@ final class SegmentStatements {
         do throws(SpoolError) {
             try writer.write(bytes, to: position)
         } catch {
-            lost = error
+            lost = lost ?? error
             throw error
         }
     }
@@ -125,7 +125,7 @@ final class SegmentStatements {
         do throws(SpoolError) {
             found = try RowReader.read(database, root: root, row: row.start, into: buffer, &register)
         } catch {
-            lost = error
+            lost = lost ?? error
             throw error
         }
         return found && Int64(bitPattern: ~register) == row.checksum
@@ -208,8 +208,24 @@ final class SegmentStatements {
         return found
     }
 
+    /// So many rows are asked for before they are deleted: SQLite reads their pages one by one, from the end of a firmware
+    /// to its beginning, and a device would be waited for with each.
+    private static let rowsAhead = 4
+
+    private func ask(_ position: Int64) throws(SpoolError) {
+        guard root != 0 else { return }
+        do throws(SpoolError) {
+            try RowReader.ask(database, root: root, row: position)
+        } catch {
+            lost = lost ?? error
+            throw error
+        }
+    }
+
     private func delete(_ rows: [(position: Int64, size: Int64)]) throws(SpoolError) -> Int64 {
-        for row in rows {
+        for (index, row) in rows.enumerated() {
+            let ahead = index == 0 ? rows.prefix(Self.rowsAhead + 1) : rows.dropFirst(index + Self.rowsAhead).prefix(1)
+            for next in ahead where next.size >= Self.directBytes { try ask(next.position) }
             try deleteRow.bind(1, row.position)
             try deleteRow.run()
         }

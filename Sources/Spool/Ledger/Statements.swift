@@ -224,8 +224,7 @@ final class Statements {
     private func events(_ statement: Statement) throws(SpoolError) -> [TransferEvent] {
         var events: [TransferEvent] = []
         while try statement.step() {
-            guard let kind = statement.text(3).flatMap(TransferEvent.Kind.init(rawValue:)),
-                let sender = statement.text(6).flatMap({ Name($0) }), let id = statement.text(7).flatMap({ Name($0) })
+            guard let sender = statement.text(6).flatMap({ Name($0) }), let id = statement.text(7).flatMap({ Name($0) })
             else { continue }
             events.append(
                 TransferEvent(
@@ -233,7 +232,8 @@ final class Statements {
                     address: TransferAddress(sender: sender, id: id),
                     seq: statement.integer(1),
                     at: WallTime(milliseconds: statement.integer(2)),
-                    kind: kind,
+                    // A newer version knows more kinds.
+                    kind: statement.text(3).flatMap(TransferEvent.Kind.init(rawValue:)) ?? .state,
                     state: statement.text(4).flatMap(TransferState.init(rawValue:)) ?? .held,
                     reason: statement.text(5).flatMap { try? JSONValue(parsing: $0) }.flatMap { Reason(json: $0) }
                 )

@@ -22,6 +22,14 @@ enum RowReader {
         return result == 1
     }
 
+    /// Asks the device for a row that is about to be deleted. A statement has to hold SQLite's read lock.
+    ///
+    /// - Throws: like `read`.
+    static func ask(_ database: Database, root: UInt32, row: Int64) throws(SpoolError) {
+        let result = otaferry_ask_row(database.handle, root, row)
+        guard result >= 0 else { throw database.error(-result, "look for firmware, or write what came before it") }
+    }
+
     /// The register of CRC-64/XZ after these bytes. It begins with all ones; the sum is its complement.
     static func sum(_ register: UInt64, _ bytes: UnsafeRawBufferPointer) -> UInt64 {
         otaferry_crc64(register, bytes.baseAddress, bytes.count)
