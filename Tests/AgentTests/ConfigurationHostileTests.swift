@@ -19,6 +19,8 @@ struct ConfigurationHostileTests {
             // What stands in quotes or comments is nobody's business.
             ("gateway = \"a\" # [ } [= 1979-05-27\n[retry]\nmax = 7", ["3: [retry] max"]),
             ("gateway = '[,} \\'\n[retry]\nmax = 7", ["1: gateway", "3: [retry] max"]),
+            ("[cloud]\nupload-hosts = [\n2024-01-01]\n", ["3:1:"]), ("x = [{a = 1}, 2024-01-01]\n", ["1:15:"]),
+            ("x = {a = 2024-01-01}\n", ["1:10:"]), ("[retry]\nmax = soon\n[\n", ["2:", "3:"]),
             // A list in a list may begin its line.
             ("[cloud]\nupload-hosts = [\n[\n1]]\n", ["2: [cloud] upload-hosts"]),
         ]
@@ -31,6 +33,30 @@ struct ConfigurationHostileTests {
         }
     }
 
+    @Test(
+        "Names that begin like a date are names",
+        arguments: [
+            "[2024-x]\n", "[[2024-x]]\n", " [ 2024-x . 2025-y ]\n", "x = {a = 1, 2024-b = 2}\n", "2024-b = 1\n",
+            "x = {2024-b = 1}\n", "x = [{a = 1, 2024-b.c = 2}]\n", "x = [\n1,\n{a = 1, 2024-b = 2}]\n2024-c = 1\n",
+        ]
+    )
+    func names(text: String) throws {
+        #expect(SourceFile.unreadable(text) == nil)
+        // They are keys that nobody knows, and a list or a value of the wrong kind.
+        #expect(try mistakes(text).allSatisfy { !$0.contains("not valid TOML") })
+    }
+
+    @Test("The guard looks at brackets alone, not at what is wrong before them")
+    func bracketsAlone() throws {
+        // Reading what is before each such line once more would take minutes for a long list.
+        #expect(SourceFile.unreadable("a = soon\n[\n\n") != nil)
+        let list = "a = [\n" + String(repeating: "[\n", count: 3_000)
+        #expect(SourceFile.unreadable(list) == nil)
+        #expect(try !mistakes(list).isEmpty)
+        #expect(SourceFile.unreadable(list + String(repeating: "]", count: 3_001) + "\n[=]")?.line == 3_003)
+    }
+
+    /// Nothing but an abort of the library, which ends the whole run, is looked for in the texts themselves.
     @Test("No text ends the program")
     func hostile() {
         var generator = SeededGenerator(seed: 7)
@@ -43,7 +69,12 @@ struct ConfigurationHostileTests {
             let count = Int.random(in: 1...12, using: &generator)
             let text = (0..<count).map { _ in pieces.randomElement(using: &generator) ?? "" }.joined()
             let recovered = SourceFile.recovering(text)
-            #expect(recovered.file != nil || !recovered.errors.isEmpty)
+            // What was read as a whole had no mistake, and what had none was read.
+            #expect((recovered.file?.isWhole == true) == recovered.errors.isEmpty, "\(text.debugDescription)")
+            #expect(
+                recovered.errors.allSatisfy { (1...(text.count + 1)).contains($0.line) },
+                "\(text.debugDescription)"
+            )
         }
     }
 }

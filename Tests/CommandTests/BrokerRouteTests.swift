@@ -94,6 +94,12 @@ struct BrokerRouteTests {
         }
     }
 
+    @Test("An @ in the path of a socket is no user name, also beside another mistake")
+    func socketPath() throws {
+        let problem = try problem(["--broker", "mqtt+unix:///run/a@b" + String(repeating: "x", count: 108)])
+        #expect(problem.text.contains("at most 107 bytes") && problem.hint.isEmpty, "\(problem)")
+    }
+
     @Test("A broker that is not there is told with who said where it is, and what to write there")
     func hints() throws {
         var configuration = Configuration()
@@ -102,6 +108,8 @@ struct BrokerRouteTests {
         let lost = LinkError(.unreachable, "x")
         var plain = LinkError(.tls, "x")
         plain.misfit = .plainPort
+        var gone = LinkError(.tls, "x")
+        gone.misfit = .hungUp
         var secure = LinkError(.lost, "x")
         secure.misfit = .securePort
         let table: [(BrokerRoute, LinkError, String)] = [
@@ -112,6 +120,11 @@ struct BrokerRouteTests {
             (try route(["--broker", "mqtts://h"]), plain, ": --broker mqtt://h:8883,"),
             (try route([], ["OTAFERRY_BROKER": "mqtts://h"]), plain, ": OTAFERRY_BROKER=mqtt://h:8883,"),
             (try route([], [:], configuration), plain, ": broker.url = \"mqtt://b:1\" in /etc/o.toml:2,"),
+            (try route(["--broker", "mqtts://h"]), gone, "hung up at the first bytes of TLS: perhaps"),
+            (
+                try route(["--broker", "mqtts://h"]), gone,
+                ": --broker mqtt://h:8883, which sends the password unprotected"
+            ),
             (try route([]), secure, ": --broker mqtts://127.0.0.1:1883."),
             (
                 try route(["--broker", "mqtts://h"]), LinkError(.tls, "x", number: 8),

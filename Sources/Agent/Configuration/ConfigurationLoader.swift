@@ -49,6 +49,12 @@ package struct ConfigurationLoader: Sendable {
         }
     }
 
+    /// Whether a path that a mistake names is that of a drop-in file.
+    static func isDropIn(_ path: String) -> Bool { path.split(separator: "/").dropLast().last == dropInDirectory[...] }
+
+    /// Whether it is that of the directory itself.
+    static func isDropInDirectory(_ path: String) -> Bool { path.split(separator: "/").last == dropInDirectory[...] }
+
     /// Up to and with the last slash.
     private static func directory(of path: String) -> String {
         path.lastIndex(of: "/").map { String(path[...$0]) } ?? ""

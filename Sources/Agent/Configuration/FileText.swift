@@ -53,7 +53,8 @@ enum FileText {
     static func names(in directory: String, suffix: String) throws(Failure) -> [String] {
         guard let stream = opendir(directory) else {
             let failure = Failure(code: errno)
-            if failure.isAbsent { return [] }
+            // A file in its place is a mistake.
+            if failure.isAbsent && !exists(directory) { return [] }
             throw failure
         }
         defer { closedir(stream) }

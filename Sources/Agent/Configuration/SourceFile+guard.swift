@@ -1,5 +1,3 @@
-import TOMLKit
-
 // What the TOML library answers with `abort`: it asserts what it should look at (toml++ 3.4, `parse_key`, `parse_value`,
 // `parse_date`). A configuration with such a text has to be told like any other.
 extension SourceFile {
@@ -11,7 +9,7 @@ extension SourceFile {
             separator(in: bytes).map { ($0, "a line or paragraph separator of Unicode stands here; write a space") },
             strayBrace(in: code).map { ($0, "a closing brace stands where a value or a key should") },
             date(in: code).map { ($0, "a date stands here, which no key takes; text stands in quotes") },
-            keylessHead(in: code, of: bytes).map { ($0, "the head of a table needs a name between its brackets") },
+            keylessHead(in: code).map { ($0, "the head of a table needs a name between its brackets") },
         ]
         guard let (offset, words) = found.compactMap({ $0 }).min(by: { $0.0 < $1.0 }) else { return nil }
         let before = bytes[..<offset]
@@ -86,44 +84,85 @@ extension SourceFile {
 
     /// `1979-05-27`, as a value.
     private static func date(in code: [UInt8]) -> Int? {
+        var nesting = Nesting()
         var isBegun = false
-        for (index, byte) in code.enumerated() {
-            if isBegun && (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) {
-                let year = code[index...].prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
-                if code.indices.contains(year.endIndex), code[year.endIndex] == UInt8(ascii: "-") { return index }
+        var index = 0
+        while index < code.count {
+            if nesting.isOutermost, let name = nameOfHead(in: code, from: index) {
+                // The names in it may look like one.
+                index = endOfLine(code, from: name)
+                isBegun = false
+                continue
             }
-            if isSkipped(byte) { continue }
-            isBegun = [UInt8(ascii: "="), UInt8(ascii: "["), UInt8(ascii: ",")].contains(byte)
+            let byte = code[index]
+            if isBegun && isDigit(byte) {
+                let end = code[index...].firstIndex { !isDigit($0) } ?? code.count
+                if end < code.count, code[end] == UInt8(ascii: "-") { return index }
+            }
+            nesting.take(byte)
+            index += 1
+            if isSkipped(byte) {
+                if nesting.isOutermost && byte == UInt8(ascii: "\n") { isBegun = false }
+                continue
+            }
+            isBegun =
+                byte == UInt8(ascii: "=") || byte == UInt8(ascii: "[")
+                || byte == UInt8(ascii: ",") && nesting.isInList
         }
         return nil
     }
 
     /// Where a name should begin in a line that looks like the head of a table and has none.
-    private static func keylessHead(in code: [UInt8], of bytes: [UInt8]) -> Int? {
-        var start = 0
-        while start < code.count {
-            var index = start
-            func skipBlanks() { while index < code.count && isBlank(code[index]) { index += 1 } }
-            skipBlanks()
-            // The library skips a byte order mark behind empty lines too.
-            if code[index...].starts(with: [0xEF, 0xBB, 0xBF]) { index += 3 }
-            skipBlanks()
-            if index < code.count, code[index] == UInt8(ascii: "[") {
-                index += 1
-                if index < code.count, code[index] == UInt8(ascii: "[") { index += 1 }
-                skipBlanks()
+    private static func keylessHead(in code: [UInt8]) -> Int? {
+        var nesting = Nesting()
+        var index = 0
+        while index < code.count {
+            if nesting.isOutermost, let name = nameOfHead(in: code, from: index) {
                 // Of a text that ends here the library says so.
-                if index < code.count, !mayBeginName(code[index]), isOutermost(behind: bytes[..<start]) { return index }
+                if name < code.count, !mayBeginName(code[name]) { return name }
+                index = endOfLine(code, from: name)
+                continue
             }
-            start = endOfLine(code, from: start) + 1
+            nesting.take(code[index])
+            index += 1
         }
         return nil
     }
 
-    /// Whether a line after these is neither a part of a list nor of a text of several lines.
-    private static func isOutermost(behind bytes: ArraySlice<UInt8>) -> Bool {
-        (try? TOMLTable(string: String(decoding: bytes, as: UTF8.self))) != nil
+    /// Which brackets are open.
+    private struct Nesting {
+        private var open: [UInt8] = []
+
+        /// Whether no value is begun.
+        var isOutermost: Bool { open.isEmpty }
+        var isInList: Bool { open.last == UInt8(ascii: "[") }
+
+        mutating func take(_ byte: UInt8) {
+            switch byte {
+            case UInt8(ascii: "["), UInt8(ascii: "{"): open.append(byte)
+            case UInt8(ascii: "]"), UInt8(ascii: "}"): _ = open.popLast()
+            default: break
+            }
+        }
     }
+
+    /// Where the name begins, or should, if a line begins here that looks like the head of a table.
+    private static func nameOfHead(in code: [UInt8], from start: Int) -> Int? {
+        guard start == 0 || code[start - 1] == UInt8(ascii: "\n") else { return nil }
+        var index = start
+        func skipBlanks() { while index < code.count && isBlank(code[index]) { index += 1 } }
+        skipBlanks()
+        // The library skips a byte order mark behind empty lines too.
+        if code[index...].starts(with: [0xEF, 0xBB, 0xBF]) { index += 3 }
+        skipBlanks()
+        guard index < code.count, code[index] == UInt8(ascii: "[") else { return nil }
+        index += 1
+        if index < code.count, code[index] == UInt8(ascii: "[") { index += 1 }
+        skipBlanks()
+        return index
+    }
+
+    private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
 
     private static func isBlank(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
 

@@ -18,20 +18,23 @@ extension SourceFile {
     static func recovering(_ text: String) -> Recovered {
         var lines = text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
         var errors: [SyntaxError] = []
-        var isCut = false
+        /// What stands from here on was left out.
+        var cut = lines.count
         while errors.count < syntaxErrorsMax {
             do throws(SyntaxError) {
                 var file = try SourceFile(parsing: lines.joined(separator: "\n"))
                 file.isWhole = errors.isEmpty
                 return Recovered(file: file, errors: errors)
             } catch {
-                guard !isCut, !errors.contains(where: { $0.line == error.line }) else { break }
+                let index = error.line - 1
+                // Behind the cut only what it did itself can be found.
+                let isNew = !errors.contains { $0.line == error.line }
+                guard isNew, index < cut || cut == lines.count else { break }
                 errors.append(error)
                 errors.sort { $0.line < $1.line }
-                let index = error.line - 1
                 guard lines.indices.contains(index), error.isRepetition || !isRight(lines[index]) else { break }
                 let end = endOfDamage(in: lines, at: index)
-                isCut = end == lines.count
+                if end == lines.count { cut = min(cut, index) }
                 for index in index..<end { lines[index] = "" }
             }
         }

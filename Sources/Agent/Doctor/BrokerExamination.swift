@@ -78,6 +78,10 @@ struct BrokerExamination: Sendable {
             case .tls where error.misfit == .plainPort:
                 "The port likely speaks MQTT without TLS: write broker.url with mqtt:// instead of mqtts://, or with the "
                     + "port that speaks TLS"
+            case .tls where error.misfit == .hungUp:
+                "The other end hung up at the first bytes of TLS: look whether the broker runs (systemctl status mosquitto) "
+                    + "and the port of broker.url is the one that speaks TLS. mqtt:// would send the password unprotected: "
+                    + "write it only where no TLS is meant"
             case .lost where error.misfit == .securePort:
                 "If the port speaks TLS, write broker.url with mqtts:// instead of mqtt://; else look whether the broker "
                     + "runs (systemctl status mosquitto)"

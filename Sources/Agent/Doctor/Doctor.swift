@@ -78,7 +78,9 @@ package struct Doctor: Sendable {
         // The text was read, and is not TOML.
         case (.file, .unreadable) where mistake.line != nil:
             "Correct the line; otaferry check looks at all of them; \(keys)"
-        case (.file(let path), .unreadable) where path.contains("/\(ConfigurationLoader.dropInDirectory)"):
+        case (.file(let path), .unreadable) where ConfigurationLoader.isDropInDirectory(path):
+            "Make it a directory that the agent's user can list and enter, or take it away"
+        case (.file(let path), .unreadable) where ConfigurationLoader.isDropIn(path):
             "Make it a file in UTF-8 that the agent's user can read, or take it away"
         case (.file(let path), .unreadable):
             RightsExamination.facts(file: path).isThere

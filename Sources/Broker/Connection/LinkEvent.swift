@@ -61,6 +61,9 @@ package struct LinkError: Error, Sendable, Equatable, CustomStringConvertible {
     package enum Misfit: Sendable, Equatable {
         /// TLS was spoken to a port that speaks MQTT without it.
         case plainPort
+        /// TLS was spoken, and the other end hung up at its first bytes: a port without TLS, a forwarder without its
+        /// broker, or somebody between who does not let TLS through.
+        case hungUp
         /// MQTT without TLS was spoken, and the other end hung up, as ports that speak TLS do.
         case securePort
     }

@@ -231,13 +231,15 @@ final class MosquittoClient {
             "\(what): \(Self.text(of: result))\(words.map { " (\($0))" } ?? "")",
             number: result
         )
-        if words.map(Self.wordsOfPlainPorts.contains) ?? false { error.misfit = .plainPort }
+        error.misfit = words.flatMap { Self.misfits[$0] }
         return error
     }
 
-    /// What OpenSSL says of an answer that is no TLS, and of a peer that hangs up at its first bytes, as Mosquitto does.
-    private static let wordsOfPlainPorts: Set<String> = [
-        "wrong version number", "unexpected eof while reading", "packet length too long", "record layer failure",
+    /// What OpenSSL says of an answer that is no TLS, and of a peer that hangs up at its first bytes, as Mosquitto does on
+    /// a port without TLS.
+    private static let misfits: [String: LinkError.Misfit] = [
+        "wrong version number": .plainPort, "packet length too long": .plainPort, "record layer failure": .plainPort,
+        "unexpected eof while reading": .hungUp,
     ]
 
     /// `certificate verify failed` of `OpenSSL Error[0]: error:0A000086:SSL routines::certificate verify failed`.

@@ -48,16 +48,18 @@ package struct Acknowledgement: Sendable, Equatable {
         var ranges: [Range<Int64>] = []
         for item in json["missing"]?.array ?? [] {
             guard let bounds = item.array, bounds.count == 2, let lower = bounds[0].integer,
-                let upper = bounds[1].integer, 0 <= lower, lower < upper, lower >= ranges.last?.upperBound ?? 0
+                let upper = bounds[1].integer, 0 <= lower, lower < upper, lower >= ranges.last?.upperBound ?? 0,
+                // Of more than a file may have nothing can be counted.
+                upper <= CloudLimits.fileBytes
             else { return nil }
             ranges.append(lower..<upper)
         }
         self.init(
             seq: json["seq"]?.integer ?? 0,
-            received: max(0, received),
+            received: min(max(0, received), CloudLimits.fileBytes),
             missing: ranges,
             hasMoreMissing: json["more"]?.bool ?? false,
-            credit: max(0, credit),
+            credit: min(max(0, credit), CloudLimits.fileBytes),
             segment: max(1, json["segment"]?.integer ?? 1),
             state: json["state"]?.string.flatMap(TransferState.init(rawValue:)),
             reason: ReasonCode(rawValue: reason),

@@ -34,6 +34,10 @@ extension BrokerRoute {
         case (.plainPort, .tls(let host, let port)):
             "The port likely speaks MQTT without TLS: \(saying(.tcp(host: host, port: UInt16(clamping: port)))), or "
                 + "name the port that speaks TLS"
+        case (.hungUp, .tls(let host, let port)):
+            "The other end hung up at the first bytes of TLS: perhaps the port speaks MQTT without it, or a forwarder has "
+                + "no broker behind it, or TLS is cut on the way. Only if you know that no TLS is meant: "
+                + "\(saying(.tcp(host: host, port: UInt16(clamping: port)))), which sends the password unprotected"
         case (.securePort, .tcp(let host, let port)):
             "If the port speaks TLS: \(saying(.tls(host: host, port: UInt16(clamping: port)))). Else: is it a broker?"
         // A file that cannot be read; the error names it.

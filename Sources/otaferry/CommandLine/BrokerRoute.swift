@@ -11,6 +11,8 @@ struct BrokerRoute: Sendable {
     var origin: Origin
     var gateway: Name
     var sender: Name
+    /// The commands that hints name.
+    var followUp: FollowUp
 
     /// Why there is no way.
     struct Problem: Error, Sendable {
@@ -31,6 +33,7 @@ struct BrokerRoute: Sendable {
             if let option { return option }
             return environment[variable].flatMap { $0.isEmpty ? nil : $0 }
         }
+        followUp = FollowUp(options)
         let address: BrokerAddress
         let broker = said(options.broker, "OTAFERRY_BROKER")
         if let broker {
@@ -94,8 +97,8 @@ struct BrokerRoute: Sendable {
         do throws(Expectation) {
             return try BrokerAddress(parsing: text)
         } catch {
-            // What holds a password is not said again.
-            guard text.contains("@") else {
+            // What holds a password is not said again. The path of a socket holds none.
+            guard text.contains("@"), !text.hasPrefix("mqtt+unix:///") else {
                 throw Problem(text: "\(origin) is \(text.escaped), but must be \(error.text)", exit: .usage)
             }
             throw Problem(

@@ -44,6 +44,9 @@ struct RemoteOptions: ParsableArguments {
         }
     }
 
+    /// What they do cannot be taken back.
+    private static let endingVerbs: Set<String> = ["cancel", "purge"]
+
     /// Sends a command about one transfer and says what became of it.
     func command(
         _ verb: String,
@@ -53,6 +56,11 @@ struct RemoteOptions: ParsableArguments {
     ) async throws {
         try await perform { (client) throws(CommandClient.Failure) in
             let address = try await reference.resolve(client, sender: namedSender)
+            if Self.endingVerbs.contains(verb),
+                let refusal = reference.refusal(of: verb, address, client.route.followUp)
+            {
+                throw refusal
+            }
             var members = members
             members["sender"] = .string(address.sender.text)
             members["transfer"] = .string(address.id.text)
@@ -63,8 +71,9 @@ struct RemoteOptions: ParsableArguments {
             if isToMove, result["paused"]?.bool == true {
                 Console.complain(
                     verb == "resume"
-                        ? "Everything is paused: otaferry resume"
-                        : "It is paused: otaferry resume \(address), or all: otaferry resume"
+                        ? "Everything is paused: \(client.route.followUp.command("resume"))"
+                        : "It is paused: \(client.route.followUp.command("resume", address)), or all: "
+                            + client.route.followUp.command("resume")
                 )
             }
         }
@@ -89,7 +98,12 @@ struct RemoteOptions: ParsableArguments {
             }
             let reason = Reason(.needsMetadata, .operator, error.text)
             var failure = error
-            failure.hint = DescribeHint.hint(for: reason, firmware: known["state"]?["firmware"], address: address)
+            failure.hint = DescribeHint.hint(
+                for: reason,
+                firmware: known["state"]?["firmware"],
+                address: address,
+                client.route.followUp
+            )
             throw failure
         }
     }

@@ -34,7 +34,9 @@ struct List: AsyncParsableCommand {
                 Console.answer(["states": .array(states), "next": next, "paused": .bool(isPaused)])
                 return
             }
-            defer { if isPaused { Console.complain("Everything is paused: otaferry resume") } }
+            defer {
+                if isPaused { Console.complain("Everything is paused: \(client.route.followUp.command("resume"))") }
+            }
             let terminal = Terminal.standardOutput(environment: ProcessInfo.processInfo.environment)
             guard !states.isEmpty else {
                 Console.complain("No transfers")

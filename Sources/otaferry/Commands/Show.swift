@@ -21,6 +21,7 @@ struct Show: AsyncParsableCommand {
                 return
             }
             var report = TransferReport(state: result["state"] ?? .null, events: result["events"]?.array ?? [])
+            report.followUp = client.route.followUp
             report.isPausedForAll = result["paused"]?.bool == true
             let terminal = Terminal.standardOutput(environment: ProcessInfo.processInfo.environment)
             for line in report.lines(terminal: terminal) { Console.say(line) }

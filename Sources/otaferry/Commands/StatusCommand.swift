@@ -42,7 +42,8 @@ struct StatusCommand: AsyncParsableCommand {
             Terminal.write(Metric.text(of: status, gateway: route.gateway.text), for: .program)
         } else {
             let terminal = Terminal.standardOutput(environment: ProcessInfo.processInfo.environment)
-            let report = StatusReport(status: status, gateway: route.gateway.text, now: .now())
+            var report = StatusReport(status: status, gateway: route.gateway.text, now: .now())
+            report.followUp = route.followUp
             for line in report.lines(terminal: terminal) { Console.say(line) }
         }
         guard status["state"]?.string == "online" else { throw ProgramExit.failed.code }

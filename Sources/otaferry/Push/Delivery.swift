@@ -102,13 +102,13 @@ struct Delivery {
 
     /// A `progress` message came.
     mutating func take(progress json: JSONValue) {
-        guard json["state"]?.string == TransferState.uploading.rawValue, let sent = json["sent"]?.integer else {
+        guard json["state"]?.string == TransferState.uploading.rawValue, let sent = json["sent"]?.fileBytes else {
             return
         }
-        let remaining = json["eta"]?.integer
+        let remaining = json["eta"]?.count
         upload = Upload(
             sent: sent,
-            rate: json["rate"]?.integer.map { Double($0) },
+            rate: json["rate"]?.count.map { Double($0) },
             remaining: remaining.map { .seconds($0) }
         )
     }

@@ -50,7 +50,8 @@ extension PushDriver {
             hint: PushHints.hint(
                 for: refusal.reason,
                 address: deliveries[index].file.address,
-                isPackage: deliveries.count > 1 || task.order.package != nil
+                isPackage: deliveries.count > 1 || task.order.package != nil,
+                task.route.followUp
             )
         )
     }
@@ -78,7 +79,7 @@ extension PushDriver {
                     Ending(
                         .failed,
                         name(index) + Self.words(for: status.state),
-                        hint: "otaferry show \(address) tells why"
+                        hint: "\(task.route.followUp.command("show", address)) tells why"
                     )
                 )
             }
@@ -87,7 +88,7 @@ extension PushDriver {
                     .failed,
                     name(index) + Self.words(for: status.state) + " (\(reason.code.rawValue)): "
                         + ColumnText.printable(reason.text),
-                    hint: PushHints.hint(for: status, address: address)
+                    hint: PushHints.hint(for: status, address: address, task.route.followUp)
                 )
             )
         }
@@ -162,11 +163,11 @@ extension PushDriver {
     var leavingHint: String {
         guard deliveries.allSatisfy(\.isDelivered) else { return "The same command goes on where it stopped" }
         if let waiting = deliveries.first(where: { $0.state == .held || $0.latest?.isPaused == true }) {
-            return
-                "The gateway keeps it until a person acts: otaferry show \(waiting.file.address) tells how it goes on"
+            let show = task.route.followUp.command("show", waiting.file.address)
+            return "The gateway keeps it until a person acts: \(show) tells how it goes on"
         }
         let what = deliveries.count == 1 ? "file" : "files"
-        let watch = deliveries.count == 1 ? "otaferry watch \(deliveries[0].file.address)" : "otaferry watch"
+        let watch = task.route.followUp.command("watch", deliveries.count == 1 ? "\(deliveries[0].file.address)" : nil)
         // Before that it may wait for the rest of its package, or for a person who has paused everything.
         let isUnderWay = deliveries.allSatisfy { [.ticketing, .uploading, .registering].contains($0.state) }
         return isUnderWay

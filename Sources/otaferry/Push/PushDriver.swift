@@ -77,6 +77,7 @@ final class PushDriver {
         self.mailbox = mailbox
         self.display = display
         progress.isLive = display.isLive
+        progress.followUp = task.route.followUp
         let root = task.route.root
         statusTopic = PushTopics.status(root: root)
         deliveries = task.files.map { Delivery($0, root: root, segment: task.order.segment) }
@@ -158,7 +159,9 @@ final class PushDriver {
         guard let index = indexes[message.topic] else { return nil }
         switch message.topic {
         case deliveries[index].topics.state:
-            if let status = TransferStatus(payload: message.payload) { deliveries[index].take(status, at: now) }
+            if let status = TransferStatus(payload: message.payload, task.route.followUp) {
+                deliveries[index].take(status, at: now)
+            }
         case deliveries[index].topics.progress:
             if let json = try? JSONValue(parsing: message.payload) { deliveries[index].take(progress: json) }
         default:

@@ -5,35 +5,46 @@ enum PushHints {
     /// For a refusal of the sending itself.
     ///
     /// - Parameter isPackage: several files are pushed together, or one as a part of a package.
-    static func hint(for reason: ReasonCode, address: TransferAddress, isPackage: Bool) -> String {
-        switch reason {
+    static func hint(
+        for reason: ReasonCode,
+        address: TransferAddress,
+        isPackage: Bool,
+        _ followUp: FollowUp = .plain
+    ) -> String {
+        let remedy = followUp.completed(reason.remedy)
+        return switch reason {
         case .conflict where isPackage:
             "The files of a package agree in product, version, name and number, and each has a file name of its own. "
                 + "What was begun goes on with the command as it was"
         case .conflict:
             "The transfer \(address) was begun with other details: repeat the command as it was. otaferry describe and "
                 + "otaferry priority change details"
-        case .noRoom: reason.remedy + ". --time-limit waits for room"
-        case .tooManyTransfers: reason.remedy + "; --time-limit waits for that"
+        case .noRoom: remedy + ". --time-limit waits for room"
+        case .tooManyTransfers: remedy + "; --time-limit waits for that"
         case .checksumMismatch: "The bytes were damaged twice on their way, or the file changed while it was sent"
-        case .badSignature: "--sign KEY signs the firmware. " + reason.remedy
+        case .badSignature: "--sign KEY signs the firmware. " + remedy
         // What is sent in segments is too large for the cloud itself.
         case .tooLarge, .badTopic, .badMetadata: ""
-        default: reason.remedy
+        default: remedy
         }
     }
 
     /// For a transfer that waits for a person or has ended.
-    static func hint(for status: TransferStatus, address: TransferAddress) -> String {
+    static func hint(
+        for status: TransferStatus,
+        address: TransferAddress,
+        _ followUp: FollowUp = .plain
+    ) -> String {
+        let retry = followUp.command("retry", address)
         var parts: [String] = []
         if let hint = status.reason?.hint, !hint.isEmpty { parts.append(ColumnText.printable(hint)) }
         switch status.state {
-        case .held: parts.append("It stays on the gateway and goes on when that is mended (otaferry retry \(address))")
+        case .held: parts.append("It stays on the gateway and goes on when that is mended (\(retry))")
         // The bytes of what was refused are not kept.
         case .failed where status.reason.map { ReasonCode.inAcknowledgements.contains($0.code) } ?? false:
             let isSaid = parts.contains { $0.contains("send it again") }
             parts.append(isSaid ? "It begins anew then" : "Then send it again; the same command begins anew")
-        case .failed: parts.append("otaferry retry \(address) tries again")
+        case .failed: parts.append("\(retry) tries again")
         case .cancelled, .expired: parts.append("The same command begins anew")
         default: break
         }

@@ -4,6 +4,8 @@ import FerryCore
 struct PushProgress {
     /// Whether a line stays only until the next.
     var isLive = true
+    /// The commands that hints name.
+    var followUp = FollowUp.plain
     private var meter = RateMeter()
 
     /// What is around the files.
@@ -89,7 +91,7 @@ struct PushProgress {
         if surroundings.isAgentAway { return "the agent is away; waiting for it" }
         let now = WallTime.now()
         let notes = deliveries.lazy.compactMap { delivery in
-            delivery.latest?.waitingNote(of: delivery.file.address, now: now, isLive: isLive)
+            delivery.latest?.waitingNote(of: delivery.file.address, now: now, isLive: isLive, followUp)
         }
         if let note = notes.first(where: { !$0.isEmpty }) { return note }
         // What keeps all of them waiting stands in the agent's status alone.

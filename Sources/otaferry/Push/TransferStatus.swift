@@ -19,24 +19,29 @@ struct TransferStatus: Sendable, Equatable {
     }
 
     /// Reads the payload of a `state` message; nil when it is none.
-    init?(payload: [UInt8]) {
+    init?(payload: [UInt8], _ followUp: FollowUp = .plain) {
         guard let json = try? JSONValue(parsing: payload) else { return nil }
-        self.init(json: json)
+        self.init(json: json, followUp)
     }
 
     /// Reads the document of a `state` message; nil when it is none.
-    init?(json: JSONValue) {
+    init?(json: JSONValue, _ followUp: FollowUp = .plain) {
         guard let state = json["state"]?.string.flatMap(TransferState.init(rawValue:)) else { return nil }
         self.init(state: state, seq: json["seq"]?.integer ?? 0)
-        size = json["size"]?.integer
+        size = json["size"]?.fileBytes
         reason = json["reason"].flatMap(Reason.init(json:))
         let names = [json["sender"], json["id"]].compactMap { $0?.string.flatMap { Name($0) } }
         if let reason, names.count == 2 {
             let address = TransferAddress(sender: names[0], id: names[1])
-            self.reason?.hint = DescribeHint.hint(for: reason, firmware: json["firmware"], address: address)
+            self.reason?.hint = DescribeHint.hint(
+                for: reason,
+                firmware: json["firmware"],
+                address: address,
+                followUp
+            )
         }
-        sent = json["cloud"]?["sent"]?.integer ?? 0
-        attempt = json["cloud"]?["attempt"]?.integer ?? 0
+        sent = json["cloud"]?["sent"]?.fileBytes ?? 0
+        attempt = json["cloud"]?["attempt"]?.count ?? 0
         nextAttempt = json["cloud"]?["next_attempt"]?.string.flatMap(WallTime.init(iso8601:))
         isPaused = json["paused"]?.bool ?? false
         firmwareID = json["cloud"]?["firmware_id"]?.string
@@ -45,9 +50,14 @@ struct TransferStatus: Sendable, Equatable {
     /// What a person should know while it waits, or empty.
     ///
     /// - Parameter isLive: shown until the next one comes, so the time that is left may be counted down.
-    func waitingNote(of address: TransferAddress, now: WallTime, isLive: Bool = true) -> String {
+    func waitingNote(
+        of address: TransferAddress,
+        now: WallTime,
+        isLive: Bool = true,
+        _ followUp: FollowUp = .plain
+    ) -> String {
         guard !state.isFinal else { return "" }
-        if isPaused { return "publication is paused; otaferry resume \(address) lets it go on" }
+        if isPaused { return "publication is paused; \(followUp.command("resume", address)) lets it go on" }
         guard let reason, state == .stored || state == .held || state == .registering else { return "" }
         var text = ColumnText.printable(reason.text)
         if let nextAttempt, nextAttempt > now {

@@ -87,7 +87,7 @@ struct CommandClient: Sendable {
             text: FirmwareOptionNames.inOptions(
                 ColumnText.printable(json["error"]?["text"]?.string ?? "The agent refused without a reason")
             ),
-            hint: ColumnText.printable(json["error"]?["hint"]?.string ?? "")
+            hint: ColumnText.printable(route.followUp.completed(json["error"]?["hint"]?.string ?? ""))
         )
     }
 

@@ -13,20 +13,22 @@ struct ReceivedBytes {
     init(state: JSONValue) {
         let received = state["received"]
         // An older agent tells the beginning without a hole alone.
-        count = received?["bytes"]?.integer ?? received?["durable"]?.integer ?? 0
-        size = state["size"]?.integer
+        count = received?["bytes"]?.fileBytes ?? received?["durable"]?.fileBytes ?? 0
+        size = state["size"]?.fileBytes
         hasMore = received?["more"]?.bool ?? false
         var ranges = (received?["missing"]?.array ?? []).compactMap { Self.range($0) }
         let isReceiving = state["state"]?.string == TransferState.receiving.rawValue
         // Told are the holes below the highest byte that came; what is behind it is missing too.
-        let highest = ranges.reduce(count) { $0 + Int64($1.count) }
+        let highest = count + Self.sum(ranges)
         if isReceiving, !hasMore, received?["bytes"] != nil, let size, highest < size { ranges.append(highest..<size) }
         missing = isReceiving ? ranges : []
     }
 
+    /// No message has as many ranges as it would take to leave 63 bits.
+    private static func sum(_ ranges: [Range<Int64>]) -> Int64 { ranges.reduce(0) { $0 + Int64($1.count) } }
+
     private static func range(_ json: JSONValue) -> Range<Int64>? {
         guard let ends = json.array?.compactMap(\.integer), ends.count == 2, 0 <= ends[0], ends[0] < ends[1],
-            // No file is larger, and sums stay far from their limit.
             ends[1] <= CloudLimits.fileBytes
         else { return nil }
         return ends[0]..<ends[1]
@@ -35,7 +37,7 @@ struct ReceivedBytes {
     /// `4.2 MB: bytes 524288-786431, 1048576-10485759`, the first and the last byte of each; nil where nothing is missing.
     var missingText: String? {
         guard !missing.isEmpty else { return nil }
-        let total = size.map { max(0, $0 - count) } ?? missing.reduce(0) { $0 + Int64($1.count) }
+        let total = size.map { max(0, $0 - count) } ?? Self.sum(missing)
         let ranges = missing.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound - 1)" }
         return
             "\(ByteCount(rawValue: total)): bytes \((ranges + (hasMore ? ["and more"] : [])).joined(separator: ", "))"

@@ -64,13 +64,14 @@ struct TransferReference: ExpressibleByArgument, Sendable {
         switch cut.map({ $0.matches(among: found) }) ?? Self.matches(id, among: found) {
         case .one(let address): return address
         case .none:
+            let list = client.route.followUp.command("list")
             throw CommandClient.Failure(
                 exit: .failed,
                 code: ReasonCode.unknownTransfer.rawValue,
                 text: "No transfer is called \(text)",
                 hint: id.utf8.count < Self.shortestBeginning && id.utf8.allSatisfy(Self.isHexadecimal)
-                    ? "The beginning of an id has \(Self.shortestBeginning) characters at least; otaferry list shows them all"
-                    : "otaferry list shows them all"
+                    ? "The beginning of an id has \(Self.shortestBeginning) characters at least; \(list) shows them all"
+                    : "\(list) shows them all"
             )
         case .several(let addresses):
             throw CommandClient.Failure(
@@ -80,6 +81,20 @@ struct TransferReference: ExpressibleByArgument, Sendable {
                 hint: "Write more of it, as <sender>/<id>"
             )
         }
+    }
+
+    /// Why a command that ends something does not take this text, which a table had cut: what it means changes with what
+    /// else is there. Nil where all of the id stands in it.
+    ///
+    /// - Parameter address: what it means now.
+    func refusal(of verb: String, _ address: TransferAddress, _ followUp: FollowUp) -> CommandClient.Failure? {
+        guard let cut, !cut.isWhole(address) else { return nil }
+        return CommandClient.Failure(
+            exit: .usage,
+            code: "ambiguous",
+            text: "\(verb) wants the whole id: \(text) is cut, and may be another transfer than the one that was shown",
+            hint: "Only one fits now: \(followUp.command(verb, address))"
+        )
     }
 
     /// An address names its sender; `--sender` may say the same, not another.
@@ -170,6 +185,9 @@ struct CutAddress: Sendable {
 
     /// Whether a transfer of this sender may be meant.
     func fits(_ sender: Name) -> Bool { self.sender?.fits(sender) ?? true }
+
+    /// Whether it is all of what a client calls this file, though it looks as if it was cut.
+    func isWhole(_ address: TransferAddress) -> Bool { address == file }
 
     func matches(among addresses: [TransferAddress]) -> TransferReference.Match {
         if let file, addresses.contains(file) { return .one(file) }

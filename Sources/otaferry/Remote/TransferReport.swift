@@ -6,6 +6,8 @@ struct TransferReport {
     let events: [JSONValue]
     /// Whether publication rests for every transfer of the gateway.
     var isPausedForAll = false
+    /// The commands that hints name.
+    var followUp = FollowUp.plain
 
     private static let labelWidth = 14
     private static let standing: Set<String> = [
@@ -37,7 +39,7 @@ struct TransferReport {
         received count: Int64? = nil
     ) -> [String] {
         let row = TransferTable.Row(state: state, now: WallTime.now())
-        let status = TransferStatus(json: state)
+        let status = TransferStatus(json: state, followUp)
         var lines: [String] = []
         func add(_ label: String, _ value: String?) {
             guard let value, !value.isEmpty, extent == .all || Self.standing.contains(label) else { return }
@@ -61,8 +63,8 @@ struct TransferReport {
         let received = ReceivedBytes(state: state)
         if count ?? 0 <= received.count { add("Missing", received.missingText) }
         if status?.state.isFinal == false {
-            if status?.isPaused == true { add("Paused", "yes; otaferry resume \(row.id) lets it go on") }
-            if isPausedForAll { add("Paused", "everything; otaferry resume lets all go on") }
+            if status?.isPaused == true { add("Paused", "yes; \(followUp.command("resume", row.id)) lets it go on") }
+            if isPausedForAll { add("Paused", "everything; \(followUp.command("resume")) lets all go on") }
         }
         if let reason = status?.reason {
             add("Reason", "\(reason.text) (\(reason.code.rawValue))")

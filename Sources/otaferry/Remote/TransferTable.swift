@@ -340,8 +340,8 @@ extension TransferTable.Row {
         guard let status, let size = status.size, size > 0 else { return "" }
         switch status.state {
         case .receiving:
-            return "\(min(100, max(0, ReceivedBytes(state: json).count) * 100 / size))%"
-        case .uploading: return "\(min(100, max(0, status.sent) * 100 / size))%"
+            return "\(Percent.of(ReceivedBytes(state: json).count, in: size))%"
+        case .uploading: return "\(Percent.of(status.sent, in: size))%"
         default: return ""
         }
     }

@@ -5,6 +5,8 @@ struct StatusReport {
     let status: JSONValue
     let gateway: String
     let now: WallTime
+    /// The commands that hints name.
+    var followUp = FollowUp.plain
 
     private static let labelWidth = 10
 
@@ -31,7 +33,9 @@ struct StatusReport {
             lines += Self.lines("Problem", text, terminal).map {
                 "  " + terminal.colored(String($0.dropFirst(2)), .yellow)
             }
-            if let hint = problem["hint"]?.string, !hint.isEmpty { lines += Self.lines("", hint, terminal) }
+            if let hint = problem["hint"]?.string, !hint.isEmpty {
+                lines += Self.lines("", followUp.completed(hint), terminal)
+            }
         }
         if state == "offline" { lines += Self.lines("Hint", AgentAway.remedy, terminal) }
         return lines
@@ -55,9 +59,9 @@ struct StatusReport {
 
     private func value(_ path: [String]) -> JSONValue? { path.reduce(status as JSONValue?) { $0?[$1] } }
 
-    private func number(_ path: String...) -> Int64? { value(path)?.integer }
+    private func number(_ path: String...) -> Int64? { value(path)?.count }
 
-    private func size(_ path: String...) -> String? { value(path)?.integer.map { "\(ByteCount(rawValue: $0))" } }
+    private func size(_ path: String...) -> String? { value(path)?.count.map { "\(ByteCount(rawValue: $0))" } }
 
     private func age(_ value: JSONValue?) -> String? {
         value?.string.flatMap(WallTime.init(iso8601:)).map { TransferTable.Row.age(now - $0) }
@@ -74,13 +78,7 @@ struct StatusReport {
     private var cloud: [String?] {
         guard let cloud = status["cloud"] else { return [] }
         let words = cloud["reachable"]?.bool.map { $0 ? "reachable" : "not reachable" } ?? "not asked yet"
-        let offset: Double? =
-            switch cloud["clock_offset"] {
-            case .double(let seconds): seconds
-            case .integer(let seconds): Double(seconds)
-            default: nil
-            }
-        let clock = offset.flatMap {
+        let clock = cloud["clock_offset"]?.offset.flatMap {
             abs($0) < 2 ? nil : "this clock is \(Int(abs($0))) s \($0 > 0 ? "behind" : "ahead")"
         }
         return [words, age(cloud["last_success"]).map { "last success \($0) ago" }, clock]
@@ -97,7 +95,7 @@ struct StatusReport {
     private var queue: [String?] {
         guard let queue = status["queue"]?.object else { return [] }
         let order = ["receiving", "stored", "publishing", "held", "failed"]
-        let counts = order.compactMap { name in queue[name]?.integer.flatMap { $0 == 0 ? nil : "\($0) \(name)" } }
+        let counts = order.compactMap { name in queue[name]?.count.flatMap { $0 == 0 ? nil : "\($0) \(name)" } }
         guard !counts.isEmpty else { return ["empty"] }
         return counts + [age(status["queue_since"]).map { "the oldest waits for \($0)" }]
     }

@@ -22,10 +22,7 @@ struct ProgressLine: Sendable, Equatable {
     private static let longestBar = 40
 
     /// Whole percents, cut: 100 only when all is done.
-    var percent: Int? {
-        guard let total else { return nil }
-        return total == 0 ? 100 : Int(min(100, max(0, done) * 100 / total))
-    }
+    var percent: Int? { total.map { Percent.of(done, in: $0) } }
 
     /// The line without bar, for logs: `receiving 62 % of 10.5 MB, 12.3 MB/s, 0:34 left`.
     var sentence: String {
@@ -92,7 +89,9 @@ struct ProgressLine: Sendable, Equatable {
     }
 
     /// `12.3 MB/s`
-    static func rateText(_ rate: Double) -> String { "\(ByteCount(rawValue: Int64(max(0, rate))))/s" }
+    static func rateText(_ rate: Double) -> String {
+        "\(ByteCount(rawValue: Int64(min(max(0, rate), Double(JSONValue.countLimit)))))/s"
+    }
 
     private static func padLeft(_ text: String, to columns: Int) -> String {
         String(repeating: " ", count: max(0, columns - ColumnText.width(text))) + text

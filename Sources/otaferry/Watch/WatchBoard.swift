@@ -37,12 +37,17 @@ struct WatchBoard {
     }
 
     private let root: String
+    private let followUp: FollowUp
     private(set) var entries: [TransferAddress: Entry] = [:]
     /// The agent's status.
     private(set) var agent: JSONValue?
     private var count = 0
 
-    init(root: String) { self.root = root }
+    /// - Parameter followUp: the commands that hints name.
+    init(root: String, followUp: FollowUp = .plain) {
+        self.root = root
+        self.followUp = followUp
+    }
 
     /// Takes a message; nil where it says nothing.
     mutating func take(topic: String, payload: [UInt8]) -> Change? {
@@ -66,7 +71,7 @@ struct WatchBoard {
 
     private mutating func takeState(_ address: TransferAddress, _ json: JSONValue?, isEmpty: Bool) -> Change? {
         guard !isEmpty else { return entries.removeValue(forKey: address) == nil ? nil : .forgotten(address) }
-        guard let json, let status = TransferStatus(json: json) else { return nil }
+        guard let json, let status = TransferStatus(json: json, followUp) else { return nil }
         guard var entry = entries[address] else {
             count += 1
             entries[address] = Entry(address: address, document: json, status: status, number: count)
@@ -85,11 +90,11 @@ struct WatchBoard {
 
     private mutating func takeProgress(_ address: TransferAddress, _ json: JSONValue) -> Change? {
         guard let state = json["state"]?.string.flatMap(TransferState.init(rawValue:)) else { return nil }
-        let remaining = json["eta"]?.integer
+        let remaining = json["eta"]?.count
         entries[address]?.movement = Movement(
             state: state,
-            done: json[state == .receiving ? "received" : "sent"]?.integer ?? 0,
-            rate: json["rate"]?.integer.map { Double($0) },
+            done: json[state == .receiving ? "received" : "sent"]?.fileBytes ?? 0,
+            rate: json["rate"]?.count.map { Double($0) },
             remaining: remaining.map { .seconds($0) }
         )
         return .progress(address, json)
@@ -139,9 +144,9 @@ extension WatchBoard.Entry {
         switch status.state {
         case .receiving, .uploading:
             let told = status.state == .uploading ? status.sent : ReceivedBytes(state: document).count
-            let done = min(size, max(0, told, movement?.done ?? 0))
+            let done = min(size, max(told, movement?.done ?? 0))
             row.share = Double(done) / Double(size)
-            row.progress = "\(done * 100 / size)%"
+            row.progress = "\(Percent.of(done, in: size))%"
             guard done < size else { break }
             row.rate = movement?.rate.map(ProgressLine.rateText) ?? ""
             row.remaining = movement?.remaining.map(ColumnText.clock) ?? ""

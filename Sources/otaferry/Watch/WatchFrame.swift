@@ -7,6 +7,8 @@ struct WatchFrame {
     let size: Terminal.Size
     /// Said at the top while something is amiss with the connection.
     var connectionNote = ""
+    /// The commands that hints name.
+    var followUp = FollowUp.plain
 
     private static let hint = "q ends"
     private static let hintWhenPaused = "* paused   q ends"
@@ -44,13 +46,13 @@ struct WatchFrame {
         let state = ColumnText.printable(agent?["state"]?.string ?? "not heard of")
         var parts: [String] = []
         func count(_ member: String, _ word: String) {
-            guard let number = agent?["queue"]?[member]?.integer, number > 0 else { return }
+            guard let number = agent?["queue"]?[member]?.count, number > 0 else { return }
             parts.append("\(number) \(word)")
         }
         count("receiving", "receiving")
         count("publishing", "publishing")
         count("stored", "waiting")
-        if let used = agent?["spool"]?["used"]?.integer, let quota = agent?["spool"]?["quota"]?.integer {
+        if let used = agent?["spool"]?["used"]?.count, let quota = agent?["spool"]?["quota"]?.count {
             parts.append("spool \(ByteCount(rawValue: used)) of \(ByteCount(rawValue: quota))")
         }
         var text = "\(gateway)  \(state)"
@@ -76,15 +78,17 @@ struct WatchFrame {
         let counts = [(TransferState.held, "held"), (.failed, "failed")].compactMap { state, word in
             // What is said of an agent that is away does not count its transfers.
             let count =
-                board.agent?["queue"]?[word]?.integer
+                board.agent?["queue"]?[word]?.count
                 ?? Int64(board.entries.values.count { $0.status.state == state })
             return count > 0 ? "\(count) \(word)" : nil
         }
         if !counts.isEmpty {
-            notes.append(counts.joined(separator: ", ") + ": otaferry show ID tells what to do")
+            notes.append(counts.joined(separator: ", ") + ": \(followUp.command("show", "ID")) tells what to do")
         }
         for problem in board.agent?["problems"]?.array ?? [] {
-            let words = [problem["text"]?.string ?? "", problem["hint"]?.string ?? ""].map(ColumnText.printable)
+            let words = [problem["text"]?.string ?? "", followUp.completed(problem["hint"]?.string ?? "")].map(
+                ColumnText.printable
+            )
             notes.append(words.filter { !$0.isEmpty }.joined(separator: ": "))
         }
         return notes.filter { !$0.isEmpty }.flatMap { noteLines($0) }
@@ -101,7 +105,8 @@ struct WatchFrame {
 
     /// One transfer: what is known, how it moves, what happened.
     func lines(_ entry: WatchBoard.Entry, events: [JSONValue], now: WallTime) -> [String] {
-        let report = TransferReport(state: entry.document, events: events)
+        var report = TransferReport(state: entry.document, events: events)
+        report.followUp = followUp
         let row = entry.row(now: now)
         func head(_ extent: TransferReport.Extent) -> [String] {
             report.head(extent, terminal: plain, progress: row.progress, received: entry.movement?.done).map(fitted)
@@ -122,7 +127,7 @@ struct WatchFrame {
             lines.append(terminal.colored(bar.text(columns: size.columns, isUnicode: terminal.isUnicode), .cyan))
         } else {
             let color = row.color ?? .cyan
-            let note = entry.status.waitingNote(of: entry.address, now: now)
+            let note = entry.status.waitingNote(of: entry.address, now: now, followUp)
             let line = ProgressLine(phase: row.stateText, note: note)
             lines.append(terminal.colored(line.text(columns: size.columns, isUnicode: terminal.isUnicode), color))
         }

@@ -63,7 +63,7 @@ struct WatchSession: ~Copyable {
         self.task = task
         self.mode = mode
         self.mailbox = mailbox
-        board = WatchBoard(root: task.route.root)
+        board = WatchBoard(root: task.route.root, followUp: task.route.followUp)
         events = task.events
     }
 
@@ -102,7 +102,7 @@ struct WatchSession: ~Copyable {
         return Ending(
             exit: .notYet,
             text: "Interrupted",
-            hint: "otaferry show \(address) tells how it goes on",
+            hint: "\(task.route.followUp.command("show", address)) tells how it goes on",
             lastLines: lastLines()
         )
     }
@@ -218,7 +218,7 @@ struct WatchSession: ~Copyable {
             exit: isDone ? .done : .failed,
             text: "\(entry.address) is \(entry.status.state.rawValue)"
                 + (isDone ? id : row.reason.isEmpty ? "" : ": \(row.reason)"),
-            hint: isDone ? "" : PushHints.hint(for: entry.status, address: entry.address)
+            hint: isDone ? "" : PushHints.hint(for: entry.status, address: entry.address, task.route.followUp)
         )
     }
 
@@ -282,6 +282,7 @@ struct WatchSession: ~Copyable {
 
     private func lines(_ terminal: Terminal, _ size: Terminal.Size) -> [String] {
         var frame = WatchFrame(gateway: task.route.gateway, terminal: terminal, size: size)
+        frame.followUp = task.route.followUp
         if !isConnected { frame.connectionNote = "The broker is away; trying again" }
         let now = WallTime.now()
         guard let address = task.address else { return frame.lines(board, shown, now: now) }

@@ -42,4 +42,33 @@ struct ConfigurationFindingTests {
         try FileManager.default.createDirectory(atPath: directory.file, withIntermediateDirectories: true)
         #expect(try remedies(directory).first?.hasPrefix("Make it a file in UTF-8") == true)
     }
+
+    @Test(
+        "A folder whose name only begins like that of the drop-in files is none",
+        arguments: ["otaferry.daily", "x.d"]
+    )
+    func similar(folder: String) throws {
+        let path = try ConfigurationDirectory().path + "/\(folder)/nothere.toml"
+        let error = #expect(throws: ConfigurationError.self) {
+            try ConfigurationLoader(path: path, environment: [:]).load()
+        }
+        let found = Doctor.findings(of: try #require(error)).map(\.remedy)
+        #expect(found.first?.hasPrefix("Name the agent's file with --config") == true, "\(found)")
+    }
+
+    @Test("A directory of drop-in files that cannot be read is told as one", arguments: ["a file", "a link to itself"])
+    func brokenDirectory(kind: String) throws {
+        let directory = try ConfigurationDirectory()
+        try directory.write("")
+        let path = directory.path + "/otaferry.d"
+        try FileManager.default.removeItem(atPath: path)
+        if kind == "a file" {
+            try directory.write("", to: "otaferry.d")
+        } else {
+            try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: path)
+        }
+        #expect(
+            try remedies(directory) == ["Make it a directory that the agent's user can list and enter, or take it away"]
+        )
+    }
 }

@@ -63,6 +63,20 @@ extension SystemTests {
             #expect(try await person.run(["list"]).text(.errors).isEmpty)
         }
 
+        @Test("cancel and purge take no id that a table has cut, and name the whole one; others do")
+        func cutIDs() async throws {
+            let gateway = try await Gateway.waiting(with: firmware)
+            let person = Person(gateway: gateway)
+            for (verb, cut) in [("cancel", "ci/\(id.prefix(8))…"), ("purge", "c~/\(id)")] {
+                let refused = try await person.run([verb, cut])
+                #expect(refused.ending == .exited(64), "\(refused.story)")
+                #expect(refused.text(.errors).contains("otaferry \(verb) ci/\(id)\n"), "\(refused.story)")
+                let shown = try await person.run(["show", cut])
+                #expect(shown.text().contains("stored since"), "\(shown.story)")
+            }
+            #expect(try await person.run(["cancel", "ci/\(id)"]).ending == .exited(0))
+        }
+
         @Test("--sender and an address that names another sender contradict each other; the environment's does not")
         func senders() async throws {
             let gateway = try await Gateway.waiting(with: firmware)

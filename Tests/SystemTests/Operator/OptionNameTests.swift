@@ -50,6 +50,25 @@ extension SystemTests {
             try await gateway.expectRegisteredOnce(firmware, try await gateway.waitForState(.registered, of: "0a1b2c"))
         }
 
+        @Test("A hint goes to the broker and the gateway that were named, and works when it is pasted")
+        func pasted() async throws {
+            let firmware = TestFirmware(20_000)
+            let gateway = try await Gateway()
+            let bare: JSONValue = ["name": "blob.bin", "firmware": ["product": "pumpctl"]]
+            try await gateway.ask("0a1b2c", "init", bare.encoded)
+            try await gateway.send("t/0a1b2c/0", firmware.bytes)
+            try await gateway.send("t/0a1b2c/" + firmware.finish)
+            try await gateway.waitForState(.held, of: "0a1b2c")
+            let options = ["--broker", gateway.broker.url, "--gateway", Gateway.name]
+            let show = try await ProgramRunner.run("otaferry", ["show", "0a1b2c"] + options)
+            let command =
+                "otaferry describe ci/0a1b2c --version VERSION " + options.joined(separator: " ")
+            #expect(show.text().contains("Supply what is missing: \(command)\n"), "\(show.story)")
+            let words = command.split(separator: " ").dropFirst().map { $0 == "VERSION" ? "1.4.2" : String($0) }
+            let described = try await ProgramRunner.run("otaferry", words)
+            #expect(described.ending == .exited(0), "\(described.story)")
+        }
+
         @Test("The hint of a wrong command line is a command that works")
         func usageHints() async throws {
             for (words, command) in [

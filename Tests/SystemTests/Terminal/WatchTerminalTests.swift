@@ -28,6 +28,32 @@ extension SystemTests {
 
         private func row(_ screen: TerminalScreen) -> String? { screen.lines.first { $0.hasPrefix("ci/") } }
 
+        @Test("A kept state with numbers that cannot be is shown, and ends nothing")
+        func hostileNumbers() async throws {
+            let gateway = try await Gateway()
+            let states = [
+                (
+                    "x",
+                    "{\"state\":\"receiving\",\"size\":10,\"received\":{\"bytes\":\(Int64.max),\"missing\":[[0,1]]}}"
+                ),
+                ("y", "{\"state\":\"uploading\",\"size\":\(Int64.max),\"cloud\":{\"sent\":\(Int64.max)}}"),
+                ("z", "{\"state\":\"receiving\",\"size\":9,\"received\":{\"bytes\":\(Int64.min),\"durable\":5}}"),
+            ]
+            for (id, state) in states {
+                let document = state.replacing("{\"state\"", with: "{\"sender\":\"ci\",\"id\":\"\(id)\",\"state\"")
+                let topic = "\(Gateway.root)/state/ci/\(id)"
+                try await MQTTProbe.publish(port: gateway.broker.port, topic: topic, text: document, retained: true)
+            }
+            let watch = try Person(gateway: gateway).atTerminal(["watch"], columns: 100)
+            for (id, percent) in [("x", "100%"), ("y", "100%"), ("z", "0%")] {
+                try await watch.waitForScreen("\(id)") { screen in
+                    screen.lines.contains { $0.hasPrefix("ci/\(id) ") && $0.contains(" \(percent)") }
+                }
+            }
+            try watch.interrupt()
+            #expect(try await watch.program.waitForExit() == .exited(0))
+        }
+
         @Test(
             "It draws the window, follows the transfer to its end, and Ctrl-C brings the terminal back",
             arguments: [40, 80, 200]

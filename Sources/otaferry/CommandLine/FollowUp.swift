@@ -1,0 +1,65 @@
+import FerryCore
+
+/// Commands that hints name, to be pasted into a shell: with the options of this command that say which broker and which
+/// gateway are meant, and who asks. What came from the environment or a configuration file is found there again.
+struct FollowUp: Sendable {
+    private let options: [String]
+
+    /// Where no option was given.
+    static let plain = FollowUp(options: [])
+
+    private init(options: [String]) { self.options = options }
+
+    init(_ options: BrokerOptions) {
+        // None of them is a secret: a URL with a password in it is refused.
+        let given = [
+            ("--config", options.configuration), ("--broker", options.broker), ("--gateway", options.gateway),
+            ("--username", options.username), ("--password-file", options.passwordFile),
+            ("--ca-file", options.caFile), ("--cert-file", options.certificateFile), ("--key-file", options.keyFile),
+        ]
+        self.init(
+            options: given.compactMap { name, value in
+                // What begins with a hyphen would be taken for an option.
+                value.map { "\(name)\($0.hasPrefix("-") || $0.isEmpty ? "=" : " ")\(Self.quoted($0))" }
+            }
+        )
+    }
+
+    /// `otaferry describe ci/7f3c --version VERSION --gateway gw2`
+    ///
+    /// - Parameters:
+    ///   - argument: a transfer, or what stands for one.
+    ///   - more: options of that command.
+    func command(_ verb: String, _ argument: String? = nil, _ more: [String] = []) -> String {
+        var words = ["otaferry", verb]
+        let isLikeOption = argument?.hasPrefix("-") == true
+        if let argument, !isLikeOption { words.append(Self.quoted(argument)) }
+        words += more + options
+        if let argument, isLikeOption { words += ["--", Self.quoted(argument)] }
+        return words.joined(separator: " ")
+    }
+
+    func command(_ verb: String, _ address: TransferAddress, _ more: [String] = []) -> String {
+        command(verb, address.description, more)
+    }
+
+    /// Commands that hints of the agent name, which does not know how it is reached.
+    private static let verbsOfAgent = ["list", "resume"]
+
+    /// A hint of the agent, with what is missing in its commands.
+    func completed(_ hint: String) -> String {
+        guard !options.isEmpty else { return hint }
+        return Self.verbsOfAgent.reduce(hint) { $0.replacing("otaferry \($1)", with: command($1)) }
+    }
+
+    /// As a shell takes it for one word.
+    private static func quoted(_ text: String) -> String {
+        let isPlain = text.utf8.allSatisfy { byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+            default: "._-/:@%+=,".utf8.contains(byte)
+            }
+        }
+        return isPlain && !text.isEmpty ? text : "'" + text.replacing("'", with: "'\\''") + "'"
+    }
+}

@@ -1,0 +1,132 @@
+import Agent
+import ArgumentParser
+import FerryCore
+import TestSupport
+import Testing
+
+@testable import otaferry
+
+@Suite("Commands that hints name")
+struct FollowUpTests {
+    private static let given = ["--broker", "mqtt://b", "--gateway", "gw2"]
+
+    private func followUp(_ arguments: [String], _ environment: [String: String] = [:]) throws -> FollowUp {
+        try BrokerRoute(
+            options: try BrokerOptions.parse(arguments),
+            environment: environment,
+            configuration: nil,
+            loginName: "erika",
+            isSending: false
+        ).followUp
+    }
+
+    private func address(_ text: String) throws -> TransferAddress { try #require(TransferAddress(parsing: text)) }
+
+    @Test("They have the options that were given, and none that the environment says")
+    func options() throws {
+        let environment = ["OTAFERRY_BROKER": "mqtt://e", "OTAFERRY_USERNAME": "ci"]
+        #expect(try followUp([], environment).command("show", address("ci/x")) == "otaferry show ci/x")
+        #expect(
+            try followUp(Self.given, environment).command("show", address("ci/x"))
+                == "otaferry show ci/x --broker mqtt://b --gateway gw2"
+        )
+        #expect(try followUp(["--sender", "ci"]).command("list") == "otaferry list")
+    }
+
+    @Test("What a shell would take apart is quoted, and a password never said")
+    func quotes() throws {
+        let folder = try TemporaryFolder("follow up")
+        let file = try folder.write("geheim", to: "it's")
+        let options = ["--username", "site eng", "--password-file", file, "--ca-file", "/a b;c", "--gateway=-x"]
+        let command = try followUp(options).command("resume")
+        #expect(!command.contains("geheim"))
+        #expect(command.hasPrefix("otaferry resume --gateway=-x --username 'site eng' --password-file '"))
+        #expect(command.hasSuffix("it'\\''s' --ca-file '/a b;c'"))
+    }
+
+    @Test(
+        "They are taken as they are said, also of a sender whose name looks like an option",
+        arguments: ["ci/x", "-x/7f3c", "--help/7f3c"]
+    )
+    func parsed(text: String) throws {
+        let command = try followUp(Self.given).command("describe", address(text), ["--version 1"])
+        let words = command.split(separator: " ").map(String.init)
+        let describe = try Describe.parse(Array(words.dropFirst(2)))
+        #expect(describe.transfer.reference.text == text)
+        #expect(describe.version?.text == "1" && describe.remote.broker.gateway == "gw2", "\(command)")
+    }
+
+    @Test("The agent's own words about list and resume get them too")
+    func completed() throws {
+        let hint = "otaferry resume lets publication go on"
+        #expect(FollowUp.plain.completed(hint) == hint)
+        #expect(
+            try followUp(Self.given).completed(hint)
+                == "otaferry resume --broker mqtt://b --gateway gw2 lets publication go on"
+        )
+    }
+
+    private func document(_ state: String, _ reason: Reason?) -> JSONValue {
+        [
+            "sender": "ci", "id": "x", "state": .string(state), "seq": 1, "paused": true,
+            "firmware": ["product": "p"], "reason": reason?.json ?? .null,
+        ]
+    }
+
+    @Test("show, watch, push and status say them so")
+    func screens() throws {
+        let followUp = try followUp(Self.given)
+        let options = " --broker mqtt://b --gateway gw2"
+        let address = try address("ci/x")
+        let held = document("held", Reason(.needsMetadata, .operator, "x"))
+        var report = TransferReport(state: held, events: [], isPausedForAll: true)
+        report.followUp = followUp
+        let terminal = Terminal(isInteractive: false, isUnicode: true, hasColor: false)
+        let shown = report.head(terminal: terminal).joined(separator: "\n")
+        for command in ["describe ci/x --version VERSION", "resume ci/x", "resume"] {
+            #expect(shown.contains("otaferry \(command)\(options)"), "\(shown)")
+        }
+
+        var status = try #require(TransferStatus(json: held, followUp))
+        #expect(status.waitingNote(of: address, now: .now(), followUp).contains("resume ci/x\(options)"))
+        #expect(PushHints.hint(for: status, address: address, followUp).contains("retry ci/x\(options)"))
+        status.state = .failed
+        #expect(PushHints.hint(for: status, address: address, followUp).contains("retry ci/x\(options)"))
+        let full = PushHints.hint(for: .noRoom, address: address, isPackage: false, followUp)
+        #expect(full.contains("otaferry list\(options)"), "\(full)")
+
+        let problem: JSONValue = ["code": "paused", "text": "Paused", "hint": "otaferry resume"]
+        let message: JSONValue = ["state": "degraded", "problems": [problem]]
+        var agent = StatusReport(status: message, gateway: "gw2", now: .now())
+        agent.followUp = followUp
+        #expect(agent.lines(terminal: terminal).contains { $0.hasSuffix("otaferry resume\(options)") })
+        var board = WatchBoard(root: "r", followUp: followUp)
+        _ = board.take(topic: "r/status", payload: message.encoded)
+        _ = board.take(topic: "r/state/ci/x", payload: held.encoded)
+        var frame = WatchFrame(
+            gateway: try #require(Name("gw2")),
+            terminal: Terminal(isInteractive: true, isUnicode: true, hasColor: false),
+            size: Terminal.Size(columns: 200, rows: 40)
+        )
+        frame.followUp = followUp
+        let lines = (frame.lines(board, board.sorted(), now: .now())).joined(separator: "\n")
+        #expect(lines.contains("otaferry show ID\(options)") && lines.contains("otaferry resume\(options)"), "\(lines)")
+    }
+
+    @Test("A command that ends something takes no id that a table has cut, and names the whole one")
+    func cutIDs() throws {
+        let followUp = try followUp(Self.given)
+        let address = try address("ci/pumpctl-controller")
+        for text in ["ci/pumpctl…", "pumpctl-con~", "c…/pumpctl-controller"] {
+            let refusal = try #require(TransferReference(argument: text)).refusal(of: "cancel", address, followUp)
+            #expect(refusal?.exit == .usage)
+            #expect(
+                refusal?.hint.hasSuffix("otaferry cancel ci/pumpctl-controller --broker mqtt://b --gateway gw2") == true
+            )
+        }
+        #expect(TransferReference(argument: "ci/pumpctl-controller")?.refusal(of: "cancel", address, followUp) == nil)
+        // A file that its client calls so is whole.
+        let file = try #require(TransferAddress(ofFile: "backup.bin~"))
+        #expect(TransferReference(argument: "backup.bin~")?.refusal(of: "purge", file, followUp) == nil)
+    }
+}
