@@ -159,58 +159,60 @@ static int read_chain(sqlite3_file *file, uint32_t next, unsigned char *blob, si
     return next == 0;
 }
 
-/* Finds a row: the leaf page that has it, and its payload there. Answers like `read_pages`. */
-static int find_row(sqlite3 *database, uint32_t root, int64_t rowid, sqlite3_file **file, unsigned char *page,
-                    const unsigned char **payload, uint64_t *size) {
-    if (sqlite3_file_control(database, "main", SQLITE_FCNTL_FILE_POINTER, file) != SQLITE_OK) return 0;
-    if (!*file || !(*file)->pMethods) return 0;
+/* Where a row begins. */
+typedef struct row_place {
+    sqlite3_file *file;
+    unsigned char page[PAGE];
+    /* On that page. `local` bytes of all `size` are there, and the number of the first overflow page follows. */
+    const unsigned char *payload;
+    uint64_t size, local;
+} row_place;
+
+/* Answers like `read_pages`. */
+static int find_row(sqlite3 *database, uint32_t root, int64_t rowid, row_place *row) {
+    row->file = NULL;
+    if (sqlite3_file_control(database, "main", SQLITE_FCNTL_FILE_POINTER, &row->file) != SQLITE_OK) return 0;
+    if (!row->file || !row->file->pMethods) return 0;
+    unsigned char *page = row->page;
     uint32_t where = root;
     for (int depth = 0; depth < DEPTH_MAX; depth++) {
-        int is_read = read_pages(*file, where, 1, page);
+        int is_read = read_pages(row->file, where, 1, page);
         if (is_read != 1) return is_read;
         if (page[0] == LEAF) break;
         if (page[0] != INTERIOR) return 0;
         where = child(page, rowid);
     }
     if (page[0] != LEAF) return 0;
-    *payload = cell(page, rowid, size);
-    if (!*payload) return 0;
-    uint64_t local = local_size(*size);
-    /* The number of the first overflow page follows. */
-    uint64_t needed = local + (local < *size ? LINK : 0);
-    return needed <= (uint64_t)(page + PAGE - *payload);
+    row->payload = cell(page, rowid, &row->size);
+    /* SQLite has no larger one. */
+    if (!row->payload || row->size > INT32_MAX) return 0;
+    row->local = local_size(row->size);
+    uint64_t needed = row->local + (row->local < row->size ? LINK : 0);
+    return needed <= (uint64_t)(page + PAGE - row->payload);
 }
 
 int otaferry_read_blob(sqlite3 *database, uint32_t root, int64_t rowid, void *blob, size_t count, uint64_t *crc) {
-    sqlite3_file *file = NULL;
-    unsigned char page[PAGE];
-    const unsigned char *payload;
-    uint64_t size;
-    int is_found = find_row(database, root, rowid, &file, page, &payload, &size);
+    row_place row;
+    int is_found = find_row(database, root, rowid, &row);
     if (is_found != 1) return is_found;
-    if (size < count) return 0;
-    uint64_t local = local_size(size), before = size - count;
     /* The columns before the blob are few and small. */
-    if (local < before) return 0;
-    size_t here = (size_t)(local - before);
-    memcpy(blob, payload + before, here);
+    if (row.size < count || row.local < row.size - count) return 0;
+    size_t before = (size_t)(row.size - count), here = (size_t)row.local - before;
+    memcpy(blob, row.payload + before, here);
     *crc = otaferry_crc64(*crc, blob, here);
     if (here == count) return 1;
-    return read_chain(file, number(payload + local, LINK), (unsigned char *)blob + here, count - here, crc);
+    uint32_t next = number(row.payload + row.local, LINK);
+    return read_chain(row.file, next, (unsigned char *)blob + here, count - here, crc);
 }
 
 int otaferry_ask_row(sqlite3 *database, uint32_t root, int64_t rowid) {
-    sqlite3_file *file = NULL;
-    unsigned char page[PAGE];
-    const unsigned char *payload;
-    uint64_t size;
-    int is_found = find_row(database, root, rowid, &file, page, &payload, &size);
+    row_place row;
+    int is_found = find_row(database, root, rowid, &row);
     if (is_found != 1) return is_found;
-    uint64_t local = local_size(size);
-    if (local == size) return 0;
-    long long first = (long long)(number(payload + local, LINK) - 1) * PAGE;
-    long long bytes = (long long)((size - local + PART - 1) / PART) * PAGE;
+    if (row.local == row.size) return 0;
+    long long first = (long long)(number(row.payload + row.local, LINK) - 1) * PAGE;
+    long long bytes = (long long)((row.size - row.local + PART - 1) / PART) * PAGE;
     /* Its chain goes up from there, or down. */
-    otaferry_gather_ask(file, first - bytes, 2 * bytes);
+    otaferry_gather_ask(row.file, first - bytes, 2 * bytes);
     return 1;
 }
