@@ -168,10 +168,13 @@ struct OperatorTransaction {
         case look
     }
 
-    /// - Parameter kind: what the history calls it.
+    /// - Parameters:
+    ///   - kind: what the history calls it.
+    ///   - others: transfers that changed with it; asked for after `body`.
     private func change(
         _ kind: TransferEvent.Kind,
         _ afterwards: Afterwards,
+        others: () -> [Transfer] = { [] },
         _ body: (inout Transfer, WallTime) throws(OperatorRefusal) -> Void
     ) throws(SpoolError) -> Result<JSONValue, OperatorRefusal> {
         let found = try find()
@@ -182,6 +185,11 @@ struct OperatorTransaction {
         let saved = isNews ? try ledger.save(transfer) : transfer
         if isNews {
             try ledger.note(kind, of: saved, at: now)
+            for other in others() {
+                let saved = try ledger.save(other)
+                try ledger.note(kind, of: saved, at: now)
+                ledger.afterCommit { [herald, ledger] in herald.tell(ledger.openTransfer(key: saved.key) ?? saved) }
+            }
             try PackageDesk.refresh(around: saved, in: ledger, herald: herald, at: now)
         }
         // What its package made of it is newer.
@@ -205,8 +213,9 @@ struct OperatorTransaction {
 
     private func describe() throws(SpoolError) -> Result<JSONValue, OperatorRefusal> {
         guard let changes = command.arguments["firmware"] else { return bad("describe needs \"firmware\"") }
-        let open = ledger.openTransfers
-        return try change(.described, .look) { [herald] (transfer, now) throws(OperatorRefusal) in
+        var open = ledger.openTransfers
+        var others: [Transfer] = []
+        return try change(.described, .look, others: { others }) { [herald] (transfer, now) throws(OperatorRefusal) in
             let corrected: FirmwareMetadata
             do throws(FirmwareMetadata.Problem) {
                 corrected = try transfer.firmware.withoutMadeName(herald.catalog, before: changes).corrected(
@@ -215,6 +224,14 @@ struct OperatorTransaction {
             } catch {
                 throw OperatorRefusal(code: error.code.rawValue, text: error.text)
             }
+            others = try PackageMembers.others(
+                with: transfer,
+                as: corrected,
+                catalog: herald.catalog,
+                at: now,
+                among: open
+            )
+            open = open.map { transfer in others.first { $0.key == transfer.key } ?? transfer }
             let problem = PackageMembers.problem(
                 with: corrected,
                 fileName: transfer.request?.name ?? "",

@@ -39,6 +39,33 @@ package struct PackageMembers: Sendable {
         return isComplete ? [] : members.filter { $0.state == .registering && $0.publication.isOutcomeUnknown }
     }
 
+    /// The other files of a package where what all of them share, product, version and name, is corrected for one: with the
+    /// same correction. None where nothing of that changes.
+    ///
+    /// - Throws: where one of them cannot be described now.
+    package static func others(
+        with transfer: Transfer,
+        as corrected: FirmwareMetadata,
+        catalog: ProductCatalog,
+        at now: WallTime,
+        among open: [Transfer]
+    ) throws(OperatorRefusal) -> [Transfer] {
+        guard let group = corrected.package, transfer.isPartOfPackage, group == transfer.firmware.package else {
+            return []
+        }
+        var others: [Transfer] = []
+        for var other in members(of: group.id, sender: transfer.address.sender, among: open) {
+            var firmware = other.firmware
+            firmware.product = corrected.product
+            firmware.version = corrected.version
+            firmware.name = corrected.name
+            guard other.key != transfer.key, firmware != other.firmware else { continue }
+            try other.described(as: firmware, catalog: catalog, at: now)
+            others.append(other)
+        }
+        return others
+    }
+
     /// What speaks against one more file; nil when it fits in.
     ///
     /// - Parameter key: the transfer that it is about, if that is there already.

@@ -205,6 +205,26 @@ struct OperatorTests {
         #expect(bench.intake.mailbox.payloads(on: "otaferry/v1/gw/state/ci/one").last?["firmware"]?["version"] == "1")
     }
 
+    @Test("describe corrects what the files of a package share for all of them")
+    func describePackage() async throws {
+        let bench = try OperatorBench()
+        for id in ["one", "two"] {
+            try await bench.held(id)
+            let package: JSONValue = ["package": ["id": "spring", "files": 2]]
+            try await bench.intake.change("ci/\(id)") { transfer in
+                transfer.request?.name = id + ".bin"
+                guard let firmware = try? transfer.firmware.corrected(by: package) else { return }
+                transfer.firmware = firmware
+            }
+        }
+        let changes: JSONValue = ["product": "pumpctl", "version": "2"]
+        #expect(await bench.code("describe", ["request": "r1", "transfer": "one", "firmware": changes]) == "ok")
+        for id in ["one", "two"] {
+            let state = bench.intake.mailbox.payloads(on: "otaferry/v1/gw/state/ci/\(id)").last
+            #expect(state?["firmware"]?["version"] == "2" && state?["state"] == "stored", "\(state?.text ?? "")")
+        }
+    }
+
     @Test("A repeated request gets the first answer again and does nothing")
     func repeated() async throws {
         let bench = try OperatorBench()
