@@ -40,12 +40,13 @@ enum PushHints {
         if let hint = status.reason?.hint, !hint.isEmpty { parts.append(ColumnText.printable(hint)) }
         switch status.state {
         case .held: parts.append("It stays on the gateway and goes on when that is mended (\(retry))")
-        // The bytes of what was refused are not kept.
-        case .failed where status.reason.map { ReasonCode.inAcknowledgements.contains($0.code) } ?? false:
+        // The bytes of what the gateway refused are not kept; the cloud has some reasons of the same name.
+        case .failed
+        where status.attempt == 0 && status.reason.map { ReasonCode.inAcknowledgements.contains($0.code) } ?? false:
             let isSaid = parts.contains { $0.contains("send it again") }
-            parts.append(isSaid ? "It begins anew then" : "Then send it again; the same command begins anew")
+            parts.append(isSaid ? "It begins anew then" : "Then send it again; the same push begins anew")
         case .failed: parts.append("\(retry) tries again")
-        case .cancelled, .expired: parts.append("The same command begins anew")
+        case .cancelled, .expired: parts.append("The same push begins anew")
         default: break
         }
         return sentences(parts)
