@@ -89,7 +89,11 @@ struct FollowUpTests {
 
         var status = try #require(TransferStatus(json: held, followUp))
         #expect(status.waitingNote(of: address, now: .now(), followUp).contains("resume ci/x\(options)"))
-        #expect(PushHints.hint(for: status, address: address, followUp).contains("retry ci/x\(options)"))
+        #expect(
+            PushHints.hint(for: status, address: address, followUp).contains(
+                "describe ci/x --version VERSION\(options)"
+            )
+        )
         status.state = .failed
         #expect(PushHints.hint(for: status, address: address, followUp).contains("retry ci/x\(options)"))
         let full = PushHints.hint(for: .noRoom, address: address, isPackage: false, followUp)

@@ -36,6 +36,34 @@ struct TransferReportTests {
         #expect(lines.contains("File          pump.bin") && lines.contains("File ID       für Pumpe 7"))
     }
 
+    @Test(
+        "What to do is said of each that waits for a person or has failed, with a command to paste",
+        arguments: [
+            ("failed", "upload-refused", 1, "correct the cause, then retry (otaferry retry ci/1)"),
+            (
+                "held", "credentials", 1,
+                "read again by itself. It stays on the gateway and goes on when that is mended "
+            ),
+            ("failed", "too-large", 0, "up to 1,048,576,000 bytes. Then send it again; the same push begins anew"),
+            ("failed", "spool-damaged", 3, "then send the file again. It begins anew then"),
+            ("held", "needs-metadata", 0, "--version VERSION. It stays on the gateway and goes on then"),
+            ("expired", "expired", 0, "look at the gateway's clock. The same push begins anew"),
+            ("cancelled", "cancelled-by-operator", 0, "Nothing, or send it again: it begins anew"),
+        ]
+    )
+    func hints(state: String, code: String, attempts: Int64, words: String) {
+        let kind = state == "held" ? "operator" : "permanent"
+        let document: JSONValue = [
+            "sender": "ci", "id": "1", "state": .string(state), "seq": 1, "firmware": ["product": "p"],
+            "cloud": ["attempt": .integer(attempts)],
+            "reason": ["code": .string(code), "class": .string(kind), "text": "It is so", "hint": ""],
+        ]
+        let terminal = Terminal(isInteractive: false, isUnicode: true, hasColor: false)
+        let lines = TransferReport(state: document, events: []).head(terminal: terminal)
+        let hint = lines.first { $0.hasPrefix("Hint") } ?? ""
+        #expect(hint.contains(words), "\(hint)")
+    }
+
     @Test("A package is named with its number of files")
     func package() {
         #expect(lines(["package": ["id": "spring", "files": 3]]).contains("Package       spring, 3 files"))

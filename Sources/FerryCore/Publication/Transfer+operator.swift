@@ -18,15 +18,15 @@ extension Transfer {
         guard !state.isFinal else {
             throw OperatorRefusal(code: "final", text: "The transfer is \(state.rawValue); nothing is left to cancel")
         }
-        let text: String
-        if state == .registering && publication.isOutcomeUnknown {
-            text = "Cancelled while the registration was under way: the cloud may have the firmware all the same"
-        } else {
-            text = "Cancelled by an operator"
-        }
+        let isUnknown = state == .registering && publication.isOutcomeUnknown
+        let text =
+            isUnknown
+            ? "Cancelled while the registration was under way: the cloud may have the firmware all the same"
+            : "Cancelled by an operator"
+        let hint = isUnknown ? "Look into the cloud's console, and delete it there if it is not wanted" : ""
         received = ByteRanges()
         publication.nextAttempt = nil
-        enter(.cancelled, because: Reason(.cancelledByOperator, .permanent, text), at: now)
+        enter(.cancelled, because: Reason(.cancelledByOperator, .permanent, text, hint: hint), at: now)
     }
 
     /// The cloud turned out to have registered the firmware of a transfer that was cancelled meanwhile.

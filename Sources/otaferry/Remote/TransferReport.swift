@@ -68,7 +68,7 @@ struct TransferReport {
         }
         if let reason = status?.reason {
             add("Reason", "\(reason.text) (\(reason.code.rawValue))")
-            add("Hint", reason.hint)
+            add("Hint", hint(for: status, address: TransferAddress(parsing: row.id)) ?? reason.hint)
             add("Cloud's code", reason.cloudCode)
         }
         if let attempt = status?.attempt, attempt > 0 { add("Attempts", "\(attempt)") }
@@ -76,6 +76,11 @@ struct TransferReport {
         add("Firmware ID", state["cloud"]?["firmware_id"]?.string)
         add("Request ID", state["cloud"]?["request_id"]?.string)
         return lines
+    }
+
+    private func hint(for status: TransferStatus?, address: TransferAddress?) -> String? {
+        guard let status, let address else { return nil }
+        return PushHints.hint(for: status, address: address, followUp)
     }
 
     private static let firmwareMembers = [
