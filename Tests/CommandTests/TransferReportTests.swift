@@ -160,6 +160,52 @@ struct TransferReportTests {
         #expect(history([gap, gap], width: nil).count == 2)
     }
 
+    /// Attempts that fail, as the agent notes them: the state that it goes back to, and that it is tried again.
+    private func attempts(_ reasons: [String]) -> [JSONValue] {
+        reasons.enumerated().flatMap { index, why in
+            let seq = JSONValue.integer(Int64(index * 2 + 2))
+            let stored = event("stored", why: why).object ?? [:]
+            return [
+                event("ticketing"), JSONValue.object(stored.merging(["seq": seq]) { $1 }),
+                .object(stored.merging(["seq": seq, "event": "retry"]) { $1 }),
+            ]
+        }
+    }
+
+    @Test("A reason is told once for the state and the retry, and attempts that end alike are counted")
+    func repeats() {
+        func told(_ events: [JSONValue]) -> [String] { history(events, width: nil).map { String($0.dropFirst(28)) } }
+        let refused = "No connection (after 0 ms)"
+        #expect(told(attempts([refused])) == ["ticketing", "stored        " + refused])
+        #expect(
+            told(attempts([refused, "No connection (after 12 ms)"]) + [event("ticketing")]) == [
+                "ticketing", "stored        " + refused, "stored        The next attempt ended so too", "ticketing",
+            ]
+        )
+        #expect(
+            told(attempts([refused, refused, refused, "The cloud is busy", "The cloud is busy"])) == [
+                "ticketing", "stored        " + refused, "stored        2 more attempts ended so",
+                "ticketing", "stored        The cloud is busy", "stored        The next attempt ended so too",
+            ]
+        )
+        // What a person did stands between them.
+        let paused = event("stored", change: "paused", why: refused)
+        #expect(
+            told(attempts([refused]) + [paused] + attempts([refused])) == [
+                "ticketing", "stored        " + refused, "stored        Paused by an operator",
+                "ticketing", "stored        " + refused,
+            ]
+        )
+        // While it is registered, it stays so.
+        let registering = event("registering", why: "Not listed").object ?? [:]
+        let retry = JSONValue.object(registering.merging(["event": "retry"]) { $1 })
+        #expect(
+            told([event("registering"), retry, retry, retry]) == [
+                "registering", "retry         Not listed", "retry         2 more attempts ended so",
+            ]
+        )
+    }
+
     @Test("What is as ever is left out")
     func leavesOut() {
         let lines = lines(["verify": true, "custom": [:]])
