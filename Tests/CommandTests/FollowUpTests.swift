@@ -66,6 +66,13 @@ struct FollowUpTests {
         )
     }
 
+    @Test("The command limits, which hints for programs name, is one to type")
+    func onWire() throws {
+        let hint = Reason(.outsideWindow, .retry, "").hint
+        #expect(FollowUp.plain.completed(hint).contains("opens; otaferry limits changes"))
+        #expect(try followUp(Self.given).completed(hint).contains("otaferry limits --broker mqtt://b --gateway gw2 ch"))
+    }
+
     private func document(_ state: String, _ reason: Reason?) -> JSONValue {
         [
             "sender": "ci", "id": "x", "state": .string(state), "seq": 1, "paused": true,

@@ -34,6 +34,18 @@ struct ByteCountTests {
     }
 
     @Test(
+        "The configuration shows the unit that makes a number shortest",
+        arguments: [
+            (0, "0B"), (1, "1B"), (1_000_000, "1MB"), (1 << 20, "1MiB"), (512 << 10, "512KiB"), (512_000, "512kB"),
+            (1_000, "1kB"), (20_000_000, "20MB"), (4 << 30, "4GiB"), (1_048_576_000, "1000MiB"), (1_001, "1001B"),
+            (256_000_000, "256MB"),
+        ] as [(Int64, String)]
+    )
+    func configurationText(bytes: Int64, text: String) {
+        #expect(ByteCount(rawValue: bytes).configurationText == text)
+    }
+
+    @Test(
         "People see three digits at most",
         arguments: [
             (0, "0 B"), (999, "999 B"), (1_000, "1.0 kB"), (51_240_000, "51.2 MB"), (99_949, "99.9 kB"),
