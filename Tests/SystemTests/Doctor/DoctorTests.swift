@@ -233,6 +233,25 @@ extension SystemTests {
             #expect(report.grade("cloud-credentials") == "error", "\(report.text)")
         }
 
+        @Test("--broker, --gateway and the like go over what the configuration says, and their mistakes are told")
+        func options() async throws {
+            let broker = try await MosquittoBroker()
+            let port = try LoopbackSocket.freePort()
+            let folder = try TemporaryFolder("doctor")
+            let file = try folder.write(
+                "gateway = \"gw1\"\n[broker]\nurl = \"mqtt://127.0.0.1:\(port)\"\n"
+                    + "[spool]\npath = \"\(folder.file("spool.db"))\"\n",
+                to: "otaferry.toml"
+            )
+            let words = ["--config", file, "--offline", "--broker-file", "/nowhere"]
+            #expect(try await examine(words).grade("broker") == "error")
+            let report = try await examine(words + ["--broker", broker.url, "--gateway", "gw2", "--username", "gw2"])
+            #expect(report.grade("broker") == "ok", "\(report.text)")
+            #expect(broker.log.contains { $0.contains("u'gw2'") }, "\(broker.log)")
+            let wrong = try await examine(words + ["--broker", "localhost"])
+            #expect(wrong.ending == .exited(2) && wrong.text.contains("broker.url"), "\(wrong.text)")
+        }
+
         @Test("A configuration with mistakes is an error for each, and a person reads it line by line")
         func mistakes() async throws {
             let folder = try TemporaryFolder("doctor")
