@@ -81,7 +81,12 @@ struct DigestTests {
         #expect(short.count == 62)
         #expect(Digest(lenientSHA256Hex: short) == Digest(sha256Hex: Self.hex))
         #expect(Digest(lenientSHA256Hex: Self.hex) == Digest(sha256Hex: Self.hex))
-        #expect(Digest(lenientSHA256Hex: "0")?.bytes == [UInt8](repeating: 0, count: 32))
+        let shortest = String(repeating: "1", count: 48)
+        #expect(Digest(lenientSHA256Hex: shortest)?.hex == String(repeating: "0", count: 16) + shortest)
+        // Nobody has lost so many: it is another digest, such as an MD5, or none.
+        for text in ["0", "deadbeef", String(repeating: "1", count: 32), String(repeating: "1", count: 47)] {
+            #expect(Digest(lenientSHA256Hex: text) == nil, "\(text)")
+        }
         #expect(Digest(sha256Hex: short) == nil)
     }
 
