@@ -4,7 +4,13 @@ import FoundationEssentials
 
 /// `otaferry show`: one transfer with its history.
 struct Show: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Show one transfer with its history.")
+    static let configuration = CommandConfiguration(
+        abstract: "Show one transfer with its history.",
+        discussion: """
+            Reason says why it waits or has failed, Hint what to do, with the commands to paste. Attempts that end as the \
+            one before them are counted in one line of the history.
+            """
+    )
 
     @OptionGroup var transfer: TransferArgument
     @OptionGroup var remote: RemoteOptions

@@ -71,7 +71,12 @@ struct Priority: AsyncParsableCommand {
 /// `otaferry describe`: supplies or corrects metadata.
 struct Describe: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Supply or correct what is known of a firmware before it is published."
+        abstract: "Supply or correct what is known of a firmware before it is published.",
+        discussion: """
+            What is held goes on by itself once nothing is missing; else it is said what still is. While the cloud is \
+            asked to register the firmware, or whether it has, it waits for the answer, up to 90 seconds, and ends with 75 \
+            when none has come.
+            """
     )
 
     @OptionGroup var transfer: TransferArgument
