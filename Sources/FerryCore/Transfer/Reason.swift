@@ -28,6 +28,9 @@ package struct Reason: Sendable, Hashable {
         self.cloudCode = cloudCode
     }
 
+    /// Whether more is known of what to do than the list says, which is about a transfer.
+    package var hasOwnHint: Bool { hint != code.remedy(kind) }
+
     /// The member `reason` of a state message.
     package var json: JSONValue {
         [

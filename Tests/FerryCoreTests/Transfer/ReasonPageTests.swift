@@ -61,6 +61,7 @@ struct ReasonPageTests {
             let ended = Reason(code, .permanent, "").hint
             #expect(!ended.contains("again by itself") || code == .credentials, "\(code)")
         }
-        #expect(Reason(.tls, .retry, "", hint: "Look there").hint == "Look there")
+        let own = Reason(.tls, .retry, "", hint: "Look there")
+        #expect(own.hint == "Look there" && own.hasOwnHint && !Reason(.tls, .retry, "").hasOwnHint)
     }
 }
