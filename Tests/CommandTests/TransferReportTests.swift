@@ -46,7 +46,7 @@ struct TransferReportTests {
             ),
             ("failed", "too-large", 0, "up to 1,048,576,000 bytes. Then send it again; the same push begins anew"),
             ("failed", "spool-damaged", 3, "then send the file again. It begins anew then"),
-            ("held", "needs-metadata", 0, "--version VERSION. It stays on the gateway and goes on then"),
+            ("held", "needs-metadata", 0, "Supply what is missing: otaferry describe ci/1 --version VERSION\n"),
             ("expired", "expired", 0, "look at the gateway's clock. The same push begins anew"),
             ("cancelled", "cancelled-by-operator", 0, "Nothing, or send it again: it begins anew"),
         ]
@@ -60,7 +60,7 @@ struct TransferReportTests {
         ]
         let terminal = Terminal(isInteractive: false, isUnicode: true, hasColor: false)
         let lines = TransferReport(state: document, events: []).head(terminal: terminal)
-        let hint = lines.first { $0.hasPrefix("Hint") } ?? ""
+        let hint = (lines.first { $0.hasPrefix("Hint") } ?? "") + "\n"
         #expect(hint.contains(words), "\(hint)")
     }
 

@@ -68,13 +68,15 @@ extension BrokerExamination {
         }
         let names = topics.prefix(Self.namedMax).map { String($0.dropFirst("\(root)/state/".count)).escaped }
         let more = topics.count > names.count ? " and \(topics.count - names.count) more" : ""
-        let what = topics.count == 1 ? "a state of a transfer" : "\(topics.count) states of transfers"
+        let (what, them) =
+            topics.count == 1 ? ("a state of a transfer", "it") : ("\(topics.count) states of transfers", "them")
         return [
             Finding(
                 .brokerStates,
                 .warning,
                 "The broker keeps \(what) that the agent does not know: \(names.joined(separator: ", "))\(more)",
-                why: "watch and dashboards show it for ever; somebody else published it, or the spool was replaced",
+                why: "watch and dashboards show \(them) for ever; somebody else published \(them), or the spool was "
+                    + "replaced",
                 remedy: "mosquitto_pub -r -n -q 1 -t '\(first.escaped)'\(topics.count > 1 ? ", and so for each" : "")"
                     + ", as a user who may write there; docs/operations.md"
             )

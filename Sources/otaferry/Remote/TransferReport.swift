@@ -79,7 +79,8 @@ struct TransferReport {
     }
 
     private func hint(for status: TransferStatus?, address: TransferAddress?) -> String? {
-        guard let status, let address else { return nil }
+        // The command that supplies what is missing ends the line, to be pasted.
+        guard let status, let address, !(status.state == .held && status.needsMetadata) else { return nil }
         return PushHints.hint(for: status, address: address, followUp)
     }
 
