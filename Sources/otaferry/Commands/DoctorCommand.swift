@@ -9,6 +9,7 @@ struct DoctorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor",
         abstract: "Look for what will hurt: broker, disk, rights, clock, cloud, service.",
+        usage: "otaferry doctor [<options>]",
         discussion: """
             Prints a line for each check, with the remedy where there is something to mend, and exits with 0 when all is \
             well, 1 with warnings and 2 with errors. Run it on the gateway as root, who sees the files of broker and \

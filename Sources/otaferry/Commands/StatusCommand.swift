@@ -7,6 +7,7 @@ struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status",
         abstract: "Show how the agent is: links, spool, queue, problems.",
+        usage: "otaferry status [<options>]",
         discussion: """
             Reads what the broker keeps of the agent's last status. Exits with 0 when the agent is online, and with 1 when \
             it is degraded, stopping or offline.

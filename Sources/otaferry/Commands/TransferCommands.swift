@@ -3,7 +3,10 @@ import FerryCore
 
 /// `otaferry cancel`: ends a transfer.
 struct Cancel: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "End a transfer; an upload in flight stops at once.")
+    static let configuration = CommandConfiguration(
+        abstract: "End a transfer; an upload in flight stops at once.",
+        usage: "otaferry cancel <id> [<options>]"
+    )
 
     @OptionGroup var transfer: TransferArgument
     @OptionGroup var remote: RemoteOptions
@@ -13,7 +16,10 @@ struct Cancel: AsyncParsableCommand {
 
 /// `otaferry retry`: tries now.
 struct Retry: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Try a failed or waiting transfer again, now.")
+    static let configuration = CommandConfiguration(
+        abstract: "Try a failed or waiting transfer again, now.",
+        usage: "otaferry retry <id> [<options>]"
+    )
 
     @OptionGroup var transfer: TransferArgument
     @OptionGroup var remote: RemoteOptions
@@ -23,7 +29,10 @@ struct Retry: AsyncParsableCommand {
 
 /// `otaferry purge`: forgets a transfer that has ended.
 struct Purge: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Forget a transfer that has ended.")
+    static let configuration = CommandConfiguration(
+        abstract: "Forget a transfer that has ended.",
+        usage: "otaferry purge <id> [<options>]"
+    )
 
     @OptionGroup var transfer: TransferArgument
     @OptionGroup var remote: RemoteOptions
@@ -72,6 +81,7 @@ struct Priority: AsyncParsableCommand {
 struct Describe: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Supply or correct what is known of a firmware before it is published.",
+        usage: "otaferry describe <id> [--product <product>] [--version <version>] [<options>]",
         discussion: """
             What is held goes on by itself once nothing is missing; else it is said what still is. While the cloud is \
             asked to register the firmware, or whether it has, it waits for the answer, up to 90 seconds, and ends with 75 \

@@ -8,6 +8,7 @@ import Threads
 struct Watch: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Watch the transfers of a gateway, or one of them, live.",
+        usage: "otaferry watch [<id>] [<options>]",
         discussion: """
             On a terminal it draws the whole window, anew whenever something changes; q or Ctrl-C ends it and leaves the \
             last picture. Elsewhere it writes a line for each change of a state.
