@@ -62,10 +62,31 @@ struct PushProgressTests {
         let paused = try delivery("a.bin", .stored, ["state": "uploading", "paused": true])
         #expect(line([paused]).note.contains("otaferry resume"))
         let stored = try delivery("a.bin", .stored, ["state": "stored"])
-        #expect(line([stored], .init(agentProblem: "All publication is paused")).note == "All publication is paused")
+        var rest = AgentOutlook()
+        rest.problem = "All publication is paused"
+        #expect(line([stored], .init(outlook: rest)).note == "All publication is paused")
         #expect(line([stored], .init(isConnected: false)).note.contains("broker"))
         #expect(line([stored], .init(isAgentAway: true)).note.contains("agent"))
         #expect(line([stored]).isTransient)
+    }
+
+    @Test("What the gateway's status says of another firmware is not shown as what this file waits for")
+    func waitsBehindOthers() throws {
+        let stored = try delivery("a.bin", .stored, ["state": "stored"])
+        func waiting(_ code: String, reachable: JSONValue, publishing: JSONValue) -> ProgressLine {
+            let text = JSONValue.string("Could not upload other.bin: the connection broke")
+            let status: JSONValue = [
+                "problems": [["code": .string(code), "text": text]], "cloud": ["reachable": reachable],
+                "queue": ["publishing": publishing],
+            ]
+            return line([stored], .init(outlook: AgentOutlook(status: status)))
+        }
+        let broken = waiting("cloud", reachable: false, publishing: 1)
+        #expect(broken.note == "waiting for its turn; the gateway does not reach the cloud now")
+        #expect(!broken.isTransient)
+        #expect(waiting("cloud", reachable: true, publishing: 2).note == "waiting for its turn behind 2 others")
+        #expect(waiting("spool-full", reachable: true, publishing: 0).note == "waiting for its turn")
+        #expect(waiting("spool-failing", reachable: true, publishing: 0).note.contains("other.bin"))
     }
 
     @Test("Files of a package are one bar: first to the gateway, then to the cloud")

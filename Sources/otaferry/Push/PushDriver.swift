@@ -63,8 +63,7 @@ final class PushDriver {
     private var lastLoss: LinkError?
     private var connectedAt: Duration?
     private var agentState: String?
-    /// What hinders the agent as a whole, by its status.
-    private var agentProblem: String?
+    private var outlook = AgentOutlook()
     private var hasHeardAgent = false
     private var handedOver: [Int64: Int] = [:]
     private var handedOverBytes = 0
@@ -174,10 +173,7 @@ final class PushDriver {
         let before = isAgentOnline
         let status = try? JSONValue(parsing: payload)
         agentState = status?["state"]?.string
-        // What the cloud said of another firmware is none of this one's as long as the cloud answers.
-        let isReachable = status?["cloud"]?["reachable"]?.bool == true
-        agentProblem =
-            status?["problems"]?.array?.first { $0["code"]?.string != "cloud" || !isReachable }?["text"]?.string
+        outlook = AgentOutlook(status: status)
         if isAgentOnline && !before && isConnected { reachAgent() }
         if !isAgentOnline && before { loseAgent() }
     }
@@ -341,7 +337,7 @@ final class PushDriver {
         let surroundings = PushProgress.Surroundings(
             isConnected: isConnected,
             isAgentAway: connectedAt != nil && !isAgentOnline && agentState != nil,
-            agentProblem: agentProblem
+            outlook: outlook
         )
         let line = progress.line(deliveries, surroundings, at: now)
         let since = line.isTransient ? transientSince ?? now : nil

@@ -60,11 +60,14 @@ struct TransferStatus: Sendable, Equatable {
         if isPaused { return "publication is paused; \(followUp.command("resume", address)) lets it go on" }
         guard let reason, state == .stored || state == .held || state == .registering else { return "" }
         var text = ColumnText.printable(reason.text)
-        if let nextAttempt, nextAttempt > now {
+        guard let nextAttempt else { return text }
+        if nextAttempt > now {
             text +=
                 isLive
                 ? "; next try in \(ColumnText.clock(nextAttempt - now + .milliseconds(999)))"
                 : "; next try at \(nextAttempt.iso8601Seconds)"
+        } else if isLive {
+            text += "; next try when its turn comes"
         }
         return text
     }
