@@ -92,7 +92,12 @@ struct FollowUpTests {
         #expect(PushHints.hint(for: status, address: address, followUp).contains("retry ci/x\(options)"))
         status.state = .failed
         #expect(PushHints.hint(for: status, address: address, followUp).contains("retry ci/x\(options)"))
-        let full = PushHints.hint(for: .noRoom, address: address, isPackage: false, followUp)
+        let full = PushHints.hint(
+            for: SendingMachine.Refusal(reason: .noRoom, text: ""),
+            address: address,
+            isPackage: false,
+            followUp
+        )
         #expect(full.contains("otaferry list\(options)"), "\(full)")
 
         let problem: JSONValue = ["code": "paused", "text": "Paused", "hint": "otaferry resume"]

@@ -91,7 +91,7 @@ struct IntakeTransaction {
         outcome.hasRoom = usage.room >= rules.segment()
         let active = ledger.countReceiving { $0.waitsForSender && now - $0.lastByte < IntakeRules.activeFor }
         for entry in pending {
-            let payload: JSONValue
+            var payload: JSONValue
             if let transfer = try ledger.transfer(at: entry.address) {
                 // Bytes that came later in the batch may have filled the holes.
                 let isFilled = entry.reason == .incomplete && transfer.isComplete
@@ -112,6 +112,10 @@ struct IntakeTransaction {
                     reason: entry.reason,
                     text: entry.text
                 )
+            }
+            // So that a sender knows whether room for its file may come at all.
+            if entry.reason == .noRoom {
+                payload = .object((payload.object ?? [:]).merging(["quota": .integer(usage.quota)]) { $1 })
             }
             // Less than a segment is no credit to go on with.
             let isStuck = (payload["credit"]?.integer ?? 0) < rules.segment()
@@ -326,6 +330,10 @@ struct IntakeTransaction {
         if isFull { return reply(address, .noRoom, "The disk of the gateway is full") }
         usage = ledger.usage
         // Room is kept for the size of fin from now on; init was asked about its own.
+        guard end.size <= usage.quota else {
+            let refusal = Admission.overQuota(end.size, usage.quota)
+            return reply(address, refusal.code, refusal.text)
+        }
         guard end.size - transfer.reservedBytes <= max(0, usage.free) else {
             return reply(address, .noRoom, "The spool has no room for a file of \(ByteCount(rawValue: end.size))")
         }

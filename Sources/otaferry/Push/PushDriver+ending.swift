@@ -30,7 +30,7 @@ extension PushDriver {
     }
 
     private func refused(_ refusal: SendingMachine.Refusal, _ index: Int) -> Ending? {
-        let isTemporary = [.noRoom, .tooManyTransfers].contains(refusal.reason)
+        let isTemporary = [.noRoom, .tooManyTransfers].contains(refusal.reason) && !refusal.isForGood
         if isTemporary && task.order.timeLimit != nil {
             guard let since = deliveries[index].refusedAt else {
                 deliveries[index].refusedAt = now
@@ -48,7 +48,7 @@ extension PushDriver {
             refusal.reason == .notAllowed ? .notAllowed : .failed,
             name(index) + "Refused (\(refusal.reason.rawValue))\(text.isEmpty ? "" : ": \(text)")",
             hint: PushHints.hint(
-                for: refusal.reason,
+                for: refusal,
                 address: deliveries[index].file.address,
                 isPackage: deliveries.count > 1 || task.order.package != nil,
                 task.route.followUp
