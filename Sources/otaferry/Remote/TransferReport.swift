@@ -96,14 +96,19 @@ struct TransferReport {
     }
 
     /// What happened, the oldest first. Where a person looks at it each is broken between words, at the terminal's width.
-    func history(terminal: Terminal) -> [String] {
+    ///
+    /// - Parameter isReasonKnown: the reason that holds now was said before, and is not said again.
+    func history(terminal: Terminal, isReasonKnown: Bool = false) -> [String] {
+        let known = isReasonKnown ? state["reason"]?["text"]?.string : nil
         var lines: [String] = []
         var former: JSONValue?
         for event in events {
             // An older agent told what an operator changed without saying what it was.
             let isReasonNew = former?.object?["reason"] != event.object?["reason"]
             let isRepeated = event["event"]?.string == "state" && former?["state"] == event["state"] && !isReasonNew
-            if !isRepeated || event["change"]?.string != nil { lines += self.lines(of: event, isReasonNew, terminal) }
+            if !isRepeated || event["change"]?.string != nil {
+                lines += self.lines(of: event, isReasonNew, isLast: event == events.last, known, terminal)
+            }
             former = event
         }
         return lines
@@ -114,7 +119,13 @@ struct TransferReport {
     private static let stateWidth = 12
     private static let indent = 2
 
-    private func lines(of event: JSONValue, _ isReasonNew: Bool, _ terminal: Terminal) -> [String] {
+    private func lines(
+        of event: JSONValue,
+        _ isReasonNew: Bool,
+        isLast: Bool,
+        _ known: String?,
+        _ terminal: Terminal
+    ) -> [String] {
         let blank = String(repeating: " ", count: Self.indent)
         let at = ColumnText.padded(ColumnText.printable(event["at"]?.string ?? ""), to: Self.momentWidth)
         let kind = event["event"]?.string ?? ""
@@ -122,7 +133,9 @@ struct TransferReport {
         let head = blank + at + blank + ColumnText.padded(what, to: Self.stateWidth) + blank
         let columns = ColumnText.width(head)
         let why = ColumnText.printable(Self.why(event, isReasonNew: isReasonNew))
-        guard !why.isEmpty else { return [head.trimmingTrailingBlanks] }
+        guard !why.isEmpty, !isLast || why != known.map(ColumnText.printable) else {
+            return [head.trimmingTrailingBlanks]
+        }
         guard terminal.isInteractive, terminal.room(behind: columns) == nil else {
             return terminal.lines(of: why, behind: head, columns: columns)
         }
@@ -147,13 +160,5 @@ struct TransferReport {
             }
         // Most often the reason is that of the state, which was there before.
         return what + (isReasonNew && !text.isEmpty ? ": \(text)" : "")
-    }
-}
-
-extension String {
-    fileprivate var trimmingTrailingBlanks: String {
-        var text = self
-        while text.last == " " { text.removeLast() }
-        return text
     }
 }
