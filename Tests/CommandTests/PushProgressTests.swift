@@ -89,6 +89,45 @@ struct PushProgressTests {
         #expect(waiting("spool-failing", reachable: true, publishing: 0).note.contains("other.bin"))
     }
 
+    @Test("A sender that may read no states is told what the agent answers, and nothing that is not known")
+    func blind() throws {
+        let waiting = try delivery("a.bin", .stored)
+        #expect(line([waiting], .init(isBlind: true)).note == "the gateway publishes it by itself")
+        var told = try delivery("b.bin", nil)
+        told.take(
+            Acknowledgement(seq: 1, received: 100, credit: 1, segment: 1, state: .stored, text: "The link is down"),
+            at: .zero
+        )
+        #expect(line([told], .init(isBlind: true)).note == "The link is down")
+    }
+
+    @Test("A file for which there is no room waits, and is not said to be sent")
+    func waitsForRoom() throws {
+        var refused = try delivery("a.bin", nil)
+        refused.refusedWords = "The spool has room for 4.0 MB"
+        let seen = line([refused])
+        #expect((seen.phase, seen.note, seen.percent) == ("waiting", "The spool has room for 4.0 MB", nil))
+        refused.take(Acknowledgement(seq: 1, received: 0, credit: 9, segment: 1, state: .receiving), at: .zero)
+        #expect(line([refused]).phase == "sending")
+        #expect(line([refused], .init(isAgentSilent: true)).note.contains("does not answer"))
+    }
+
+    @Test("In a log a reason is said once for each attempt")
+    func log() throws {
+        let reason: JSONValue = ["code": "cloud-busy", "class": "retry", "text": "The cloud is busy", "hint": ""]
+        let next = WallTime.now() + .seconds(5)
+        let state: JSONValue = [
+            "state": "stored", "seq": 3, "reason": reason, "cloud": ["next_attempt": .string(next.iso8601)],
+        ]
+        let status = try #require(TransferStatus(json: state))
+        let address = try #require(TransferAddress(parsing: "ci/x"))
+        let notes = [Duration.zero, .seconds(4), .seconds(9)].map {
+            status.waitingNote(of: address, now: WallTime.now() + $0, isLive: false)
+        }
+        #expect(Set(notes).count == 1 && notes[0].contains("; next try at "), "\(notes)")
+        #expect(status.waitingNote(of: address, now: next + .seconds(1)).hasSuffix("next try when its turn comes"))
+    }
+
     @Test("Files of a package are one bar: first to the gateway, then to the cloud")
     func adds() throws {
         let stored = try delivery("a.bin", .stored, ["state": "stored"])

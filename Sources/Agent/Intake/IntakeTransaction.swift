@@ -433,7 +433,9 @@ struct IntakeTransaction {
         case .expired: reply(transfer.address, .expired, transfer.reason?.text ?? "")
         case .cancelled: reply(transfer.address, .notAllowed, transfer.reason?.text ?? "")
         case .failed: reply(transfer.address, transfer.reason?.code.forSenders ?? .ok, transfer.reason?.text ?? "")
-        case .stored, .ticketing, .uploading, .registering, .registered, .held: reply(transfer.address, .ok)
+        case .stored, .ticketing, .uploading, .registering, .registered, .held:
+            // Senders that may read no states learn here why it waits.
+            reply(transfer.address, .ok, transfer.reason?.text ?? "")
         }
     }
 }

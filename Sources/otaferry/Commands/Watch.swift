@@ -8,6 +8,7 @@ import Threads
 struct Watch: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Watch the transfers of a gateway, or one of them, live.",
+        usage: "otaferry watch [<id>] [<options>]",
         discussion: """
             On a terminal it draws the whole window, anew whenever something changes; q or Ctrl-C ends it and leaves the \
             last picture. Elsewhere it writes a line for each change of a state.
@@ -38,6 +39,7 @@ struct Watch: AsyncParsableCommand {
             let mode: WatchSession.Mode = remote.json ? .json : terminal.isInteractive ? .screen(terminal) : .lines
             let ending = try await watch(task, mode)
             for line in ending.lastLines { Console.say(line) }
+            guard ending.exit != .outputFailed else { return }
             guard ending.exit == .done else {
                 throw CommandClient.Failure(exit: ending.exit, text: ending.text, hint: ending.hint)
             }
@@ -91,7 +93,21 @@ struct Watch: AsyncParsableCommand {
             throw CommandClient.Failure(exit: .failed, text: "\(error)")
         }
         if case .screen = mode { Interruption.watchOnScreen() } else { Interruption.watch() }
-        let ending = await withCheckedContinuation { continuation in
+        let ending = await withTaskGroup(of: Void.self) { group in
+            group.addTask { await AgentPulse.watch(task.route) { mailbox.append(.pulse($0)) } }
+            defer { group.cancelAll() }
+            return await show(task, mode, mailbox)
+        }
+        await link.stop()
+        return ending
+    }
+
+    private func show(
+        _ task: WatchSession.Task,
+        _ mode: WatchSession.Mode,
+        _ mailbox: Mailbox
+    ) async -> WatchSession.Ending {
+        await withCheckedContinuation { continuation in
             // Drawing may block: not on the cooperative pool.
             let thread = NamedThread.start(name: "watch") {
                 var session = WatchSession(task: task, mode: mode, mailbox: mailbox)
@@ -102,7 +118,5 @@ struct Watch: AsyncParsableCommand {
                 continuation.resume(returning: WatchSession.Ending(exit: .failed, text: "No room for a thread"))
             }
         }
-        await link.stop()
-        return ending
     }
 }

@@ -35,6 +35,8 @@ final class PushDriver {
     private static let statusPatience = Duration.seconds(1)
     /// No answer of an agent for so long at the start is none.
     private static let agentPatience = Duration.seconds(5)
+    /// An agent that is asked answers sooner: while a file is sent it is asked every five seconds.
+    private static let silencePatience = Duration.seconds(12)
     /// The agent's reason for an end comes right behind its acknowledgement.
     static let reasonPatience = Duration.seconds(1)
     /// The agent is asked for the state this often, in case a message of it was lost …
@@ -65,6 +67,8 @@ final class PushDriver {
     private var agentState: String?
     private var outlook = AgentOutlook()
     private var hasHeardAgent = false
+    /// When something of the agent came last.
+    private var heardAt = Duration.zero
     private var handedOver: [Int64: Int] = [:]
     private var handedOverBytes = 0
     private var transientSince: Duration?
@@ -118,7 +122,7 @@ final class PushDriver {
         case .event(.lost(let error)): lost(error)
         case .event(.refused(let error)): refused(error)
         case .event(.acknowledged(let receipt, let code)): acknowledged(receipt, code)
-        case .event(.hasRoomAgain): nil
+        case .event(.hasRoomAgain), .pulse: nil
         }
     }
 
@@ -151,6 +155,7 @@ final class PushDriver {
     }
 
     private func take(_ message: InboundMessage) -> Ending? {
+        heardAt = now
         guard message.topic != statusTopic else {
             takeStatus(message.payload)
             return nil
@@ -229,6 +234,9 @@ final class PushDriver {
                 + (task.order.timeLimit == nil ? ", --time-limit waits for it" : "")
         )
     }
+
+    /// Whether the broker lets us read neither states nor status, as it is with senders in most ACLs.
+    var isBlind: Bool { agentState == nil && !deliveries.contains(where: \.hasSeenState) }
 
     var isAgentOnline: Bool { agentState == "online" || agentState == "degraded" }
 
@@ -337,6 +345,8 @@ final class PushDriver {
         let surroundings = PushProgress.Surroundings(
             isConnected: isConnected,
             isAgentAway: connectedAt != nil && !isAgentOnline && agentState != nil,
+            isAgentSilent: isConnected && hasHeardAgent && now - heardAt >= Self.silencePatience,
+            isBlind: isBlind,
             outlook: outlook
         )
         let line = progress.line(deliveries, surroundings, at: now)

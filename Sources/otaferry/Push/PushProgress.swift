@@ -13,6 +13,10 @@ struct PushProgress {
         var isConnected = true
         /// Whether an agent was there, and is not now.
         var isAgentAway = false
+        /// Whether the agent was asked and says nothing.
+        var isAgentSilent = false
+        /// Whether the broker lets us read neither states nor status.
+        var isBlind = false
         /// What the agent's status means for a file that waits.
         var outlook = AgentOutlook()
     }
@@ -44,6 +48,9 @@ struct PushProgress {
             line.note = "connecting to the broker"
             line.isTransient = true
         case _ where surroundings.isAgentAway: line.note = "the agent is away; waiting for it"
+        case _ where deliveries[index].refusedWords != nil:
+            line = ProgressLine(phase: "waiting", note: deliveries[index].refusedWords ?? "")
+        case _ where surroundings.isAgentSilent: line.note = "the agent does not answer; waiting for it"
         case .away, .opening:
             line.note = "asking the agent"
             line.isTransient = true
@@ -76,7 +83,11 @@ struct PushProgress {
         }
         line.note = note(deliveries, surroundings)
         if line.note.isEmpty {
-            let usual = state == .stored ? surroundings.outlook.note(isLive: isLive) : (Self.words(for: state), true)
+            let usual =
+                state != .stored
+                ? (Self.words(for: state), true)
+                : surroundings.isBlind
+                    ? ("the gateway publishes it by itself", true) : surroundings.outlook.note(isLive: isLive)
             (line.note, line.isTransient) = usual
         }
         return line

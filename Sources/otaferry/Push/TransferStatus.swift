@@ -12,10 +12,14 @@ struct TransferStatus: Sendable, Equatable {
     var isPaused = false
     var firmwareID: String?
 
+    /// What an acknowledgement says of it, where that is all we may read.
+    var told = ""
+
     /// What an acknowledgement tells: less.
-    init(state: TransferState, seq: Int64) {
+    init(state: TransferState, seq: Int64, told: String = "") {
         self.state = state
         self.seq = seq
+        self.told = told
     }
 
     /// Reads the payload of a `state` message; nil when it is none.
@@ -58,15 +62,16 @@ struct TransferStatus: Sendable, Equatable {
     ) -> String {
         guard !state.isFinal else { return "" }
         if isPaused { return "publication is paused; \(followUp.command("resume", address)) lets it go on" }
-        guard let reason, state == .stored || state == .held || state == .registering else { return "" }
+        guard state == .stored || state == .held || state == .registering else { return "" }
+        guard let reason else { return ColumnText.printable(told) }
         var text = ColumnText.printable(reason.text)
         guard let nextAttempt else { return text }
-        if nextAttempt > now {
-            text +=
-                isLive
-                ? "; next try in \(ColumnText.clock(nextAttempt - now + .milliseconds(999)))"
-                : "; next try at \(nextAttempt.iso8601Seconds)"
-        } else if isLive {
+        if !isLive {
+            // Said once for each attempt.
+            text += "; next try at \(nextAttempt.iso8601Seconds)"
+        } else if nextAttempt > now {
+            text += "; next try in \(ColumnText.clock(nextAttempt - now + .milliseconds(999)))"
+        } else {
             text += "; next try when its turn comes"
         }
         return text

@@ -276,7 +276,7 @@ extension SystemTests {
                 (["list"] + noAgent, 69), (push + noAgent, 69), (["watch"] + noAgent, 69),
                 (["watch", "--time-limit", "1s"] + noAgent, 69),
                 (push + ["--time-limit", "500ms"], 75), (push + noBroker + ["--time-limit", "500ms"], 69),
-                (["list"] + noRight, 77), (push + noRight, 77), (["watch"] + noRight, 69),
+                (["list"] + noRight, 77), (push + noRight, 77), (["watch"] + noRight, 77),
                 (["check", "--config", badConfiguration], 78), (["list", "--config", badConfiguration], 78),
                 (push + ["--config", badConfiguration], 78), (["run", "--config", badConfiguration], 78),
             ]
