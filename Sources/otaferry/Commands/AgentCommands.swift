@@ -4,7 +4,8 @@ import FerryCore
 /// `otaferry pause`: no publication of one transfer, or of all.
 struct Pause: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Let the publication of one transfer rest, or of all where none is named; survives a restart."
+        abstract: "Let the publication of one transfer rest, or of all where none is named; survives a restart.",
+        usage: "otaferry pause [<id>] [<options>]"
     )
 
     @OptionGroup var transfer: OptionalTransferArgument
@@ -24,7 +25,8 @@ struct Pause: AsyncParsableCommand {
 /// `otaferry resume`: the end of `pause`.
 struct Resume: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Let the publication of one transfer go on, or of all where none is named."
+        abstract: "Let the publication of one transfer go on, or of all where none is named.",
+        usage: "otaferry resume [<id>] [<options>]"
     )
 
     @OptionGroup var transfer: OptionalTransferArgument
@@ -56,7 +58,10 @@ struct OptionalTransferArgument: ParsableArguments {
 
 /// `otaferry ping`: whether an agent answers.
 struct Ping: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Ask whether the agent answers, and for its version.")
+    static let configuration = CommandConfiguration(
+        abstract: "Ask whether the agent answers, and for its version.",
+        usage: "otaferry ping [<options>]"
+    )
 
     @OptionGroup var remote: RemoteOptions
 
@@ -75,7 +80,8 @@ struct Ping: AsyncParsableCommand {
 /// `otaferry sync`: everything is said again.
 struct Sync: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Let the agent publish its status and every transfer's state again."
+        abstract: "Let the agent publish its status and every transfer's state again.",
+        usage: "otaferry sync [<options>]"
     )
 
     @OptionGroup var remote: RemoteOptions

@@ -6,6 +6,7 @@ import FerryCore
 struct Limits: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show when and how fast the gateway uploads, or set it.",
+        usage: "otaferry limits [<options>]",
         discussion: """
             Without options it shows what is in force. What is set holds until the agent starts again, or for good with \
             --keep; it goes over the configuration file and --set, until --reset. "none" lifts a limit.

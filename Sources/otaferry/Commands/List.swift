@@ -6,6 +6,7 @@ import FoundationEssentials
 struct List: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "List the transfers of a gateway.",
+        usage: "otaferry list [<options>]",
         discussion: """
             All of them, or those of one --sender, --product or --state. A state with a star is paused. AGE is the time since the \
             state changed. On a terminal the \

@@ -10,6 +10,7 @@ extension PushGoal: ExpressibleByArgument {}
 struct Push: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Send firmware to a gateway's agent and watch it on its way to the cloud.",
+        usage: "otaferry push <file> ... --product <product> --version <version> [<options>]",
         discussion: """
             Several files become one firmware: a package of up to 20 files, whose names have at most 32 characters.
 

@@ -4,7 +4,10 @@ import FoundationEssentials
 
 /// `otaferry show`: one transfer with its history.
 struct Show: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Show one transfer with its history.")
+    static let configuration = CommandConfiguration(
+        abstract: "Show one transfer with its history.",
+        usage: "otaferry show <id> [<options>]"
+    )
 
     @OptionGroup var transfer: TransferArgument
     @OptionGroup var remote: RemoteOptions

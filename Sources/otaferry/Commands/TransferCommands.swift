@@ -3,7 +3,10 @@ import FerryCore
 
 /// `otaferry cancel`: ends a transfer.
 struct Cancel: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "End a transfer; an upload in flight stops at once.")
+    static let configuration = CommandConfiguration(
+        abstract: "End a transfer; an upload in flight stops at once.",
+        usage: "otaferry cancel <id> [<options>]"
+    )
 
     @OptionGroup var transfer: TransferArgument
     @OptionGroup var remote: RemoteOptions
@@ -13,7 +16,10 @@ struct Cancel: AsyncParsableCommand {
 
 /// `otaferry retry`: tries now.
 struct Retry: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Try a failed or waiting transfer again, now.")
+    static let configuration = CommandConfiguration(
+        abstract: "Try a failed or waiting transfer again, now.",
+        usage: "otaferry retry <id> [<options>]"
+    )
 
     @OptionGroup var transfer: TransferArgument
     @OptionGroup var remote: RemoteOptions
@@ -23,7 +29,10 @@ struct Retry: AsyncParsableCommand {
 
 /// `otaferry purge`: forgets a transfer that has ended.
 struct Purge: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Forget a transfer that has ended.")
+    static let configuration = CommandConfiguration(
+        abstract: "Forget a transfer that has ended.",
+        usage: "otaferry purge <id> [<options>]"
+    )
 
     @OptionGroup var transfer: TransferArgument
     @OptionGroup var remote: RemoteOptions
@@ -50,6 +59,8 @@ struct Priority: AsyncParsableCommand {
 
     private var number: Int64 {
         get throws {
+            // What separates a negative number from options.
+            let values = values.filter { $0 != "--" }
             guard values.count == 1, let number = Int64(values[0]), (-100...100).contains(number) else {
                 throw ValidationError("the priority is one number from -100 to 100")
             }
@@ -71,7 +82,8 @@ struct Priority: AsyncParsableCommand {
 /// `otaferry describe`: supplies or corrects metadata.
 struct Describe: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Supply or correct what is known of a firmware before it is published."
+        abstract: "Supply or correct what is known of a firmware before it is published.",
+        usage: "otaferry describe <id> [<options>]"
     )
 
     @OptionGroup var transfer: TransferArgument

@@ -24,9 +24,11 @@ extension SystemTests {
                 (["describe", id, "--description", "for the pump"], "\(address) is described"),
                 (["show", id], "for the pump"), (["sync"], "Everything is said again"),
                 (["retry", "ci/" + id.prefix(8)], "\(address) is tried again"),
-                (["cancel", String(id.prefix(8))], "\(address) is cancelled"),
+                (["cancel", id], "\(address) is cancelled"),
                 (["purge", address], "\(address) is forgotten"),
             ]
+            let negative = try await person.run(["priority", String(id.prefix(8)), "--", "-5"])
+            #expect(negative.ending == .exited(0) && negative.text().contains("priority -5"), "\(negative.story)")
             for (words, sentence) in table {
                 let command = try await person.run(words)
                 #expect(command.ending == .exited(0), "\(words): \(command.story)")
@@ -217,7 +219,7 @@ extension SystemTests {
                 let lines = list.screen.lines
                 #expect(lines.first?.hasPrefix("ID ") == true && lines.first?.contains("STATE") == true, "\(lines)")
                 #expect(lines.count { $0.contains("stored") } == 3, "\(lines)")
-                #expect(lines.first?.contains("REASON") == (columns > 40), "\(lines)")
+                #expect(lines.first?.contains("FILE") == (columns > 40), "\(lines)")
             }
         }
 
