@@ -80,7 +80,9 @@ struct IntakeTransaction {
             }
             clientID = clientID ?? transfer.request?.clientID
         }
-        let answer = FileTransferResult(reason: result.reason, text: result.text)
+        // A pause is of no use to a file that never fits.
+        let neverFits = result.reason == .noRoom && (content.fileSize ?? 0) > ledger.usage.quota
+        let answer = FileTransferResult(reason: neverFits ? .tooLarge : result.reason, text: result.text)
         if let message = command.answer(answer, clientID: clientID ?? client) { outcome.fileAnswers.append(message) }
     }
 

@@ -73,10 +73,8 @@ package struct Admission: Sendable {
         }
         if let size = request.size, size > facts.quota { return Self.overQuota(size, facts.quota) }
         if let size = request.size, size > facts.room {
-            return Refusal(
-                "The file has \(ByteCount(rawValue: size)), the spool has room for \(ByteCount(rawValue: facts.room))",
-                code: .noRoom
-            )
+            let (file, room) = Self.sizes(size, facts.room)
+            return Refusal("The file has \(file), the spool has room for \(room)", code: .noRoom)
         }
         return nil
     }
@@ -92,11 +90,18 @@ package struct Admission: Sendable {
 
     /// The refusal of a file that an empty spool would not take either.
     package static func overQuota(_ size: Int64, _ quota: Int64) -> Refusal {
-        Refusal(
-            "The file has \(ByteCount(rawValue: size)), the whole spool takes \(ByteCount(rawValue: quota)) (spool.quota)",
+        let (file, whole) = sizes(size, quota)
+        return Refusal(
+            "The file has \(file), the whole spool takes \(whole) (spool.quota)",
             code: .noRoom,
             remedy: noRoomEver
         )
+    }
+
+    /// Two sizes that differ, so that a reader sees it.
+    private static func sizes(_ left: Int64, _ right: Int64) -> (String, String) {
+        let short = (ByteCount(rawValue: left).description, ByteCount(rawValue: right).description)
+        return short.0 == short.1 ? ("\(left) bytes", "\(right)") : short
     }
 
     /// What to do about a file that never fits.
