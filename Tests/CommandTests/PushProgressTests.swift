@@ -125,7 +125,7 @@ struct PushProgressTests {
             status.waitingNote(of: address, now: WallTime.now() + $0, isLive: false)
         }
         #expect(Set(notes).count == 1 && notes[0].contains("; next try at "), "\(notes)")
-        #expect(status.waitingNote(of: address, now: next + .seconds(1)).hasSuffix("next try when its turn comes"))
+        #expect(status.waitingNote(of: address, now: next + .seconds(1)).hasPrefix("next try when its turn comes: The"))
     }
 
     @Test("Files of a package are one bar: first to the gateway, then to the cloud")

@@ -123,11 +123,12 @@ struct WatchBoardTests {
         var board = busy
         tell(&board, "broken", "failed")
         _ = board.take(topic: "\(root)/status", payload: Array(#"{"v":1,"state":"offline"}"#.utf8))
-        let frame = WatchFrame(
+        var frame = WatchFrame(
             gateway: try #require(Name("gw1")),
             terminal: Terminal(isInteractive: true, isUnicode: true, hasColor: false),
             size: Terminal.Size(columns: 40, rows: 20)
         )
+        frame.isAgentAway = true
         let text = text(frame.lines(board, board.sorted(), now: now))
         #expect(text.contains("The agent is away. " + AgentAway.remedy), "\(text)")
         #expect(text.contains("1 held, 1 failed: otaferry show ID tells what to do"), "\(text)")
@@ -150,7 +151,11 @@ struct WatchBoardTests {
             ["event": "state", "state": "stored", "at": "2026-05-01T08:00:00.000Z"],
             ["event": "state", "state": "held", "at": "2026-05-01T08:00:01.000Z", "reason": reason],
         ]
-        let lines = frame.lines(try #require(board.entries[address]), events: events, now: now)
+        let entry = try #require(board.entries[address])
+        var silent = frame
+        silent.isSilent = true
+        #expect(silent.lines(entry, events: [], now: now).first?.hasPrefix("! The agent does not answer") == true)
+        let lines = frame.lines(entry, events: events, now: now)
         #expect(lines.count { $0.contains("The key was refused") } == 1, "\(lines)")
         #expect(lines.contains { $0.contains("08:00:01.000Z  held") })
     }

@@ -35,7 +35,8 @@ final class PushDriver {
     private static let statusPatience = Duration.seconds(1)
     /// No answer of an agent for so long at the start is none.
     private static let agentPatience = Duration.seconds(5)
-    /// An agent that is asked answers sooner: while a file is sent it is asked every five seconds.
+    /// An agent that is asked answers sooner: while a file is sent, and the broker has all of it that went out, it is asked
+    /// every five seconds.
     private static let silencePatience = Duration.seconds(12)
     /// The agent's reason for an end comes right behind its acknowledgement.
     static let reasonPatience = Duration.seconds(1)
@@ -345,7 +346,8 @@ final class PushDriver {
         let surroundings = PushProgress.Surroundings(
             isConnected: isConnected,
             isAgentAway: connectedAt != nil && !isAgentOnline && agentState != nil,
-            isAgentSilent: isConnected && hasHeardAgent && now - heardAt >= Self.silencePatience,
+            isAgentSilent: isConnected && hasHeardAgent && handedOverBytes == 0
+                && now - heardAt >= Self.silencePatience,
             isBlind: isBlind,
             outlook: outlook
         )

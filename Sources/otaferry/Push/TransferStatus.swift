@@ -64,16 +64,12 @@ struct TransferStatus: Sendable, Equatable {
         if isPaused { return "publication is paused; \(followUp.command("resume", address)) lets it go on" }
         guard state == .stored || state == .held || state == .registering else { return "" }
         guard let reason else { return ColumnText.printable(told) }
-        var text = ColumnText.printable(reason.text)
+        let text = ColumnText.printable(reason.text)
         guard let nextAttempt else { return text }
-        if !isLive {
-            // Said once for each attempt.
-            text += "; next try at \(nextAttempt.iso8601Seconds)"
-        } else if nextAttempt > now {
-            text += "; next try in \(ColumnText.clock(nextAttempt - now + .milliseconds(999)))"
-        } else {
-            text += "; next try when its turn comes"
-        }
-        return text
+        // Said once for each attempt.
+        guard isLive else { return text + "; next try at \(nextAttempt.iso8601Seconds)" }
+        // First what moves: in a narrow window the end is cut.
+        guard nextAttempt > now else { return "next try when its turn comes: " + text }
+        return "next try in \(ColumnText.clock(nextAttempt - now + .milliseconds(999))): " + text
     }
 }

@@ -59,6 +59,7 @@ enum AgentPulse: Sendable, Equatable {
         case .forbidden:
             return CommandClient.Failure(
                 exit: .notAllowed,
+                code: ReasonCode.notAllowed.rawValue,
                 text: "Nothing comes on \(topic), and the broker does not let \(route.account) ask the agent of "
                     + "\(route.gateway) either: nothing is known of it",
                 hint: "The broker's ACL needs for this account: \(line)"

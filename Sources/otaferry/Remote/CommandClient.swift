@@ -114,6 +114,8 @@ struct CommandClient: Sendable {
             var isConnected = false
             /// How often a connection ended before that.
             var losses = 0
+            /// Whether a broker that forbids to ask would have said so: in MQTT 3.1.1 none does, and some hang up.
+            var isRefusalTold = false
             var outcome: Result<[UInt8], Failure>?
             var waiter: CheckedContinuation<Result<[UInt8], Failure>, Never>?
         }
@@ -133,8 +135,9 @@ struct CommandClient: Sendable {
 
         func observed(_ event: LinkEvent) {
             switch event {
-            case .connected:
+            case .connected(let welcome):
                 let link = state.withLock { state in
+                    state.isRefusalTold = !state.isConnected && welcome.protocolVersion == 5
                     state.isConnected = true
                     return state.link
                 }
@@ -180,7 +183,7 @@ struct CommandClient: Sendable {
                 group.addTask { [self] in
                     // Cancelled once the answer is there, which then stays, or because nobody waits for it any more.
                     try? await ContinuousClock().sleep(for: limit)
-                    let isConnected = state.withLock { $0.isConnected }
+                    let (isConnected, isRefusalTold) = state.withLock { ($0.isConnected, $0.isRefusalTold) }
                     fail(
                         .unreachable,
                         (isConnected ? "The agent of \(route.gateway)" : "The broker at \(route.url)")
@@ -188,7 +191,7 @@ struct CommandClient: Sendable {
                         isConnected
                             ? AgentAway.remedy
                             : "Is it a broker? \(BrokerRoute.tlsQuestion)",
-                        isConnected ? .noAnswer : nil
+                        isConnected && isRefusalTold ? .noAnswer : nil
                     )
                 }
                 let outcome = await withCheckedContinuation { waiter in
@@ -204,7 +207,8 @@ struct CommandClient: Sendable {
         }
 
         private func fail(_ exit: ProgramExit, _ text: String, _ hint: String, _ cause: Cause? = nil) {
-            end(.failure(Failure(exit: exit, text: text, hint: hint, cause: cause)))
+            let code = cause == .forbidden ? ReasonCode.notAllowed.rawValue : nil
+            end(.failure(Failure(exit: exit, code: code, text: text, hint: hint, cause: cause)))
         }
 
         private func end(_ outcome: Result<[UInt8], Failure>) {

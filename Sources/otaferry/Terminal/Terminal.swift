@@ -239,7 +239,8 @@ extension ColumnText {
         var words: [String] = []
         for word in text.split(separator: " ") {
             let last = words.last ?? ""
-            let isCommand = last == "otaferry" || last.hasPrefix("otaferry ") && word.contains("/")
+            let begin = last.drop { $0 == "(" }
+            let isCommand = begin == "otaferry" || begin.hasPrefix("otaferry ") && word.contains("/")
             if isCommand, last.count(where: { $0 == " " }) < 2, width(last) + 1 + width(String(word)) <= columns {
                 words[words.count - 1] += " " + word
             } else {

@@ -10,6 +10,8 @@ struct WatchFrame {
     var isConnected = true
     /// Whether an agent that said it is there does not answer.
     var isSilent = false
+    /// Whether it said that it goes, or the broker did in its place.
+    var isAgentAway = false
     /// The commands that hints name.
     var followUp = FollowUp.plain
 
@@ -84,17 +86,20 @@ struct WatchFrame {
         return [text] + notes.prefix(limit - 1).map(colored) + [colored(last)]
     }
 
+    /// Why nothing new may come, or empty.
+    private var agentNote: String {
+        // As it goes down, the broker says that the agent does.
+        guard isConnected else { return connectionNote }
+        if isSilent { return "The agent does not answer. " + AgentAway.remedy }
+        return isAgentAway ? "The agent is away. " + AgentAway.remedy : ""
+    }
+
     private func colored(_ note: String) -> String { terminal.colored(note, .yellow) }
 
     /// What a person should know, and what to do about it, what matters most first. Nothing of it is cut in a narrow
     /// window: it takes more lines.
     private func notes(_ board: WatchBoard) -> [String] {
-        var notes = [connectionNote]
-        if isConnected, isSilent { notes.append("The agent does not answer. " + AgentAway.remedy) }
-        // The broker says so as it goes down.
-        if isConnected, board.agent?["state"]?.string == "offline" {
-            notes.append("The agent is away. " + AgentAway.remedy)
-        }
+        var notes = [agentNote]
         let counts = [(TransferState.held, "held"), (.failed, "failed")].compactMap { state, word in
             // What is said of an agent that is away does not count its transfers.
             let count =
@@ -134,7 +139,7 @@ struct WatchFrame {
         var lines = head(.all)
         // How it stands and what to do comes before what never changes.
         if lines.count > size.rows - Self.rowsBesideHead { lines = head(.standing) }
-        if !connectionNote.isEmpty { lines.insert(contentsOf: noteLines(connectionNote).map(colored), at: 0) }
+        if !agentNote.isEmpty { lines.insert(contentsOf: noteLines(agentNote).map(colored), at: 0) }
         lines.append("")
         if let share = row.share, let total = entry.status.size {
             let bar = ProgressLine(

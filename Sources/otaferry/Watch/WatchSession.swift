@@ -316,6 +316,7 @@ struct WatchSession: ~Copyable {
         var frame = WatchFrame(gateway: task.route.gateway, terminal: terminal, size: size)
         frame.followUp = task.route.followUp
         frame.isConnected = isConnected
+        frame.isAgentAway = board.agent?["state"]?.string == "offline"
         frame.isSilent = pulse?.isBroken == true && isAgentSaidToBeThere
         if !isConnected {
             frame.connectionNote = "The connection to the broker is lost; trying again. Below is what was heard last"
