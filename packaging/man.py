@@ -31,6 +31,7 @@ EXITS = [
     (2, "Errors found."),
     (64, "The command line was wrong."),
     (69, "Broker or agent not reachable."),
+    (74, "Standard output could not be written."),
     (75, "Not yet: the time limit or Ctrl-C came first."),
     (77, "Not allowed."),
     (78, "The configuration has mistakes."),

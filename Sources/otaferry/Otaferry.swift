@@ -1,5 +1,6 @@
 import Agent
 import ArgumentParser
+import Glibc
 
 /// Begins the program.
 @main
@@ -8,7 +9,10 @@ enum Program {
         // Not `CommandConfiguration.version`: each subcommand would inherit it, and take `push FILE --version 1` without a
         // product for the question.
         let arguments = CommandLine.arguments.dropFirst()
-        if Array(arguments) == ["--version"] { return Console.say(AgentVersion.text) }
+        if Array(arguments) == ["--version"] {
+            Console.say(AgentVersion.text)
+            end(.success)
+        }
         let words = arguments.first == "help" ? arguments.dropFirst() : arguments
         if let word = words.first, let complaint = Otaferry.complaint(aboutCommand: word) {
             complain(complaint.text, complaint.hint, words)
@@ -26,11 +30,21 @@ enum Program {
                 complain(Otaferry.message(for: error), "\(Otaferry.helpCommand(for: words)) tells more", words)
             }
             // As `exit(withError:)` says it, in what the terminal can show.
-            let text = Otaferry.fullMessage(for: error)
             let code = Otaferry.exitCode(for: error)
-            if !text.isEmpty { code == .success ? Console.say(text) : Console.complain(text) }
-            Otaferry.exit(withError: code)
+            let columns = Terminal.columns(at: code == .success ? STDOUT_FILENO : STDERR_FILENO)
+            let text = Otaferry.fullMessage(for: error, columns: columns.flatMap(HelpText.columns))
+            let fitted = columns.map { HelpText.fitted(text, to: $0) } ?? text
+            if !text.isEmpty { code == .success ? Console.say(fitted) : Console.complain(fitted) }
+            end(code)
         }
+        end(.success)
+    }
+
+    /// Ends the program; where its result could not be written, not with success.
+    private static func end(_ code: ExitCode) -> Never {
+        guard let reason = OutputFailure.reason else { Otaferry.exit(withError: code) }
+        Console.complain("otaferry: standard output could not be written: \(reason)")
+        Otaferry.exit(withError: code == .success ? ProgramExit.outputFailed.code : code)
     }
 
     /// Says what is wrong with the command line, and ends.
@@ -41,7 +55,7 @@ enum Program {
         } else {
             CommandClient.Failure(exit: .usage, text: text, hint: hint).report(json: isJSON)
         }
-        Otaferry.exit(withError: ProgramExit.usage.code)
+        end(ProgramExit.usage.code)
     }
 }
 
@@ -51,8 +65,8 @@ struct Otaferry: AsyncParsableCommand {
         commandName: "otaferry",
         abstract: "Carries firmware from the local MQTT broker to Alibaba Cloud IoT OTA.",
         discussion: """
-            Exit codes: 0 done, 1 failed, 2 errors found, 64 usage, 69 broker or agent not reachable, 75 not yet, \
-            77 not allowed, 78 configuration.
+            Exit codes: 0 done, 1 failed, 2 errors found, 64 usage, 69 broker or agent not reachable, 74 standard output \
+            could not be written, 75 not yet, 77 not allowed, 78 configuration.
 
             otaferry --version prints the version.
             """,

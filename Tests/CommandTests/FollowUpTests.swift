@@ -103,7 +103,12 @@ struct FollowUpTests {
         )
         status.state = .failed
         #expect(PushHints.hint(for: status, address: address, followUp).contains("retry ci/x\(options)"))
-        let full = PushHints.hint(for: .noRoom, address: address, isPackage: false, followUp)
+        let full = PushHints.hint(
+            for: SendingMachine.Refusal(reason: .noRoom, text: ""),
+            address: address,
+            isPackage: false,
+            followUp
+        )
         #expect(full.contains("otaferry list\(options)"), "\(full)")
 
         let problem: JSONValue = ["code": "paused", "text": "Paused", "hint": "otaferry resume"]
@@ -124,7 +129,7 @@ struct FollowUpTests {
         #expect(lines.contains("otaferry show ID\(options)") && lines.contains("otaferry resume\(options)"), "\(lines)")
     }
 
-    @Test("A command that ends something takes no id that a table has cut, and names the whole one")
+    @Test("A command that ends something takes no part of an id, and names the whole one")
     func cutIDs() throws {
         let followUp = try followUp(Self.given)
         let address = try address("ci/pumpctl-controller")
@@ -134,6 +139,14 @@ struct FollowUpTests {
             #expect(
                 refusal?.hint.hasSuffix("otaferry cancel ci/pumpctl-controller --broker mqtt://b --gateway gw2") == true
             )
+        }
+        let computed = try self.address("ci/7f3c0123456789ab")
+        for text in ["7f3c01", "ci/7f3c0123456789a"] {
+            let refusal = try #require(TransferReference(argument: text)).refusal(of: "purge", computed, followUp)
+            #expect(refusal?.hint.contains("otaferry purge ci/7f3c0123456789ab") == true, "\(text)")
+        }
+        for text in ["7f3c0123456789ab", "ci/7f3c0123456789ab"] {
+            #expect(TransferReference(argument: text)?.refusal(of: "purge", computed, followUp) == nil)
         }
         #expect(TransferReference(argument: "ci/pumpctl-controller")?.refusal(of: "cancel", address, followUp) == nil)
         // A file that its client calls so is whole.

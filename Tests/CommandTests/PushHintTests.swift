@@ -5,6 +5,17 @@ import Testing
 
 @Suite("What a person can do when a push does not go on")
 struct PushHintTests {
+    @Test("Waiting for room is no advice for a file that is larger than the spool")
+    func neverFits() throws {
+        let address = try #require(TransferAddress(parsing: "ci/x"))
+        func hint(_ isForGood: Bool) -> String {
+            let refusal = SendingMachine.Refusal(reason: .noRoom, text: "", isForGood: isForGood)
+            return PushHints.hint(for: refusal, address: address, isPackage: false)
+        }
+        #expect(hint(true).contains("raise spool.quota") && !hint(true).contains("--time-limit"), "\(hint(true))")
+        #expect(hint(false).contains("--time-limit"))
+    }
+
     @Test(
         "What the cloud refused is tried again from the gateway, what the gateway refused is sent again",
         arguments: [(1, "otaferry retry ci/x tries again"), (0, "the same push begins anew")]

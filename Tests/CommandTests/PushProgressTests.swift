@@ -62,10 +62,70 @@ struct PushProgressTests {
         let paused = try delivery("a.bin", .stored, ["state": "uploading", "paused": true])
         #expect(line([paused]).note.contains("otaferry resume"))
         let stored = try delivery("a.bin", .stored, ["state": "stored"])
-        #expect(line([stored], .init(agentProblem: "All publication is paused")).note == "All publication is paused")
+        var rest = AgentOutlook()
+        rest.problem = "All publication is paused"
+        #expect(line([stored], .init(outlook: rest)).note == "All publication is paused")
         #expect(line([stored], .init(isConnected: false)).note.contains("broker"))
         #expect(line([stored], .init(isAgentAway: true)).note.contains("agent"))
         #expect(line([stored]).isTransient)
+    }
+
+    @Test("What the gateway's status says of another firmware is not shown as what this file waits for")
+    func waitsBehindOthers() throws {
+        let stored = try delivery("a.bin", .stored, ["state": "stored"])
+        func waiting(_ code: String, reachable: JSONValue, publishing: JSONValue) -> ProgressLine {
+            let text = JSONValue.string("Could not upload other.bin: the connection broke")
+            let status: JSONValue = [
+                "problems": [["code": .string(code), "text": text]], "cloud": ["reachable": reachable],
+                "queue": ["publishing": publishing],
+            ]
+            return line([stored], .init(outlook: AgentOutlook(status: status)))
+        }
+        let broken = waiting("cloud", reachable: false, publishing: 1)
+        #expect(broken.note == "waiting for its turn; the gateway does not reach the cloud now")
+        #expect(!broken.isTransient)
+        #expect(waiting("cloud", reachable: true, publishing: 2).note == "waiting for its turn behind 2 others")
+        #expect(waiting("spool-full", reachable: true, publishing: 0).note == "waiting for its turn")
+        #expect(waiting("spool-failing", reachable: true, publishing: 0).note.contains("other.bin"))
+    }
+
+    @Test("A sender that may read no states is told what the agent answers, and nothing that is not known")
+    func blind() throws {
+        let waiting = try delivery("a.bin", .stored)
+        #expect(line([waiting], .init(isBlind: true)).note == "the gateway publishes it by itself")
+        var told = try delivery("b.bin", nil)
+        told.take(
+            Acknowledgement(seq: 1, received: 100, credit: 1, segment: 1, state: .stored, text: "The link is down"),
+            at: .zero
+        )
+        #expect(line([told], .init(isBlind: true)).note == "The link is down")
+    }
+
+    @Test("A file for which there is no room waits, and is not said to be sent")
+    func waitsForRoom() throws {
+        var refused = try delivery("a.bin", nil)
+        refused.refusedWords = "The spool has room for 4.0 MB"
+        let seen = line([refused])
+        #expect((seen.phase, seen.note, seen.percent) == ("waiting", "The spool has room for 4.0 MB", nil))
+        refused.take(Acknowledgement(seq: 1, received: 0, credit: 9, segment: 1, state: .receiving), at: .zero)
+        #expect(line([refused]).phase == "sending")
+        #expect(line([refused], .init(isAgentSilent: true)).note.contains("does not answer"))
+    }
+
+    @Test("In a log a reason is said once for each attempt")
+    func log() throws {
+        let reason: JSONValue = ["code": "cloud-busy", "class": "retry", "text": "The cloud is busy", "hint": ""]
+        let next = WallTime.now() + .seconds(5)
+        let state: JSONValue = [
+            "state": "stored", "seq": 3, "reason": reason, "cloud": ["next_attempt": .string(next.iso8601)],
+        ]
+        let status = try #require(TransferStatus(json: state))
+        let address = try #require(TransferAddress(parsing: "ci/x"))
+        let notes = [Duration.zero, .seconds(4), .seconds(9)].map {
+            status.waitingNote(of: address, now: WallTime.now() + $0, isLive: false)
+        }
+        #expect(Set(notes).count == 1 && notes[0].contains("; next try at "), "\(notes)")
+        #expect(status.waitingNote(of: address, now: next + .seconds(1)).hasPrefix("next try when its turn comes: The"))
     }
 
     @Test("Files of a package are one bar: first to the gateway, then to the cloud")

@@ -100,6 +100,14 @@ struct WatchBoardTests {
         #expect(text.contains("Publication is paused by an operator: otaferry resume"), "\(text)")
     }
 
+    @Test("However many notes there are, a small window has room for transfers", arguments: 5...12)
+    func smallWindow(rows: Int) throws {
+        let lines = try frame(40, rows)
+        let seen = lines.filter { $0.hasPrefix("ci/") || $0.hasPrefix("goes") }
+        #expect(seen.count >= (rows >= 10 ? 2 : 1), "\(lines)")
+        #expect(lines.contains { $0.hasPrefix("! 1 held") }, "\(lines)")
+    }
+
     @Test("A long name of a gateway leaves the counts their room")
     func longName() throws {
         let frame = WatchFrame(
@@ -115,14 +123,41 @@ struct WatchBoardTests {
         var board = busy
         tell(&board, "broken", "failed")
         _ = board.take(topic: "\(root)/status", payload: Array(#"{"v":1,"state":"offline"}"#.utf8))
-        let frame = WatchFrame(
+        var frame = WatchFrame(
             gateway: try #require(Name("gw1")),
             terminal: Terminal(isInteractive: true, isUnicode: true, hasColor: false),
             size: Terminal.Size(columns: 40, rows: 20)
         )
+        frame.isAgentAway = true
         let text = text(frame.lines(board, board.sorted(), now: now))
         #expect(text.contains("The agent is away. " + AgentAway.remedy), "\(text)")
         #expect(text.contains("1 held, 1 failed: otaferry show ID tells what to do"), "\(text)")
+    }
+
+    @Test("Of one transfer that is held the reason is said once")
+    func oneIsSaidOnce() throws {
+        var board = WatchBoard(root: root)
+        let reason: JSONValue = [
+            "code": "credentials", "class": "operator", "text": "The key was refused", "hint": "x",
+        ]
+        _ = board.take(topic: "\(root)/state/ci/stuck", payload: state("stuck", "held", ["reason": reason]).encoded)
+        let address = try #require(TransferAddress(parsing: "ci/stuck"))
+        let frame = WatchFrame(
+            gateway: try #require(Name("gw1")),
+            terminal: Terminal(isInteractive: true, isUnicode: true, hasColor: false),
+            size: Terminal.Size(columns: 100, rows: 30)
+        )
+        let events: [JSONValue] = [
+            ["event": "state", "state": "stored", "at": "2026-05-01T08:00:00.000Z"],
+            ["event": "state", "state": "held", "at": "2026-05-01T08:00:01.000Z", "reason": reason],
+        ]
+        let entry = try #require(board.entries[address])
+        var silent = frame
+        silent.isSilent = true
+        #expect(silent.lines(entry, events: [], now: now).first?.hasPrefix("! The agent does not answer") == true)
+        let lines = frame.lines(entry, events: events, now: now)
+        #expect(lines.count { $0.contains("The key was refused") } == 1, "\(lines)")
+        #expect(lines.contains { $0.contains("08:00:01.000Z  held") })
     }
 
     @Test("Of one transfer a small window shows how it stands and what to do", arguments: [40, 80])

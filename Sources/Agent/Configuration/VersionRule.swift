@@ -9,7 +9,8 @@ package struct VersionRule: Sendable, Hashable, CustomStringConvertible {
         do {
             expression = try Regex(text)
         } catch {
-            throw Expectation("a regular expression (\(ConfigurationText.shortened("\(error)")))")
+            let reason = ConfigurationText.shortened("\(error)")
+            throw Expectation("a regular expression; this one cannot be read: \(reason)")
         }
         guard expression.contains(captureNamed: "version") else {
             throw Expectation("a regular expression with a group (?<version>…)")

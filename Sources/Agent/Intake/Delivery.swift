@@ -38,6 +38,15 @@ extension Delivery {
 }
 
 extension Delivery.Content {
+    /// The size of the whole file, where it says one.
+    var fileSize: Int64? {
+        switch self {
+        case .initialize(_, .success(let request)): request.size
+        case .finish(_, let end): end.size
+        case .initialize, .segment, .abort, .query, .oneShot, .refused: nil
+        }
+    }
+
     /// Which transfer it concerns, where that is known.
     var address: TransferAddress? {
         switch self {

@@ -60,6 +60,7 @@ extension IntakeTransaction {
         let facts = Admission.Facts(
             openTransfers: open,
             room: usage.free + (existing?.reservedBytes ?? 0),
+            quota: usage.quota,
             registeredVersions: Set(same.map(\.sha256)),
             takenName: wanted.flatMap { takenName(of: $0, metadata, key: existing?.key, registered) }
         )

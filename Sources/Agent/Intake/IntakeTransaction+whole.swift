@@ -33,7 +33,7 @@ extension IntakeTransaction {
         var transfer = ledger.begin(address, door: .oneShot, at: now)
         if case .success(let request) = oneShot.request { try describe(&transfer, request) }
         if let refusal {
-            let reason = Reason(refusal.code, .permanent, refusal.text, hint: refusal.code.remedy)
+            let reason = Reason(refusal.code, .permanent, refusal.text, hint: refusal.remedy)
             transfer.refuse(because: reason, at: now)
             if !isFull { try saveChanged(transfer) }
             return reply(address, refusal.code, refusal.text)

@@ -85,7 +85,10 @@ struct IntakeTransaction {
             }
             clientID = clientID ?? transfer.request?.clientID
         }
-        let answer = FileTransferResult(reason: result.reason, text: result.text)
+        // A pause is of no use to a file that never fits.
+        let refusedSize = content.address.flatMap { refusedInits.size(of: $0) }
+        let neverFits = result.reason == .noRoom && max(content.fileSize ?? 0, refusedSize ?? 0) > ledger.usage.quota
+        let answer = FileTransferResult(reason: neverFits ? .tooLarge : result.reason, text: result.text)
         if let message = command.answer(answer, clientID: clientID ?? client) { outcome.fileAnswers.append(message) }
     }
 
@@ -96,7 +99,7 @@ struct IntakeTransaction {
         outcome.hasRoom = usage.room >= rules.segment()
         let active = ledger.countReceiving { $0.waitsForSender && now - $0.lastByte < IntakeRules.activeFor }
         for entry in pending {
-            let payload: JSONValue
+            var payload: JSONValue
             if let transfer = try ledger.transfer(at: entry.address) {
                 // Bytes that came later in the batch may have filled the holes.
                 let isFilled = entry.reason == .incomplete && transfer.isComplete
@@ -117,6 +120,10 @@ struct IntakeTransaction {
                     reason: entry.reason,
                     text: entry.text
                 )
+            }
+            // So that a sender knows whether room for its file may come at all.
+            if entry.reason == .noRoom {
+                payload = .object((payload.object ?? [:]).merging(["quota": .integer(usage.quota)]) { $1 })
             }
             // Less than a segment is no credit to go on with.
             let isStuck = (payload["credit"]?.integer ?? 0) < rules.segment()
@@ -150,7 +157,7 @@ struct IntakeTransaction {
     ) throws(SpoolError) {
         guard var transfer = try ledger.transfer(at: address), !mayBeginAnew(transfer) else {
             if let refusal = try admit(request, address, existing: nil) {
-                refusedInits.note(address, refusal.code, refusal.text)
+                refusedInits.note(address, refusal.code, refusal.text, size: request.size)
                 return reply(address, refusal.code, refusal.text)
             }
             refusedInits.forget(address)
@@ -178,7 +185,7 @@ struct IntakeTransaction {
         // Segments came first.
         if let refusal = try admit(request, address, existing: transfer) {
             try ledger.remove(transfer)
-            refusedInits.note(address, refusal.code, refusal.text)
+            refusedInits.note(address, refusal.code, refusal.text, size: request.size)
             return reply(address, refusal.code, refusal.text)
         }
         try describe(&transfer, request)
@@ -339,6 +346,10 @@ struct IntakeTransaction {
         if isFull { return reply(address, .noRoom, "The disk of the gateway is full") }
         usage = ledger.usage
         // Room is kept for the size of fin from now on; init was asked about its own.
+        guard end.size <= usage.quota else {
+            let refusal = Admission.overQuota(end.size, usage.quota)
+            return reply(address, refusal.code, refusal.text)
+        }
         guard end.size - transfer.reservedBytes <= max(0, usage.free) else {
             return reply(address, .noRoom, "The spool has no room for a file of \(ByteCount(rawValue: end.size))")
         }
@@ -439,7 +450,9 @@ struct IntakeTransaction {
         case .expired: reply(transfer.address, .expired, transfer.reason?.text ?? "")
         case .cancelled: reply(transfer.address, .notAllowed, transfer.reason?.text ?? "")
         case .failed: reply(transfer.address, transfer.reason?.code.forSenders ?? .ok, transfer.reason?.text ?? "")
-        case .stored, .ticketing, .uploading, .registering, .registered, .held: reply(transfer.address, .ok)
+        case .stored, .ticketing, .uploading, .registering, .registered, .held:
+            // Senders that may read no states learn here why it waits.
+            reply(transfer.address, .ok, transfer.reason?.text ?? "")
         }
     }
 }

@@ -7,6 +7,8 @@ final class RefusedInits: Sendable {
     private struct Refusal {
         var reason: ReasonCode
         var text: String
+        /// What the `init` announced.
+        var size: Int64?
         var at: ContinuousClock.Instant
     }
 
@@ -17,13 +19,22 @@ final class RefusedInits: Sendable {
     private static let largest = 1_024
 
     /// An `init` without a transfer was refused.
-    func note(_ address: TransferAddress, _ reason: ReasonCode, _ text: String, at now: ContinuousClock.Instant = .now)
-    {
+    func note(
+        _ address: TransferAddress,
+        _ reason: ReasonCode,
+        _ text: String,
+        size: Int64? = nil,
+        at now: ContinuousClock.Instant = .now
+    ) {
         refusals.withLock { refusals in
             if refusals.count >= Self.largest { refusals = refusals.filter { now - $0.value.at < Self.limit } }
-            if refusals.count < Self.largest { refusals[address] = Refusal(reason: reason, text: text, at: now) }
+            guard refusals.count < Self.largest else { return }
+            refusals[address] = Refusal(reason: reason, text: text, size: size, at: now)
         }
     }
+
+    /// The size that the refused `init` of an address announced.
+    func size(of address: TransferAddress) -> Int64? { refusals.withLock { $0[address]?.size } }
 
     /// What the last `init` of the address was refused with; nil where it was not, or long ago.
     func refusal(of address: TransferAddress, at now: ContinuousClock.Instant = .now) -> (ReasonCode, String)? {

@@ -53,7 +53,9 @@ final class Operator: Sendable {
 
     /// - Returns: false when the spool could not be written; the broker then delivers the command again.
     private func perform(_ command: Command) -> Bool {
-        logger.info("A command came", metadata: [LogKeys.command: "\(command.verb.rawValue)"])
+        // Whoever watches a gateway asks again and again whether it is there.
+        let level: Logger.Level = command.verb == .ping ? .debug : .info
+        logger.log(level: level, "A command came", metadata: [LogKeys.command: "\(command.verb.rawValue)"])
         guard command.verb != .ping else {
             // It asks whether the agent is there, not how fast its disk is.
             answer(command.reply, Self.payload(command.request, .success(OperatorTransaction.pong(at: .now()))))

@@ -16,6 +16,8 @@ package struct Admission: Sendable {
         package var openTransfers: Int
         /// Bytes that the spool can still take, without what is kept for this one.
         package var room: Int64
+        /// Bytes that the spool may hold at all.
+        package var quota: Int64
         /// The SHA-256 of every file of the same version registered before.
         package var registeredVersions: Set<Digest>
         /// The name that its sender gives it for the cloud, where another version has it, and whose that is.
@@ -24,11 +26,13 @@ package struct Admission: Sendable {
         package init(
             openTransfers: Int,
             room: Int64,
+            quota: Int64 = .max,
             registeredVersions: Set<Digest>,
             takenName: (name: String, holder: TransferAddress)? = nil
         ) {
             self.openTransfers = openTransfers
             self.room = room
+            self.quota = quota
             self.registeredVersions = registeredVersions
             self.takenName = takenName
         }
@@ -67,11 +71,10 @@ package struct Admission: Sendable {
                 code: .tooManyTransfers
             )
         }
+        if let size = request.size, size > facts.quota { return Self.overQuota(size, facts.quota) }
         if let size = request.size, size > facts.room {
-            return Refusal(
-                "The file has \(ByteCount(rawValue: size)), the spool has room for \(ByteCount(rawValue: facts.room))",
-                code: .noRoom
-            )
+            let (file, room) = Self.sizes(size, facts.room)
+            return Refusal("The file has \(file), the spool has room for \(room)", code: .noRoom)
         }
         return nil
     }
@@ -84,6 +87,26 @@ package struct Admission: Sendable {
             code: .expired
         )
     }
+
+    /// The refusal of a file that an empty spool would not take either.
+    package static func overQuota(_ size: Int64, _ quota: Int64) -> Refusal {
+        let (file, whole) = sizes(size, quota)
+        return Refusal(
+            "The file has \(file), the whole spool takes \(whole) (spool.quota)",
+            code: .noRoom,
+            remedy: noRoomEver
+        )
+    }
+
+    /// Two sizes that differ, so that a reader sees it.
+    private static func sizes(_ left: Int64, _ right: Int64) -> (String, String) {
+        let short = (ByteCount(rawValue: left).description, ByteCount(rawValue: right).description)
+        return short.0 == short.1 ? ("\(left) bytes", "\(right)") : short
+    }
+
+    /// What to do about a file that never fits.
+    package static let noRoomEver =
+        "Waiting does not help: raise spool.quota in the gateway's configuration, or send a smaller file"
 
     /// The refusal of a file over the cloud's limit.
     package static func tooLarge(_ size: Int64) -> Refusal {

@@ -37,10 +37,13 @@ package struct FirmwareMetadata: Sendable, Equatable {
     package struct Problem: Error, Sendable, Equatable {
         package var code: ReasonCode
         package var text: String
+        /// What to do about it: a sentence for a person, or empty.
+        package var remedy: String
 
-        package init(_ text: String, code: ReasonCode = .badMetadata) {
+        package init(_ text: String, code: ReasonCode = .badMetadata, remedy: String? = nil) {
             self.code = code
             self.text = text
+            self.remedy = remedy ?? code.remedy
         }
     }
 

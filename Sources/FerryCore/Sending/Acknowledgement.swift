@@ -16,6 +16,8 @@ package struct Acknowledgement: Sendable, Equatable {
     package var reason: ReasonCode
     /// A sentence for a person, or empty.
     package var text: String
+    /// Bytes that the spool may hold at all, where there is no room now.
+    package var quota: Int64?
 
     /// An acknowledgement with every member.
     package init(
@@ -65,6 +67,7 @@ package struct Acknowledgement: Sendable, Equatable {
             reason: ReasonCode(rawValue: reason),
             text: json["text"]?.string ?? ""
         )
+        quota = json["quota"]?.integer
     }
 
     /// The durable bytes of a file of `size`, as far as this message tells.

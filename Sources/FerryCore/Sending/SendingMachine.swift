@@ -47,10 +47,13 @@ package struct SendingMachine: Sendable {
         package var reason: ReasonCode
         /// The agent's own sentence.
         package var text: String
+        /// Whether it would be refused by an empty gateway too.
+        package var isForGood: Bool
 
-        package init(reason: ReasonCode, text: String) {
+        package init(reason: ReasonCode, text: String, isForGood: Bool = false) {
             self.reason = reason
             self.text = text
+            self.isForGood = isForGood
         }
     }
 
@@ -213,7 +216,7 @@ package struct SendingMachine: Sendable {
             case .ok: return
             case .unknownTransfer:
                 if !isInitialAnswer { restart(ack) }
-            default: state = .refused(Refusal(reason: ack.reason, text: ack.text))
+            default: state = .refused(refusal(ack))
             }
             return
         }
@@ -224,11 +227,15 @@ package struct SendingMachine: Sendable {
             settle(ack)
         case (.receiving, .checksumMismatch), (.expired, _): restart(ack, aborting: true)
         case (.receiving, _), (_, .conflict), (_, .notAllowed):
-            state = .refused(Refusal(reason: ack.reason, text: ack.text))
+            state = .refused(refusal(ack))
         case (_, _):
             received = size
             state = .delivered(told)
         }
+    }
+
+    private func refusal(_ ack: Acknowledgement) -> Refusal {
+        Refusal(reason: ack.reason, text: ack.text, isForGood: ack.quota.map { $0 < size } ?? false)
     }
 
     /// An agent that does not know the transfer has no `seq` to compare.
@@ -240,7 +247,7 @@ package struct SendingMachine: Sendable {
     private mutating func restart(_ ack: Acknowledgement, aborting: Bool = false) {
         restarts += 1
         guard restarts <= (aborting ? 1 : limits.restarts) else {
-            state = .refused(Refusal(reason: ack.reason, text: ack.text))
+            state = .refused(refusal(ack))
             return
         }
         mustAbort = aborting

@@ -4,7 +4,9 @@ extension ReasonCode {
     /// What a sender can do about a refusal, or empty.
     package var remedy: String {
         switch self {
-        case .noRoom: "The spool of the gateway is full; otaferry list shows what waits"
+        case .noRoom:
+            "The spool of the gateway is full until what waits there is registered; its operator sees that with otaferry "
+                + "list"
         case .tooManyTransfers: "Other deliveries have to end first"
         case .tooLarge: "otaferry push sends it in segments, up to 1,048,576,000 bytes"
         case .unknownProduct: "Name a product of the gateway's configuration, or a ProductKey"

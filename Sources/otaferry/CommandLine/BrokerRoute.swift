@@ -90,6 +90,9 @@ struct BrokerRoute: Sendable {
         return name
     }
 
+    /// Who we are at the broker, for messages.
+    var account: String { access.username.map { ColumnText.printable($0) } ?? "an unnamed user" }
+
     /// `otaferry/v1/<gateway>`
     var root: String { "otaferry/v1/\(gateway)" }
 

@@ -10,8 +10,13 @@ enum Console {
     /// A result, for a program: as it is, wherever it goes.
     static func answer(_ json: JSONValue) { Terminal.write(json.text + "\n", for: .program) }
 
-    /// A message for the person at the terminal.
+    /// A message for the person at the terminal, who finds its lines broken between words.
     static func complain(_ text: String) {
+        var text = text
+        if let columns = Terminal.columns(at: STDERR_FILENO) {
+            text = text.split(separator: "\n", omittingEmptySubsequences: false)
+                .flatMap { ColumnText.wrapped(String($0), to: columns) }.joined(separator: "\n")
+        }
         StandardErrorLog.writeToStandardError(Array((Terminal.readable(text, at: STDERR_FILENO) + "\n").utf8))
     }
 }

@@ -151,15 +151,30 @@ struct FirmwareDetails: ParsableArguments {
         members["priority"] = priority.map { .integer(Int64($0)) }
         members["verify"] = verify.map { .bool($0) }
         members["custom"] = custom.flatMap { try? JSONValue(parsing: $0) }
-        if let signature {
-            members["signature"] = .string(
-                String(decoding: try SmallFile.read(signature, limit: Self.signatureLimit), as: UTF8.self)
-            )
-        }
+        if let signature { members["signature"] = .string(try Self.signature(in: signature)) }
         if let package, let files {
             members["package"] = ["id": .string(package.text), "files": .integer(Int64(files))]
         }
         return members
+    }
+
+    /// The armored text; what a gateway that checks signatures could not read is found here.
+    private static func signature(in path: String) throws(SourceFileError) -> String {
+        let bytes = try SmallFile.read(path, limit: signatureLimit)
+        let text = String(decoding: bytes, as: UTF8.self)
+        guard let signature = SSHSignature(armored: text) else {
+            throw SourceFileError(
+                text: "--signature: \(path) is no signature of ssh-keygen -Y sign -n \(FirmwareSigner.namespace), "
+                    + "with a key of kind ssh-ed25519 or ecdsa-sha2"
+            )
+        }
+        guard signature.namespace == FirmwareSigner.namespace else {
+            throw SourceFileError(
+                text: "--signature: \(path) is a signature for \(signature.namespace.escaped), not for "
+                    + "\(FirmwareSigner.namespace): sign with -n \(FirmwareSigner.namespace)"
+            )
+        }
+        return text
     }
 
     private static func document(_ text: String) throws -> JSONValue {

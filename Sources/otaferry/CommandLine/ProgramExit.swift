@@ -12,6 +12,8 @@ enum ProgramExit: Int32, Sendable, CaseIterable {
     case usage = 64
     /// The broker or the agent could not be reached.
     case unreachable = 69
+    /// Standard output could not be written.
+    case outputFailed = 74
     /// The time limit came first; it may still happen.
     case notYet = 75
     /// The broker or the agent does not allow it.

@@ -9,8 +9,8 @@ struct StatusCommand: AsyncParsableCommand {
         abstract: "Show how the agent is: links, spool, queue, problems.",
         usage: "otaferry status [<options>]",
         discussion: """
-            Reads what the broker keeps of the agent's last status. Exits with 0 when the agent is online, and with 1 when \
-            it is degraded, stopping or offline.
+            Reads what the broker keeps of the agent's last status, and asks the agent whether it answers. Exits with 0 \
+            when the agent is online, and with 1 when it is degraded, stopping or offline, or does not answer.
             """
     )
 
@@ -29,15 +29,16 @@ struct StatusCommand: AsyncParsableCommand {
     func run() async throws {
         let route: BrokerRoute
         let status: JSONValue
+        let isSilent: Bool
         do throws(CommandClient.Failure) {
             route = try broker.route()
-            status = try await StatusReader(route: route).read()
+            (status, isSilent) = try await Self.read(route)
         } catch {
             error.report(json: json)
             throw error.exit.code
         }
         if json {
-            Console.answer(status)
+            Console.answer(isSilent ? .object((status.object ?? [:]).merging(["answers": false]) { $1 }) : status)
         } else if metrics {
             // The text has its line's end.
             Terminal.write(Metric.text(of: status, gateway: route.gateway.text), for: .program)
@@ -45,8 +46,21 @@ struct StatusCommand: AsyncParsableCommand {
             let terminal = Terminal.standardOutput(environment: ProcessInfo.processInfo.environment)
             var report = StatusReport(status: status, gateway: route.gateway.text, now: .now())
             report.followUp = route.followUp
+            report.isSilent = isSilent
             for line in report.lines(terminal: terminal) { Console.say(line) }
         }
-        guard status["state"]?.string == "online" else { throw ProgramExit.failed.code }
+        guard status["state"]?.string == "online", !isSilent else { throw ProgramExit.failed.code }
+    }
+
+    /// What the broker keeps, and whether the agent that says there that it is online does not answer.
+    private static func read(_ route: BrokerRoute) async throws(CommandClient.Failure) -> (JSONValue, Bool) {
+        let reader = StatusReader(route: route)
+        guard let status = try await reader.read() else {
+            throw AgentPulse.nothingHeard(on: reader.topic, await AgentPulse.take(route), route)
+        }
+        // An agent that hangs, or a broker that kept this from before it fell.
+        let isSaidToBeThere = ["online", "degraded"].contains(status["state"]?.string)
+        guard isSaidToBeThere, let pulse = await AgentPulse.take(route) else { return (status, false) }
+        return (status, pulse.isBroken)
     }
 }

@@ -59,6 +59,8 @@ struct Priority: AsyncParsableCommand {
 
     private var number: Int64 {
         get throws {
+            // What separates a negative number from options.
+            let values = values.filter { $0 != "--" }
             guard values.count == 1, let number = Int64(values[0]), (-100...100).contains(number) else {
                 throw ValidationError("the priority is one number from -100 to 100")
             }

@@ -39,6 +39,7 @@ struct Watch: AsyncParsableCommand {
             let mode: WatchSession.Mode = remote.json ? .json : terminal.isInteractive ? .screen(terminal) : .lines
             let ending = try await watch(task, mode)
             for line in ending.lastLines { Console.say(line) }
+            guard ending.exit != .outputFailed else { return }
             guard ending.exit == .done else {
                 throw CommandClient.Failure(exit: ending.exit, text: ending.text, hint: ending.hint)
             }
@@ -92,7 +93,21 @@ struct Watch: AsyncParsableCommand {
             throw CommandClient.Failure(exit: .failed, text: "\(error)")
         }
         if case .screen = mode { Interruption.watchOnScreen() } else { Interruption.watch() }
-        let ending = await withCheckedContinuation { continuation in
+        let ending = await withTaskGroup(of: Void.self) { group in
+            group.addTask { await AgentPulse.watch(task.route) { mailbox.append(.pulse($0)) } }
+            defer { group.cancelAll() }
+            return await show(task, mode, mailbox)
+        }
+        await link.stop()
+        return ending
+    }
+
+    private func show(
+        _ task: WatchSession.Task,
+        _ mode: WatchSession.Mode,
+        _ mailbox: Mailbox
+    ) async -> WatchSession.Ending {
+        await withCheckedContinuation { continuation in
             // Drawing may block: not on the cooperative pool.
             let thread = NamedThread.start(name: "watch") {
                 var session = WatchSession(task: task, mode: mode, mailbox: mailbox)
@@ -103,7 +118,5 @@ struct Watch: AsyncParsableCommand {
                 continuation.resume(returning: WatchSession.Ending(exit: .failed, text: "No room for a thread"))
             }
         }
-        await link.stop()
-        return ending
     }
 }

@@ -21,7 +21,7 @@ struct DoctorReport {
 
     /// A line each; on a terminal they are broken at its width.
     func lines(terminal: Terminal) -> [String] {
-        findings.flatMap { lines($0, terminal) } + ["", summary]
+        findings.flatMap { lines($0, terminal) } + [""] + terminal.lines(of: summary, behind: "", columns: 0)
     }
 
     private func lines(_ finding: Finding, _ terminal: Terminal) -> [String] {

@@ -29,6 +29,8 @@ struct Delivery {
     var hasAskedForOld = false
     /// When the agent refused it for now.
     var refusedAt: Duration?
+    /// Why it did, until it takes the file.
+    var refusedWords: String?
     /// When it came to an end whose reason is not known yet.
     var endedAt: Duration?
     /// When the agent was last asked how it is.
@@ -116,9 +118,13 @@ struct Delivery {
     /// An acknowledgement came.
     mutating func take(_ ack: Acknowledgement, at now: Duration) {
         machine.acknowledged(ack, at: now)
+        switch machine.phase {
+        case .open, .delivered: refusedWords = nil
+        case .away, .opening, .refused: break
+        }
         if ack.state != nil { answeredSeq = ack.seq }
-        if case .delivered(let told) = machine.phase, latest?.state != told {
-            latest = TransferStatus(state: told, seq: ack.seq)
+        if case .delivered(let told) = machine.phase, latest?.state != told || !hasSeenState {
+            latest = TransferStatus(state: told, seq: ack.seq, told: ack.text)
             if !told.isFinal { wasSeenOpen = true }
         }
     }

@@ -23,7 +23,17 @@ final class FirmwareSource: Sendable {
         self.path = path
         name = path.split(separator: "/").last.map(String.init) ?? path
         descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        guard descriptor >= 0 else { throw SourceFileError(text: "\(path): \(Self.systemText(errno))") }
+        guard descriptor >= 0 else {
+            let code = errno
+            // What is no UTF-8 on the command line has become this before it comes here.
+            guard code == ENOENT, path.contains("\u{FFFD}") else {
+                throw SourceFileError(text: "\(ColumnText.printable(path)): \(Self.systemText(code))")
+            }
+            throw SourceFileError(
+                text: "\(ColumnText.printable(path)): the name is not UTF-8, which MQTT and the cloud want; give the "
+                    + "file another name, or a link that has one"
+            )
+        }
         var status = stat()
         guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
             close(descriptor)

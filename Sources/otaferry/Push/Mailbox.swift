@@ -12,6 +12,8 @@ final class Mailbox: Sendable {
     enum Item: Sendable {
         case message(InboundMessage)
         case event(LinkEvent)
+        /// Whether the agent answers.
+        case pulse(AgentPulse)
     }
 
     private let items = Mutex<[Item]>([])

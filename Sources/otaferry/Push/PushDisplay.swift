@@ -12,8 +12,8 @@ struct PushDisplay {
     private let mode: Mode
     private var shown: ProgressLine?
     private var shownAt = Duration.zero
-    /// What stands on the open line: its columns, and the width of the terminal then; nil where none is open.
-    private var open: (columns: Int, width: Int)?
+    /// The width of the terminal when the open line was drawn; nil where none is open.
+    private var open: Int?
 
     /// What a line that stays is about.
     enum Kind {
@@ -42,7 +42,7 @@ struct PushDisplay {
 
     /// Takes the newest figures; shows them when the phase or its note changed or it is time.
     mutating func update(_ line: ProgressLine, at now: Duration) {
-        if case .bar(let terminal) = mode, let open, open.width != terminal.width, let shown { draw(shown, terminal) }
+        if case .bar(let terminal) = mode, let open, open != terminal.width, let shown { draw(shown, terminal) }
         let isNew = line.phase != shown?.phase || line.note != shown?.note
         guard isNew || line != shown && now - shownAt >= interval else { return }
         shown = line
@@ -68,20 +68,29 @@ struct PushDisplay {
         switch mode {
         case .bar(let terminal):
             // In one go, so that nothing flickers.
-            Terminal.write(clearing(terminal) + Self.marked(text, kind, terminal) + "\n")
+            let lines = Self.marked(text, kind, terminal)
+            Terminal.write(clearing() + lines + "\n")
             if let shown { draw(shown, terminal) }
         case .lines: say(text)
         case .json: Console.answer(["event": "note", "text": .string(text)])
         }
     }
 
-    /// A text with a sign before it that says how it is meant, cut by nothing: it may wrap.
+    /// A text with a sign before it that says how it is meant, broken between words.
     static func marked(_ text: String, _ kind: Kind, _ terminal: Terminal) -> String {
+        let sign =
+            switch kind {
+            case .plain: ""
+            case .success: terminal.isUnicode ? "✓ " : "+ "
+            case .attention: "! "
+            }
+        var lines = ColumnText.wrapped(sign + text, to: terminal.width)
         switch kind {
-        case .plain: text
-        case .success: terminal.colored(terminal.isUnicode ? "✓" : "+", .green) + " " + text
-        case .attention: terminal.colored("! " + text, .yellow)
+        case .plain: break
+        case .success: lines[0] = terminal.colored(String(lines[0].prefix(1)), .green) + lines[0].dropFirst()
+        case .attention: lines = lines.map { terminal.colored($0, .yellow) }
         }
+        return lines.joined(separator: "\n")
     }
 
     /// An object for programs; nothing for people, who are told in other words.
@@ -94,8 +103,8 @@ struct PushDisplay {
 
     /// Takes the bar away; the last call.
     mutating func finish() {
-        if case .bar(let terminal) = mode {
-            let text = clearing(terminal)
+        if case .bar = mode {
+            let text = clearing()
             if !text.isEmpty { Terminal.write(text) }
         }
         shown = nil
@@ -105,21 +114,20 @@ struct PushDisplay {
 
     private mutating func draw(_ line: ProgressLine, _ terminal: Terminal) {
         let width = terminal.width
-        // Two columns less, so that no terminal wraps the line, also with the ^C that it shows behind it.
+        // Two columns less, for the ^C that a terminal shows behind it.
         let text = line.text(columns: width - 2, isUnicode: terminal.isUnicode)
         let color: Terminal.Color = line.note.isEmpty || line.isTransient ? .cyan : .yellow
-        let back = open.map { $0.width > width ? clearing(terminal) : "\r" } ?? ""
-        // Text, then erase to the end of the line.
-        Terminal.write(back + terminal.colored(text, color) + "\u{1B}[K")
-        open = (ColumnText.width(text), width)
+        // The window may be another by the time this comes there, and many terminals break lines anew when it changes. So
+        // nothing is wrapped while it is written, the cursor waits at its beginning, which stays the beginning of what
+        // it becomes, and all behind it is erased.
+        Terminal.write("\r\u{1B}[?7l" + terminal.colored(text, color) + "\u{1B}[J\u{1B}[?7h\r")
+        open = width
     }
 
-    /// What takes the open line away. In a window that became narrower, a terminal has broken it into several.
-    private mutating func clearing(_ terminal: Terminal) -> String {
-        guard let last = open else { return "" }
+    /// What takes the open line away.
+    private mutating func clearing() -> String {
+        guard open != nil else { return "" }
         open = nil
-        let width = max(1, terminal.width)
-        let rows = last.width > width ? max(0, last.columns - 1) / width : 0
-        return (rows > 0 ? "\u{1B}[\(rows)A" : "") + "\r\u{1B}[J"
+        return "\r\u{1B}[J"
     }
 }

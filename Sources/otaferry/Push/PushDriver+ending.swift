@@ -30,11 +30,11 @@ extension PushDriver {
     }
 
     private func refused(_ refusal: SendingMachine.Refusal, _ index: Int) -> Ending? {
-        let isTemporary = [.noRoom, .tooManyTransfers].contains(refusal.reason)
+        let isTemporary = [.noRoom, .tooManyTransfers].contains(refusal.reason) && !refusal.isForGood
         if isTemporary && task.order.timeLimit != nil {
             guard let since = deliveries[index].refusedAt else {
                 deliveries[index].refusedAt = now
-                display.note("Refused for now: \(ColumnText.printable(refusal.text))", .attention)
+                deliveries[index].refusedWords = ColumnText.printable(refusal.text)
                 return nil
             }
             guard now - since >= Self.refusalPause else { return nil }
@@ -48,7 +48,7 @@ extension PushDriver {
             refusal.reason == .notAllowed ? .notAllowed : .failed,
             name(index) + "Refused (\(refusal.reason.rawValue))\(text.isEmpty ? "" : ": \(text)")",
             hint: PushHints.hint(
-                for: refusal.reason,
+                for: refusal,
                 address: deliveries[index].file.address,
                 isPackage: deliveries.count > 1 || task.order.package != nil,
                 task.route.followUp
@@ -78,8 +78,10 @@ extension PushDriver {
                 return .ended(
                     Ending(
                         .failed,
-                        name(index) + Self.words(for: status.state),
-                        hint: "\(task.route.followUp.command("show", address)) tells why"
+                        name(index) + Self.words(for: status.state)
+                            + (status.told.isEmpty ? "" : ": \(ColumnText.printable(status.told))"),
+                        hint: (isBlind ? "An operator sees more: " : "")
+                            + "\(task.route.followUp.command("show", address)) tells why"
                     )
                 )
             }
@@ -164,9 +166,12 @@ extension PushDriver {
         guard deliveries.allSatisfy(\.isDelivered) else { return "The same command goes on where it stopped" }
         if let waiting = deliveries.first(where: { $0.state == .held || $0.latest?.isPaused == true }) {
             let show = task.route.followUp.command("show", waiting.file.address)
+            if isBlind { return "The gateway keeps it until an operator acts: \(show) tells how it goes on" }
             return "The gateway keeps it until a person acts: \(show) tells how it goes on"
         }
         let what = deliveries.count == 1 ? "file" : "files"
+        // Who may not read states is told by the agent's answers alone.
+        if isBlind { return "The gateway has the \(what); the same command shows how it goes on" }
         let watch = task.route.followUp.command("watch", deliveries.count == 1 ? "\(deliveries[0].file.address)" : nil)
         // Before that it may wait for the rest of its package, or for a person who has paused everything.
         let isUnderWay = deliveries.allSatisfy { [.ticketing, .uploading, .registering].contains($0.state) }

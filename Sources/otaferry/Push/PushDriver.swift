@@ -35,6 +35,9 @@ final class PushDriver {
     private static let statusPatience = Duration.seconds(1)
     /// No answer of an agent for so long at the start is none.
     private static let agentPatience = Duration.seconds(5)
+    /// An agent that is asked answers sooner: while a file is sent, and the broker has all of it that went out, it is asked
+    /// every five seconds.
+    private static let silencePatience = Duration.seconds(12)
     /// The agent's reason for an end comes right behind its acknowledgement.
     static let reasonPatience = Duration.seconds(1)
     /// The agent is asked for the state this often, in case a message of it was lost …
@@ -63,9 +66,10 @@ final class PushDriver {
     private var lastLoss: LinkError?
     private var connectedAt: Duration?
     private var agentState: String?
-    /// What hinders the agent as a whole, by its status.
-    private var agentProblem: String?
+    private var outlook = AgentOutlook()
     private var hasHeardAgent = false
+    /// When something of the agent came last.
+    private var heardAt = Duration.zero
     private var handedOver: [Int64: Int] = [:]
     private var handedOverBytes = 0
     private var transientSince: Duration?
@@ -119,7 +123,7 @@ final class PushDriver {
         case .event(.lost(let error)): lost(error)
         case .event(.refused(let error)): refused(error)
         case .event(.acknowledged(let receipt, let code)): acknowledged(receipt, code)
-        case .event(.hasRoomAgain): nil
+        case .event(.hasRoomAgain), .pulse: nil
         }
     }
 
@@ -152,6 +156,7 @@ final class PushDriver {
     }
 
     private func take(_ message: InboundMessage) -> Ending? {
+        heardAt = now
         guard message.topic != statusTopic else {
             takeStatus(message.payload)
             return nil
@@ -174,10 +179,7 @@ final class PushDriver {
         let before = isAgentOnline
         let status = try? JSONValue(parsing: payload)
         agentState = status?["state"]?.string
-        // What the cloud said of another firmware is none of this one's as long as the cloud answers.
-        let isReachable = status?["cloud"]?["reachable"]?.bool == true
-        agentProblem =
-            status?["problems"]?.array?.first { $0["code"]?.string != "cloud" || !isReachable }?["text"]?.string
+        outlook = AgentOutlook(status: status)
         if isAgentOnline && !before && isConnected { reachAgent() }
         if !isAgentOnline && before { loseAgent() }
     }
@@ -233,6 +235,9 @@ final class PushDriver {
                 + (task.order.timeLimit == nil ? ", --time-limit waits for it" : "")
         )
     }
+
+    /// Whether the broker lets us read neither states nor status, as it is with senders in most ACLs.
+    var isBlind: Bool { agentState == nil && !deliveries.contains(where: \.hasSeenState) }
 
     var isAgentOnline: Bool { agentState == "online" || agentState == "degraded" }
 
@@ -341,7 +346,10 @@ final class PushDriver {
         let surroundings = PushProgress.Surroundings(
             isConnected: isConnected,
             isAgentAway: connectedAt != nil && !isAgentOnline && agentState != nil,
-            agentProblem: agentProblem
+            isAgentSilent: isConnected && hasHeardAgent && handedOverBytes == 0
+                && now - heardAt >= Self.silencePatience,
+            isBlind: isBlind,
+            outlook: outlook
         )
         let line = progress.line(deliveries, surroundings, at: now)
         let since = line.isTransient ? transientSince ?? now : nil

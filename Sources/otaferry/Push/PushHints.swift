@@ -6,19 +6,20 @@ enum PushHints {
     ///
     /// - Parameter isPackage: several files are pushed together, or one as a part of a package.
     static func hint(
-        for reason: ReasonCode,
+        for refusal: SendingMachine.Refusal,
         address: TransferAddress,
         isPackage: Bool,
         _ followUp: FollowUp = .plain
     ) -> String {
-        let remedy = followUp.completed(reason.remedy)
-        return switch reason {
+        let remedy = followUp.completed(refusal.reason.remedy)
+        return switch refusal.reason {
         case .conflict where isPackage:
             "The files of a package agree in product, version, name and number, and each has a file name of its own. "
                 + "What was begun goes on with the command as it was"
         case .conflict:
-            "The transfer \(address) was begun with other details: repeat the command as it was. otaferry describe and "
-                + "otaferry priority change details"
+            "The transfer \(address) was begun with other details: repeat the command as it was. An operator changes details "
+                + "with otaferry describe and otaferry priority"
+        case .noRoom where refusal.isForGood: Admission.noRoomEver
         case .noRoom: remedy + ". --time-limit waits for room"
         case .tooManyTransfers: remedy + "; --time-limit waits for that"
         case .checksumMismatch: "The bytes were damaged twice on their way, or the file changed while it was sent"

@@ -13,8 +13,12 @@ struct PushProgress {
         var isConnected = true
         /// Whether an agent was there, and is not now.
         var isAgentAway = false
-        /// What hinders the agent as a whole, by its status.
-        var agentProblem: String?
+        /// Whether the agent was asked and says nothing.
+        var isAgentSilent = false
+        /// Whether the broker lets us read neither states nor status.
+        var isBlind = false
+        /// What the agent's status means for a file that waits.
+        var outlook = AgentOutlook()
     }
 
     /// The line for now.
@@ -44,6 +48,9 @@ struct PushProgress {
             line.note = "connecting to the broker"
             line.isTransient = true
         case _ where surroundings.isAgentAway: line.note = "the agent is away; waiting for it"
+        case _ where deliveries[index].refusedWords != nil:
+            line = ProgressLine(phase: "waiting", note: deliveries[index].refusedWords ?? "")
+        case _ where surroundings.isAgentSilent: line.note = "the agent does not answer; waiting for it"
         case .away, .opening:
             line.note = "asking the agent"
             line.isTransient = true
@@ -74,37 +81,34 @@ struct PushProgress {
                 if let rate = upload?.rate, rate >= 1 { line.remaining = .seconds(Double(total - line.done) / rate) }
             }
         }
-        line.note = note(deliveries, surroundings, state)
-        if line.note.isEmpty, let words = Self.words(for: state) {
-            line.note = words
-            line.isTransient = true
+        line.note = note(deliveries, surroundings)
+        if line.note.isEmpty {
+            let usual =
+                state != .stored
+                ? (Self.words(for: state), true)
+                : surroundings.isBlind
+                    ? ("the gateway publishes it by itself", true) : surroundings.outlook.note(isLive: isLive)
+            (line.note, line.isTransient) = usual
         }
         return line
     }
 
-    private func note(
-        _ deliveries: [Delivery],
-        _ surroundings: Surroundings,
-        _ state: TransferState
-    ) -> String {
+    private func note(_ deliveries: [Delivery], _ surroundings: Surroundings) -> String {
         if !surroundings.isConnected { return "the broker is away; trying again" }
         if surroundings.isAgentAway { return "the agent is away; waiting for it" }
         let now = WallTime.now()
         let notes = deliveries.lazy.compactMap { delivery in
             delivery.latest?.waitingNote(of: delivery.file.address, now: now, isLive: isLive, followUp)
         }
-        if let note = notes.first(where: { !$0.isEmpty }) { return note }
-        // What keeps all of them waiting stands in the agent's status alone.
-        return state == .stored ? ColumnText.printable(surroundings.agentProblem ?? "") : ""
+        return notes.first { !$0.isEmpty } ?? ""
     }
 
     /// Said when it takes longer than a moment.
-    private static func words(for state: TransferState) -> String? {
+    private static func words(for state: TransferState) -> String {
         switch state {
-        case .stored: "waiting for its turn"
         case .ticketing: "asking the cloud where to upload"
         case .registering: "the cloud has the bytes; registering"
-        default: nil
+        default: ""
         }
     }
 

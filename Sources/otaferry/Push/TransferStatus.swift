@@ -12,10 +12,14 @@ struct TransferStatus: Sendable, Equatable {
     var isPaused = false
     var firmwareID: String?
 
+    /// What an acknowledgement says of it, where that is all we may read.
+    var told = ""
+
     /// What an acknowledgement tells: less.
-    init(state: TransferState, seq: Int64) {
+    init(state: TransferState, seq: Int64, told: String = "") {
         self.state = state
         self.seq = seq
+        self.told = told
     }
 
     /// Reads the payload of a `state` message; nil when it is none.
@@ -68,14 +72,14 @@ struct TransferStatus: Sendable, Equatable {
     ) -> String {
         guard !state.isFinal else { return "" }
         if isPaused { return "publication is paused; \(followUp.command("resume", address)) lets it go on" }
-        guard let reason, state == .stored || state == .held || state == .registering else { return "" }
-        var text = ColumnText.printable(reason.text)
-        if let nextAttempt, nextAttempt > now {
-            text +=
-                isLive
-                ? "; next try in \(ColumnText.clock(nextAttempt - now + .milliseconds(999)))"
-                : "; next try at \(nextAttempt.iso8601Seconds)"
-        }
-        return text
+        guard state == .stored || state == .held || state == .registering else { return "" }
+        guard let reason else { return ColumnText.printable(told) }
+        let text = ColumnText.printable(reason.text)
+        guard let nextAttempt else { return text }
+        // Said once for each attempt.
+        guard isLive else { return text + "; next try at \(nextAttempt.iso8601Seconds)" }
+        // First what moves: in a narrow window the end is cut.
+        guard nextAttempt > now else { return "next try when its turn comes: " + text }
+        return "next try in \(ColumnText.clock(nextAttempt - now + .milliseconds(999))): " + text
     }
 }

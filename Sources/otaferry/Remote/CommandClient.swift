@@ -22,10 +22,25 @@ struct CommandClient: Sendable {
         var code: String?
         var text: String
         var hint = ""
+        /// What became of the question, where the broker took it.
+        var cause: Cause?
+    }
+
+    /// Why a question that reached the broker has no answer.
+    enum Cause: Sendable {
+        case noListener
+        case noAnswer
+        case forbidden
     }
 
     /// The result of a command, or why there is none.
-    func call(_ verb: String, _ members: [String: JSONValue] = [:]) async throws(Failure) -> JSONValue {
+    ///
+    /// - Parameter limit: until then the answer has to be there.
+    func call(
+        _ verb: String,
+        _ members: [String: JSONValue] = [:],
+        limit: Duration = Self.answerLimit
+    ) async throws(Failure) -> JSONValue {
         let request = Self.clientID(verb)
         let answer = "\(route.root)/res/\(request)"
         var document = members
@@ -58,7 +73,7 @@ struct CommandClient: Sendable {
             )
             exchange.begin(link)
             try link.start()
-            let outcome = await exchange.outcome(limit: Self.answerLimit)
+            let outcome = await exchange.outcome(limit: limit)
             await link.stop()
             return try Self.result(of: outcome, route: route)
         } catch let error as Failure {
@@ -99,6 +114,8 @@ struct CommandClient: Sendable {
             var isConnected = false
             /// How often a connection ended before that.
             var losses = 0
+            /// Whether a broker that forbids to ask would have said so: in MQTT 3.1.1 none does, and some hang up.
+            var isRefusalTold = false
             var outcome: Result<[UInt8], Failure>?
             var waiter: CheckedContinuation<Result<[UInt8], Failure>, Never>?
         }
@@ -118,8 +135,9 @@ struct CommandClient: Sendable {
 
         func observed(_ event: LinkEvent) {
             switch event {
-            case .connected:
+            case .connected(let welcome):
                 let link = state.withLock { state in
+                    state.isRefusalTold = !state.isConnected && welcome.protocolVersion == 5
                     state.isConnected = true
                     return state.link
                 }
@@ -129,7 +147,9 @@ struct CommandClient: Sendable {
                 fail(
                     isForbidden ? .notAllowed : .unreachable,
                     error.text,
-                    "--username and --password-file say who you are"
+                    error.code == .subscriptionRefused
+                        ? "The broker's ACL needs for \(route.account): topic read \(route.root)/res/#"
+                        : "--username and --password-file say who you are"
                 )
             case .lost(let error):
                 let isHopeless = state.withLock { state in
@@ -140,12 +160,19 @@ struct CommandClient: Sendable {
                 }
                 if isHopeless { fail(.unreachable, error.text, route.hint(for: error)) }
             case .acknowledged(_, 0x87):
-                fail(.notAllowed, "The broker does not let you publish commands", "Its ACL names the operators")
+                fail(
+                    .notAllowed,
+                    "The broker does not let \(route.account) publish \(message.topic)",
+                    "Commands are for operators, who have in its ACL: topic write \(route.root)/cmd/#, "
+                        + "topic read \(route.root)/res/#",
+                    .forbidden
+                )
             case .acknowledged(_, 0x10):
                 fail(
                     .unreachable,
                     "No agent of the gateway \(route.gateway) answers at \(route.url)",
-                    AgentAway.remedyOrOther
+                    AgentAway.remedyOrOther,
+                    .noListener
                 )
             case .acknowledged, .hasRoomAgain: break
             }
@@ -154,16 +181,17 @@ struct CommandClient: Sendable {
         func outcome(limit: Duration) async -> Result<[UInt8], Failure> {
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { [self] in
-                    // Cancelled once the answer is there.
-                    guard (try? await ContinuousClock().sleep(for: limit)) != nil else { return }
-                    let isConnected = state.withLock { $0.isConnected }
+                    // Cancelled once the answer is there, which then stays, or because nobody waits for it any more.
+                    try? await ContinuousClock().sleep(for: limit)
+                    let (isConnected, isRefusalTold) = state.withLock { ($0.isConnected, $0.isRefusalTold) }
                     fail(
                         .unreachable,
                         (isConnected ? "The agent of \(route.gateway)" : "The broker at \(route.url)")
                             + " did not answer in \(limit.components.seconds) s",
                         isConnected
                             ? AgentAway.remedy
-                            : "Is it a broker? \(BrokerRoute.tlsQuestion)"
+                            : "Is it a broker? \(BrokerRoute.tlsQuestion)",
+                        isConnected && isRefusalTold ? .noAnswer : nil
                     )
                 }
                 let outcome = await withCheckedContinuation { waiter in
@@ -178,8 +206,9 @@ struct CommandClient: Sendable {
             }
         }
 
-        private func fail(_ exit: ProgramExit, _ text: String, _ hint: String) {
-            end(.failure(Failure(exit: exit, text: text, hint: hint)))
+        private func fail(_ exit: ProgramExit, _ text: String, _ hint: String, _ cause: Cause? = nil) {
+            let code = cause == .forbidden ? ReasonCode.notAllowed.rawValue : nil
+            end(.failure(Failure(exit: exit, code: code, text: text, hint: hint, cause: cause)))
         }
 
         private func end(_ outcome: Result<[UInt8], Failure>) {

@@ -3,9 +3,15 @@ import FerryCore
 /// What happened to a transfer, for a person.
 struct TransferHistory {
     let events: [JSONValue]
+    /// The reason that was said before, and is not said again for the last event.
+    var known: String?
 
     /// The oldest first; broken between words at a terminal.
-    func lines(terminal: Terminal) -> [String] { told.flatMap { lines(of: $0, terminal) } }
+    func lines(terminal: Terminal) -> [String] {
+        var told = told
+        if let known, let last = told.indices.last, told[last].why == known { told[last].why = "" }
+        return told.flatMap { lines(of: $0, terminal) }
+    }
 
     private struct Line {
         var event: JSONValue
@@ -105,13 +111,5 @@ struct TransferHistory {
             }
         // Most often the reason is that of the state, which was there before.
         return what + (isReasonNew && !text.isEmpty ? ": \(text)" : "")
-    }
-}
-
-extension String {
-    fileprivate var trimmingTrailingBlanks: String {
-        var text = self
-        while text.last == " " { text.removeLast() }
-        return text
     }
 }

@@ -6,6 +6,8 @@ import FerryCore
 /// a table shows it that had to cut it; for a client of EMQX's file transfer also its own file id, whatever that is.
 struct TransferReference: ExpressibleByArgument, Sendable {
     let text: String
+    /// What was typed.
+    private let typed: String
     /// Set where the text was copied from a table that had cut it.
     private let cut: CutAddress?
 
@@ -14,6 +16,7 @@ struct TransferReference: ExpressibleByArgument, Sendable {
     private static let pageLimit: Int64 = 500
 
     init?(argument: String) {
+        typed = argument
         if TransferAddress(parsing: argument) != nil || Name(argument) != nil {
             text = argument
             cut = nil
@@ -32,7 +35,8 @@ struct TransferReference: ExpressibleByArgument, Sendable {
     fileprivate static func fileAddress(_ text: String) -> TransferAddress? {
         let door = FileTransferTopic.sender + "/"
         let id = text.hasPrefix(door) ? String(text.dropFirst(door.count)) : text
-        return id.isEmpty || id.contains("/") ? nil : TransferAddress(ofFile: id)
+        // No topic level that is published to holds a wildcard.
+        return id.isEmpty || id.contains { "/#+".contains($0) } ? nil : TransferAddress(ofFile: id)
     }
 
     /// The transfer that is meant, asking the agent where the sender is not named or the id cut short.
@@ -68,7 +72,7 @@ struct TransferReference: ExpressibleByArgument, Sendable {
             throw CommandClient.Failure(
                 exit: .failed,
                 code: ReasonCode.unknownTransfer.rawValue,
-                text: "No transfer is called \(text)",
+                text: "No transfer is called \(ColumnText.printable(typed))",
                 hint: id.utf8.count < Self.shortestBeginning && id.utf8.allSatisfy(Self.isHexadecimal)
                     ? "The beginning of an id has \(Self.shortestBeginning) characters at least; \(list) shows them all"
                     : "\(list) shows them all"
@@ -83,16 +87,20 @@ struct TransferReference: ExpressibleByArgument, Sendable {
         }
     }
 
-    /// Why a command that ends something does not take this text, which a table had cut: what it means changes with what
-    /// else is there. Nil where all of the id stands in it.
+    /// Why a command that ends something does not take this text, which is a beginning or was cut by a table: what it means
+    /// changes with what else is there. Nil where all of the id stands in it.
     ///
     /// - Parameter address: what it means now.
     func refusal(of verb: String, _ address: TransferAddress, _ followUp: FollowUp) -> CommandClient.Failure? {
-        guard let cut, !cut.isWhole(address) else { return nil }
+        if let cut {
+            if cut.isWhole(address) { return nil }
+        } else if text == address.description || text == address.id.text {
+            return nil
+        }
         return CommandClient.Failure(
             exit: .usage,
             code: "ambiguous",
-            text: "\(verb) wants the whole id: \(text) is cut, and may be another transfer than the one that was shown",
+            text: "\(verb) cannot be taken back, so it wants the whole id, of which \(text) is a part",
             hint: "Only one fits now: \(followUp.command(verb, address))"
         )
     }
@@ -179,8 +187,8 @@ struct CutAddress: Sendable {
         guard let last = parts.last, let id = last, parts.allSatisfy({ $0 != nil }) else { return nil }
         self.id = id
         sender = parts.count == 2 ? parts[0] : nil
-        guard id.isCut || sender?.isCut == true, id.text.utf8.count >= TransferReference.shortestBeginning || !id.isCut
-        else { return nil }
+        // What a narrow table leaves of an id is taken where it is the only one; of nothing, nothing.
+        guard id.isCut || sender?.isCut == true, !id.text.isEmpty else { return nil }
     }
 
     /// Whether a transfer of this sender may be meant.

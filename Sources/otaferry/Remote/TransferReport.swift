@@ -102,5 +102,10 @@ struct TransferReport {
     }
 
     /// What happened, the oldest first. Where a person looks at it each is broken between words, at the terminal's width.
-    func history(terminal: Terminal) -> [String] { TransferHistory(events: events).lines(terminal: terminal) }
+    ///
+    /// - Parameter isReasonKnown: the reason that holds now was said before, and is not said again.
+    func history(terminal: Terminal, isReasonKnown: Bool = false) -> [String] {
+        let known = isReasonKnown ? state["reason"]?["text"]?.string : nil
+        return TransferHistory(events: events, known: known).lines(terminal: terminal)
+    }
 }

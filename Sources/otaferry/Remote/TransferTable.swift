@@ -22,6 +22,9 @@ struct TransferTable {
         /// The time it still takes.
         var remaining = ""
 
+        /// Whether its product is a mere key, of which no configuration knows what it is.
+        var hasKeyAlone = false
+
         /// Whether it is not known yet what it is for.
         var isNameless: Bool { product.isEmpty && version.isEmpty }
     }
@@ -127,7 +130,7 @@ struct TransferTable {
             case "ID":
                 // Commands take an id, and not the beginning of every one.
                 column.least = max(column.least, rows.map { Self.leastAddress($0.id) }.max() ?? 0)
-            case "FILE": if style == .watch && !areNameless { return nil }
+            case "FILE": if style == .watch && !areFilesTelling { return nil }
             case "REASON" where style == .watch && !isMoving:
                 column.least = Self.wishedReason
                 column.expendability = 4
@@ -137,8 +140,10 @@ struct TransferTable {
         }
     }
 
-    /// Whether all are known by the names of their files alone.
-    private var areNameless: Bool { rows.contains { !$0.file.isEmpty } && rows.allSatisfy(\.isNameless) }
+    /// Whether the names of their files tell more of all of them than their products.
+    private var areFilesTelling: Bool {
+        rows.contains { !$0.file.isEmpty } && rows.allSatisfy { $0.isNameless || $0.hasKeyAlone }
+    }
 
     private var isMoving: Bool { rows.contains { !$0.progress.isEmpty } }
 
@@ -153,10 +158,14 @@ struct TransferTable {
     func lines(columns limit: Int?, terminal: Terminal) -> [String] {
         var shown = columns.map { (column: $0, width: natural($0, terminal)) }
         if let limit {
-            if Self.total(shown) > limit { shown.removeAll { $0.column.title == "FILE" && !areNameless } }
             dropEmpty(&shown, limit, terminal)
+            if Self.total(shown) > limit {
+                let victim = areFilesTelling ? "PRODUCT" : "FILE"
+                shown.removeAll { $0.column.title == victim }
+            }
             Self.fit(&shown, to: limit)
         }
+        let isFileHidden = style == .list && !shown.contains { $0.column.title == "FILE" }
         let titles = Self.line(shown.map { Self.cell($0.column.title, $0.column, $0.width, terminal) })
         return [style == .list ? titles : terminal.faint(titles)]
             + rows.map { row in
@@ -180,7 +189,8 @@ struct TransferTable {
                         cells.append(reason)
                         break
                     }
-                    let text = Self.cell(column.text(row, terminal), column, width, terminal)
+                    let isKeyHidden = column.title == "PRODUCT" && isFileHidden && row.hasKeyAlone && !row.file.isEmpty
+                    let text = Self.cell(isKeyHidden ? row.file : column.text(row, terminal), column, width, terminal)
                     let isColored = column.title == "STATE" || column.title == "PROGRESS"
                     cells.append(isColored ? row.color.map { terminal.colored(text, $0) } ?? text : text)
                 }
@@ -327,6 +337,7 @@ extension TransferTable.Row {
         product = text(json["firmware"]?["product"])
         version = text(json["firmware"]?["version"])
         file = text(json["file"])
+        hasKeyAlone = !product.isEmpty && product == json["firmware"]?["product_key"]?.string
         size = status?.size.map { "\(ByteCount(rawValue: $0))" } ?? ""
         state = status?.state
         let isPaused = status?.isPaused == true && status?.state.isFinal == false

@@ -26,8 +26,10 @@ struct StatusReader: Sendable {
         let seen = Mutex(Seen())
     }
 
-    func read() async throws(CommandClient.Failure) -> JSONValue {
-        let topic = "\(route.root)/status"
+    var topic: String { "\(route.root)/status" }
+
+    /// What is kept; nil where nothing came.
+    func read() async throws(CommandClient.Failure) -> JSONValue? {
         var settings = BrokerLinkSettings(
             name: "status",
             address: route.access,
@@ -37,6 +39,7 @@ struct StatusReader: Sendable {
         settings.subscriptions = [Subscription(topic, retained: .send)]
         settings.backoff = Backoff(minimum: .milliseconds(200), maximum: .seconds(2))
         let notes = Notes()
+        let topic = topic
         let seen: Seen
         do throws(LinkError) {
             let link = try BrokerLink(
@@ -77,11 +80,7 @@ struct StatusReader: Sendable {
             let (text, hint) = route.tooLate(after: seen.lastLoss)
             throw CommandClient.Failure(exit: .unreachable, text: seen.lastLoss?.text ?? text, hint: hint)
         }
-        throw CommandClient.Failure(
-            exit: .unreachable,
-            text: "No agent has said anything for the gateway \(route.gateway) at \(route.url)",
-            hint: AgentAway.remedyOrOther
-        )
+        return nil
     }
 }
 
@@ -94,7 +93,9 @@ extension CommandClient.Failure {
             self.init(
                 exit: isForbidden ? .notAllowed : .unreachable,
                 text: error.text,
-                hint: "--username and --password-file say who you are"
+                hint: error.code == .subscriptionRefused
+                    ? "The broker's ACL needs for \(route.account): topic read \(route.root)/status"
+                    : "--username and --password-file say who you are"
             )
         case .lost(let error) where error.code == .unreachable || error.code == .tls:
             self.init(exit: .unreachable, text: error.text, hint: route.hint(for: error))

@@ -7,15 +7,23 @@ struct StatusReport {
     let now: WallTime
     /// The commands that hints name.
     var followUp = FollowUp.plain
+    /// Whether it was asked and did not answer.
+    var isSilent = false
 
     private static let labelWidth = 10
 
     /// The lines; what the message does not say is left out.
     func lines(terminal: Terminal) -> [String] {
-        let state = status["state"]?.string ?? "unknown"
+        let said = status["state"]?.string ?? "unknown"
+        let state = isSilent ? "not answering" : said
         let since = age(status["since"]).map { " (\($0))" } ?? ""
         let version = status["version"]?.string.map { ", otaferry \($0)" } ?? ""
-        var lines = [terminal.colored("\(gateway) is \(state)", Self.color(state)) + (since + version).printable]
+        let begin = isSilent ? "; its last word was \(said)" : ""
+        let title = "\(gateway) is \(state)".printable
+        var lines = terminal.lines(of: title + (begin + since + version).printable, behind: "", columns: 0)
+        if lines[0].hasPrefix(title) {
+            lines[0] = terminal.colored(title, Self.color(state)) + lines[0].dropFirst(title.count)
+        }
         func add(_ label: String, _ parts: [String?]) {
             let text = parts.compactMap { $0 }.filter { !$0.isEmpty }.joined(separator: ", ")
             guard !text.isEmpty else { return }
@@ -38,7 +46,7 @@ struct StatusReport {
                 lines += Self.lines("", followUp.completed(hint), terminal)
             }
         }
-        if state == "offline" { lines += Self.lines("Hint", AgentAway.remedy, terminal) }
+        if state == "offline" || isSilent { lines += Self.lines("Hint", AgentAway.remedy, terminal) }
         return lines
     }
 

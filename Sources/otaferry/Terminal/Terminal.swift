@@ -46,13 +46,23 @@ struct Terminal: Sendable {
     /// How large the window is.
     var size: Size {
         if let fixedWidth { return Size(columns: fixedWidth, rows: Self.heightWithoutWindow) }
+        return Self.size(at: STDOUT_FILENO)
+    }
+
+    private static func size(at descriptor: Int32) -> Size {
         // struct winsize: rows, columns, and two that nobody uses. Which module owns its declaration depends on what
         // else is imported, so it is spelled out.
         var size: [UInt16] = [0, 0, 0, 0]
-        guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size[1] > 0 else {
-            return Size(columns: Self.widthWithoutWindow, rows: Self.heightWithoutWindow)
+        guard ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size[1] > 0 else {
+            return Size(columns: widthWithoutWindow, rows: heightWithoutWindow)
         }
-        return Size(columns: Int(size[1]), rows: size[0] > 0 ? Int(size[0]) : Self.heightWithoutWindow)
+        return Size(columns: Int(size[1]), rows: size[0] > 0 ? Int(size[0]) : heightWithoutWindow)
+    }
+
+    /// The columns of the window that a person reads there; nil for a pipe, a file or a terminal that knows no columns.
+    static func columns(at descriptor: Int32) -> Int? {
+        isatty(descriptor) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
+            ? size(at: descriptor).columns : nil
     }
 
     /// The colors that are used.
@@ -79,15 +89,24 @@ struct Terminal: Sendable {
 
     /// Narrower text is harder to read than one that runs over.
     private static let leastText = 24
+    /// Before what stands below its head.
+    private static let margin = 4
 
     /// The columns that are left behind so many; nil where they are too few to read in.
     func room(behind columns: Int) -> Int? { width - columns >= Self.leastText ? width - columns : nil }
 
-    /// A text behind what stands before it; where a person looks at it, it is broken between words, under its beginning.
+    /// A text behind what stands before it; where a person looks at it, it is broken between words, under its beginning, or
+    /// below the head where there is no room beside it.
     ///
     /// - Parameter columns: how many the head takes.
     func lines(of text: String, behind head: String, columns: Int) -> [String] {
-        guard isInteractive, let room = room(behind: columns) else { return [head + text] }
+        guard isInteractive, columns + ColumnText.width(text) > width else { return [head + text] }
+        guard let room = room(behind: columns) else {
+            let margin = String(repeating: " ", count: min(columns, Self.margin))
+            let title = head.trimmingTrailingBlanks
+            return (title.isEmpty ? [] : [title])
+                + ColumnText.broken(text, to: max(1, width - margin.count)).map { margin + $0 }
+        }
         return ColumnText.broken(text, to: room).enumerated().map { index, piece in
             (index == 0 ? head : String(repeating: " ", count: columns)) + piece
         }
@@ -105,8 +124,14 @@ struct Terminal: Sendable {
         while !bytes.isEmpty {
             let count = bytes.withUnsafeBytes { Glibc.write(STDOUT_FILENO, $0.baseAddress, $0.count) }
             if count < 0 && errno == EINTR { continue }
-            // Nobody reads any more: there is no one to tell.
-            guard count > 0 else { return }
+            if count < 0 && errno == EAGAIN {
+                // Somebody who shares the pipe has made it one that does not wait.
+                var descriptor = pollfd(fd: STDOUT_FILENO, events: Int16(POLLOUT), revents: 0)
+                poll(&descriptor, 1, -1)
+                continue
+            }
+            // Told at the end of the program.
+            guard count > 0 else { return OutputFailure.note(errno) }
             bytes = bytes.dropFirst(count)
         }
     }
@@ -191,20 +216,55 @@ enum ColumnText {
 }
 
 extension ColumnText {
-    /// The text in lines of at most so many columns, broken at blanks; a longer word stands by itself.
+    /// The text in lines of at most so many columns, broken at blanks; a longer word stands by itself. A command and the
+    /// transfer that it is about stay together where they have room, to be copied.
     static func broken(_ text: String, to columns: Int) -> [String] {
         var lines: [String] = []
         var line = ""
-        for word in text.split(separator: " ") {
+        for word in words(text, columns) {
             if line.isEmpty {
-                line = String(word)
-            } else if width(line) + 1 + width(String(word)) <= columns {
+                line = word
+            } else if width(line) + 1 + width(word) <= columns {
                 line += " " + word
             } else {
                 lines.append(line)
-                line = String(word)
+                line = word
             }
         }
         return lines + [line]
+    }
+
+    /// What is not broken: words, and `otaferry show ci/7f3c`.
+    private static func words(_ text: String, _ columns: Int) -> [String] {
+        var words: [String] = []
+        for word in text.split(separator: " ") {
+            let last = words.last ?? ""
+            let begin = last.drop { $0 == "(" }
+            let isCommand = begin == "otaferry" || begin.hasPrefix("otaferry ") && word.contains("/")
+            if isCommand, last.count(where: { $0 == " " }) < 2, width(last) + 1 + width(String(word)) <= columns {
+                words[words.count - 1] += " " + word
+            } else {
+                words.append(String(word))
+            }
+        }
+        return words
+    }
+
+    /// A line as it is where it fits; else broken at blanks, with what goes on under its beginning.
+    static func wrapped(_ line: String, to columns: Int) -> [String] {
+        guard width(line) > columns else { return [line] }
+        let indent = line.prefix { $0 == " " }.count
+        let margins = (first: indent, next: indent == 0 ? 2 : indent)
+        return broken(line, to: max(1, columns - margins.next)).enumerated().map { index, piece in
+            String(repeating: " ", count: index == 0 ? margins.first : margins.next) + piece
+        }
+    }
+}
+
+extension String {
+    var trimmingTrailingBlanks: String {
+        var text = self
+        while text.last == " " { text.removeLast() }
+        return text
     }
 }

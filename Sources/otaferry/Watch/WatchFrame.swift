@@ -7,6 +7,11 @@ struct WatchFrame {
     let size: Terminal.Size
     /// Said at the top while something is amiss with the connection.
     var connectionNote = ""
+    var isConnected = true
+    /// Whether an agent that said it is there does not answer.
+    var isSilent = false
+    /// Whether it said that it goes, or the broker did in its place.
+    var isAgentAway = false
     /// The commands that hints name.
     var followUp = FollowUp.plain
 
@@ -16,23 +21,28 @@ struct WatchFrame {
     private static let rowsBesideHead = 4
     /// Of notes there are as many lines in the smallest window.
     private static let leastNotes = 2
+    /// A window with no more rows has no empty ones.
+    private static let fewRows = 8
+    /// Head, titles, two transfers and how many are not seen, the hint, and empty lines.
+    private static let rowsBesideNotes = 8
 
     // MARK: - All transfers
 
     /// The whole gateway.
     func lines(_ board: WatchBoard, _ entries: [WatchBoard.Entry], now: WallTime) -> [String] {
         var lines = header(board)
-        lines.append("")
+        if size.rows > Self.fewRows { lines.append("") }
         let room = max(1, size.rows - lines.count - 2)
         if entries.isEmpty {
             lines.append(fitted("No transfers"))
         } else {
-            // One line is for the titles.
+            // One line is for the titles, one for how many are not seen; a transfer is worth more than these.
             let isCut = entries.count > room - 1
-            let shown = entries.prefix(max(0, isCut ? room - 2 : room - 1))
+            let shown = entries.prefix(max(1, isCut ? room - 2 : room - 1))
             let table = TransferTable(rows: shown.map { $0.row(now: now) }, style: .watch)
-            lines += table.lines(columns: size.columns, terminal: terminal)
-            if isCut {
+            let isCounted = isCut && room > 1
+            lines += table.lines(columns: size.columns, terminal: terminal).suffix(isCounted ? room - 1 : room)
+            if isCounted {
                 lines.append(terminal.faint(fitted("\(terminal.ellipsis) \(entries.count - shown.count) more")))
             }
         }
@@ -43,7 +53,8 @@ struct WatchFrame {
     /// How the agent is, and what hinders it.
     private func header(_ board: WatchBoard) -> [String] {
         let agent = board.agent
-        let state = ColumnText.printable(agent?["state"]?.string ?? "not heard of")
+        let said = ColumnText.printable(agent?["state"]?.string ?? "not heard of")
+        let state = !isConnected ? "not connected" : isSilent ? "not answering" : said
         var parts: [String] = []
         func count(_ member: String, _ word: String) {
             guard let number = agent?["queue"]?[member]?.count, number > 0 else { return }
@@ -67,14 +78,28 @@ struct WatchFrame {
             text = terminal.strong("\(gateway)") + "  " + terminal.colored(state, color) + text.dropFirst(name.count)
         }
         // Transfers have the greater part of the window.
-        return [text] + notes(board).prefix(max(Self.leastNotes, size.rows / 2 - 1))
+        let least = size.rows > Self.fewRows ? Self.leastNotes : 1
+        let limit = max(least, min(size.rows / 2 - 1, size.rows - Self.rowsBesideNotes))
+        let notes = notes(board)
+        guard notes.count > limit else { return [text] + notes.map(colored) }
+        let last = fitted(notes[limit - 1] + " " + terminal.ellipsis)
+        return [text] + notes.prefix(limit - 1).map(colored) + [colored(last)]
     }
+
+    /// Why nothing new may come, or empty.
+    private var agentNote: String {
+        // As it goes down, the broker says that the agent does.
+        guard isConnected else { return connectionNote }
+        if isSilent { return "The agent does not answer. " + AgentAway.remedy }
+        return isAgentAway ? "The agent is away. " + AgentAway.remedy : ""
+    }
+
+    private func colored(_ note: String) -> String { terminal.colored(note, .yellow) }
 
     /// What a person should know, and what to do about it, what matters most first. Nothing of it is cut in a narrow
     /// window: it takes more lines.
     private func notes(_ board: WatchBoard) -> [String] {
-        var notes = [connectionNote]
-        if board.agent?["state"]?.string == "offline" { notes.append("The agent is away. " + AgentAway.remedy) }
+        var notes = [agentNote]
         let counts = [(TransferState.held, "held"), (.failed, "failed")].compactMap { state, word in
             // What is said of an agent that is away does not count its transfers.
             let count =
@@ -97,7 +122,7 @@ struct WatchFrame {
     /// A note in as many lines as it takes.
     private func noteLines(_ note: String) -> [String] {
         ColumnText.broken(note, to: max(1, size.columns - 2)).enumerated().map { index, piece in
-            terminal.colored(fitted((index == 0 ? "! " : "  ") + piece), .yellow)
+            fitted((index == 0 ? "! " : "  ") + piece)
         }
     }
 
@@ -114,7 +139,7 @@ struct WatchFrame {
         var lines = head(.all)
         // How it stands and what to do comes before what never changes.
         if lines.count > size.rows - Self.rowsBesideHead { lines = head(.standing) }
-        if !connectionNote.isEmpty { lines.insert(contentsOf: noteLines(connectionNote), at: 0) }
+        if !agentNote.isEmpty { lines.insert(contentsOf: noteLines(agentNote).map(colored), at: 0) }
         lines.append("")
         if let share = row.share, let total = entry.status.size {
             let bar = ProgressLine(
@@ -125,13 +150,15 @@ struct WatchFrame {
                 remaining: entry.movement?.remaining
             )
             lines.append(terminal.colored(bar.text(columns: size.columns, isUnicode: terminal.isUnicode), .cyan))
+        } else if let next = entry.status.nextAttempt, next > now, !entry.status.state.isFinal {
+            // Why it waits stands above.
+            let line = ProgressLine(phase: row.stateText, note: "next try in \(ColumnText.clock(next - now))")
+            let text = line.text(columns: size.columns, isUnicode: terminal.isUnicode)
+            lines.append(terminal.colored(text, row.color ?? .cyan))
         } else {
-            let color = row.color ?? .cyan
-            let note = entry.status.waitingNote(of: entry.address, now: now, followUp)
-            let line = ProgressLine(phase: row.stateText, note: note)
-            lines.append(terminal.colored(line.text(columns: size.columns, isUnicode: terminal.isUnicode), color))
+            lines.removeLast()
         }
-        let history = report.history(terminal: plain)
+        let history = report.history(terminal: plain, isReasonKnown: true)
         let room = size.rows - lines.count - 3
         if !history.isEmpty && room > 1 {
             lines += ["", "History"] + history.suffix(room - 1).map(fitted)

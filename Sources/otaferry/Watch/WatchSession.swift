@@ -54,6 +54,8 @@ struct WatchSession: ~Copyable {
     private var isConnected = false
     /// Why the last attempt to connect failed.
     private var lastLoss: LinkError?
+    /// Whether the agent answers; nil: not known yet.
+    private var pulse: AgentPulse?
     private var mustDropStale = false
     private var isDirty = true
     private var drawnAt = Duration.seconds(-1)
@@ -86,6 +88,8 @@ struct WatchSession: ~Copyable {
     private mutating func loop() -> Ending {
         while true {
             if Interruption.isRequested || screen.key().map(Self.isFarewell) ?? false { return left() }
+            // Nothing of what comes would be seen.
+            if OutputFailure.isNoted { return Ending(exit: .outputFailed) }
             if Interruption.takeSuspension() { suspend() }
             for item in mailbox.take(waiting: .milliseconds(100)) {
                 if let ending = take(item) { return ending }
@@ -123,7 +127,9 @@ struct WatchSession: ~Copyable {
             guard let change = board.take(topic: message.topic, payload: message.payload) else { return nil }
             isDirty = true
             return take(change)
+        case .pulse(let pulse): take(pulse)
         case .event(.connected):
+            if connectedAt != nil { sayConnection("is back", true) }
             isConnected = true
             connectedAt = now
             mustDropStale = true
@@ -131,8 +137,12 @@ struct WatchSession: ~Copyable {
         case .event(.lost(let error)):
             let wasConnected = connectedAt != nil
             lastLoss = error
-            if isConnected { board.connectionLost() }
+            if isConnected {
+                board.connectionLost()
+                sayConnection("is lost; trying again", false)
+            }
             isConnected = false
+            pulse = nil
             isDirty = true
             guard !wasConnected && task.timeLimit == nil else { return nil }
             return Ending(
@@ -146,13 +156,36 @@ struct WatchSession: ~Copyable {
                 exit: isForbidden ? .notAllowed : .unreachable,
                 text: error.text,
                 hint: error.code == .subscriptionRefused
-                    ? "The broker's ACL names who may read states; --sender limits what is asked for"
+                    ? "The broker's ACL needs for \(task.route.account): "
+                        + Self.topics(task).map { "topic read \($0)" }.joined(separator: ", ")
+                        + ". --sender limits what is asked for"
                     : "--username and --password-file say who you are"
             )
         case .event(.acknowledged), .event(.hasRoomAgain): break
         }
         return nil
     }
+
+    private func sayConnection(_ words: String, _ isConnected: Bool) {
+        say(
+            "\(WallTime.now().iso8601)  the connection to the broker \(words)",
+            ["event": "connection", "connected": .bool(isConnected)]
+        )
+    }
+
+    /// What the broker keeps of an agent that hangs says that it is online.
+    private mutating func take(_ new: AgentPulse) {
+        let wasBroken = pulse?.isBroken == true
+        pulse = new
+        isDirty = true
+        guard isConnected, new.isBroken != wasBroken, isAgentSaidToBeThere else { return }
+        say(
+            "\(WallTime.now().iso8601)  \(task.route.gateway) \(new.isBroken ? "does not answer" : "answers again")",
+            ["event": "pulse", "answers": .bool(!new.isBroken)]
+        )
+    }
+
+    private var isAgentSaidToBeThere: Bool { ["online", "degraded"].contains(board.agent?["state"]?.string) }
 
     private mutating func take(_ change: WatchBoard.Change) -> Ending? {
         switch change {
@@ -228,7 +261,7 @@ struct WatchSession: ~Copyable {
                 let (text, hint) = task.route.tooLate(after: lastLoss)
                 return Ending(exit: .unreachable, text: text, hint: hint)
             }
-            if board.agent == nil { return noAgent() }
+            if board.agent == nil && board.entries.isEmpty { return noAgent() }
             return Ending(
                 exit: task.address == nil ? .done : .notYet,
                 text: task.address == nil ? "" : "The time limit came first",
@@ -243,16 +276,15 @@ struct WatchSession: ~Copyable {
                 if let ending = forgotten(address) { return ending }
             }
         }
-        guard board.agent == nil, now - connectedAt >= Self.agentPatience, task.timeLimit == nil else { return nil }
+        // Who may read states alone sees them without a word of the agent itself.
+        guard board.agent == nil, board.entries.isEmpty, now - connectedAt >= Self.agentPatience, task.timeLimit == nil
+        else { return nil }
         return noAgent()
     }
 
     private func noAgent() -> Ending {
-        Ending(
-            exit: .unreachable,
-            text: "No agent of the gateway \(task.route.gateway) answers at \(task.route.url)",
-            hint: AgentAway.remedyOrOther + ". A broker's ACL may also keep its word from you"
-        )
+        let failure = AgentPulse.nothingHeard(on: "\(task.route.root)/status", pulse, task.route)
+        return Ending(exit: failure.exit, text: failure.text, hint: failure.hint)
     }
 
     // MARK: - What goes out
@@ -283,7 +315,12 @@ struct WatchSession: ~Copyable {
     private func lines(_ terminal: Terminal, _ size: Terminal.Size) -> [String] {
         var frame = WatchFrame(gateway: task.route.gateway, terminal: terminal, size: size)
         frame.followUp = task.route.followUp
-        if !isConnected { frame.connectionNote = "The broker is away; trying again" }
+        frame.isConnected = isConnected
+        frame.isAgentAway = board.agent?["state"]?.string == "offline"
+        frame.isSilent = pulse?.isBroken == true && isAgentSaidToBeThere
+        if !isConnected {
+            frame.connectionNote = "The connection to the broker is lost; trying again. Below is what was heard last"
+        }
         let now = WallTime.now()
         guard let address = task.address else { return frame.lines(board, shown, now: now) }
         return board.entries[address].map { frame.lines($0, events: events, now: now) } ?? ["No word of \(address) yet"]

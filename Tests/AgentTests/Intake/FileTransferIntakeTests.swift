@@ -36,6 +36,19 @@ struct FileTransferIntakeTests {
         )
     }
 
+    @Test("A client waits for room, and gives up where no room would do")
+    func room() async throws {
+        let bench = try IntakeBench(quota: .kibibytes(64))
+        func initialize(_ id: String, _ size: Int) -> InboundMessage {
+            message("$file/\(id)/init", "{\"name\":\"x\",\"size\":\(size),\"user_data\":{\"client_id\":\"c\"}}")
+        }
+        let outcome = try await bench.send([
+            initialize("one", 60_000), initialize("two", 60_000), initialize("three", 65_537),
+            message("$file/one/fin/65537"),
+        ])
+        #expect(outcome.fileAnswers.map(code) == [0, 151, 131, 131])
+    }
+
     @Test("A whole delivery as EMQX's clients do it is answered step by step")
     func delivery() async throws {
         let bench = try IntakeBench()
@@ -67,7 +80,7 @@ struct FileTransferIntakeTests {
         arguments: [
             ("$file/one/fin/9", "", 128), ("$file/one/0", "zzz", 131), ("$file/one/init", "{\"name\":\"other\"}", 131),
             ("$file/one/stop", "", 131), ("$file/two/init", "{", 131),
-            ("$file/two/init", "{\"name\":\"x\",\"size\":99000000}", 151),
+            ("$file/two/init", "{\"name\":\"x\",\"size\":99000000}", 131),
             ("$file/two/init", "{\"name\":\"x\",\"expire_at\":1}", 131),
             ("$file/two/fin/6", "", 128), ("$file/one/0/\(String(repeating: "1", count: 64))", "abc", 128),
             ("$file/one/abort", "", 0),
@@ -86,7 +99,7 @@ struct FileTransferIntakeTests {
         "A client that goes on after its init was refused hears that with each step, and leaves nothing behind",
         arguments: [
             (#"{"name":"a/b.bin"}"#, 131), (#"{"name":"x","checksum":"deadbeef"}"#, 131),
-            (#"{"name":"x","size":99000000}"#, 151), ("{", 131),
+            (#"{"name":"x","size":99000000}"#, 131), ("{", 131),
         ]
     )
     func refusedInit(payload: String, expected: Int64) async throws {

@@ -173,6 +173,21 @@ struct IntakeTransactionTests {
         #expect(try await bench.ack("t/one/fin/60000").reasonAndState == "ok/receiving")
     }
 
+    @Test("A file that no room would be enough for is told so, with the quota")
+    func neverFits() async throws {
+        let bench = try IntakeBench(quota: .kibibytes(64))
+        let refused = try await bench.ack("t/one/init", document(["name": "x.bin", "size": 65_537]))
+        #expect(refused.reasonAndState == "no-room/-" && refused["quota"] == 65_536)
+        #expect(refused["text"]?.string?.contains("(spool.quota)") == true, "\(refused.text)")
+        _ = try await bench.ack("t/two/init", plain)
+        let late = try await bench.ack("t/two/fin/65537")
+        #expect(late.reasonAndState == "no-room/receiving" && late["quota"] == 65_536, "\(late.text)")
+        #expect(try await bench.ack("t/three/init", document(["name": "y.bin", "size": 60_000]))["quota"] == nil)
+        let small = try IntakeBench(quota: .kibibytes(32))
+        let whole = try await small.send([("put/pumpctl/1", TemporaryFolder.bytes(40_000, seed: 1))])
+        #expect(whole.changed.first?.reason?.hint.contains("raise spool.quota") == true)
+    }
+
     @Test("Where there is no room, the answer is no-room with a credit of 0, and what is stored stays")
     func noRoom() async throws {
         let bench = try IntakeBench(quota: .kibibytes(64))

@@ -320,6 +320,18 @@ struct AdmissionTests {
         #expect(code == Self.against[first].code)
     }
 
+    @Test("A file that is a little too large is seen to be larger than the room")
+    func littleRoom() {
+        func text(room: Int64, quota: Int64) -> String? {
+            let facts = Admission.Facts(openTransfers: 0, room: room, quota: quota, registeredVersions: [])
+            return Self.admission.refusal(of: Known.request(["name": "x", "size": 60_000_000]), facts: facts)?.text
+        }
+        let close = "The file has 60000000 bytes, the spool has room for 59999997"
+        #expect(text(room: 59_999_997, quota: 1 << 40) == close)
+        #expect(text(room: 4_000_000, quota: 1 << 40) == "The file has 60.0 MB, the spool has room for 4.0 MB")
+        #expect(text(room: 0, quota: 59_999_999)?.contains("59999999 (spool.quota)") == true)
+    }
+
     @Test("An empty file is refused: the cloud takes none")
     func empty() { #expect(Self.code(["name": "x", "size": 0]) == .badMetadata) }
 }

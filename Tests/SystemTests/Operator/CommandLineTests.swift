@@ -24,9 +24,11 @@ extension SystemTests {
                 (["describe", id, "--description", "for the pump"], "\(address) is described"),
                 (["show", id], "for the pump"), (["sync"], "Everything is said again"),
                 (["retry", "ci/" + id.prefix(8)], "\(address) is tried again"),
-                (["cancel", String(id.prefix(8))], "\(address) is cancelled"),
+                (["cancel", id], "\(address) is cancelled"),
                 (["purge", address], "\(address) is forgotten"),
             ]
+            let negative = try await person.run(["priority", String(id.prefix(8)), "--", "-5"])
+            #expect(negative.ending == .exited(0) && negative.text().contains("priority -5"), "\(negative.story)")
             for (words, sentence) in table {
                 let command = try await person.run(words)
                 #expect(command.ending == .exited(0), "\(words): \(command.story)")
@@ -217,7 +219,7 @@ extension SystemTests {
                 let lines = list.screen.lines
                 #expect(lines.first?.hasPrefix("ID ") == true && lines.first?.contains("STATE") == true, "\(lines)")
                 #expect(lines.count { $0.contains("stored") } == 3, "\(lines)")
-                #expect(lines.first?.contains("REASON") == (columns > 40), "\(lines)")
+                #expect(lines.first?.contains("FILE") == (columns > 40), "\(lines)")
             }
         }
 
@@ -276,7 +278,7 @@ extension SystemTests {
                 (["list"] + noAgent, 69), (push + noAgent, 69), (["watch"] + noAgent, 69),
                 (["watch", "--time-limit", "1s"] + noAgent, 69),
                 (push + ["--time-limit", "500ms"], 75), (push + noBroker + ["--time-limit", "500ms"], 69),
-                (["list"] + noRight, 77), (push + noRight, 77), (["watch"] + noRight, 69),
+                (["list"] + noRight, 77), (push + noRight, 77), (["watch"] + noRight, 77),
                 (["check", "--config", badConfiguration], 78), (["list", "--config", badConfiguration], 78),
                 (push + ["--config", badConfiguration], 78), (["run", "--config", badConfiguration], 78),
             ]

@@ -57,6 +57,25 @@ extension SystemTests {
             #expect(await gateway.cloud.firmware.first?.files.count == 3)
         }
 
+        @Test("A file that is no signature, and a name that is no UTF-8, are refused by name before anything is sent")
+        func unusableFiles() async throws {
+            let gateway = try await Gateway()
+            let person = Person(gateway: gateway)
+            let file = try gateway.folder.write(parts[0].bytes, to: names[0])
+            let other = try gateway.folder.write("-----BEGIN SSH SIGNATURE-----\nAAAA\n", to: "x.sig")
+            let signature = try await person.run(words([file], ["--signature", other]))
+            #expect(signature.ending == .exited(64), "\(signature.story)")
+            #expect(signature.text(.errors).contains("--signature: \(other) is no signature"), "\(signature.story)")
+            let program = try ProgramRunner.locate("otaferry")
+            let script =
+                "f=$(printf '\(gateway.folder.path)/pump\\377.bin'); echo x >\"$f\"; "
+                + "\(program) push \"$f\" --product pumpctl --version 1"
+            let named = try await ProgramRunner.run("sh", ["-c", script], environment: person.environment)
+            #expect(named.ending == .exited(1), "\(named.story)")
+            #expect(named.text(.errors).contains("the name is not UTF-8"), "\(named.story)")
+            #expect(!gateway.probe.messages.contains { $0.topic.hasPrefix(Gateway.root + "/out/") })
+        }
+
         @Test("What a package may not hold is refused here, in a sentence, before anything is sent")
         func refused() async throws {
             let gateway = try await Gateway()

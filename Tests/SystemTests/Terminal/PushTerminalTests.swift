@@ -33,6 +33,7 @@ extension SystemTests {
             #expect(try await push.program.waitForExit() == .exited(0), "\(push.screen.text)")
             let screen = push.screen
             let words = screen.allLines.joined(separator: columns == 40 ? "" : "\n")
+                .replacing("  ", with: " ")
             let patterns = [
                 /pumpctl\.bin, 3\.0 MB, as pumpctl 1\.4\.2 to gw1/, /✓ 3\.0 MB received as ci\/[0-9a-f]{16} in 0:\d\d/,
                 /✓ 3\.0 MB uploaded in 0:\d\d/, /✓ pumpctl 1\.4\.2 is registered as [0-9a-f]+/,
@@ -76,7 +77,7 @@ extension SystemTests {
             try await push.waitForScreen("the upload") { bar("uploading", $0)?.contains("%") ?? false }
             try push.interrupt()
             #expect(try await push.program.waitForExit() == .exited(75))
-            #expect(push.screen.text.contains("goes on by itself; otaferry watch ci/"), "\(push.screen.text)")
+            #expect(push.screen.text.contains("goes on by itself;\n  otaferry watch ci/"), "\(push.screen.text)")
             gate.open()
             try await eventually("the firmware") { await gateway.cloud.firmware.count == 1 }
         }

@@ -150,10 +150,12 @@ extension SystemTests {
             let watch = try Person(gateway: gateway).atTerminal(["watch"], columns: 80)
             try await watch.waitForScreen("the end") { row($0)?.contains("registered") ?? false }
             try await gateway.broker.stop()
-            try await watch.waitForText("The broker is away; trying again")
+            try await watch.waitForText("The connection to the broker is lost; trying again")
+            #expect(watch.screen.lines.first?.hasPrefix("gw1  not connected") == true, "\(watch.screen.text)")
+            #expect(!watch.screen.text.contains("The agent is away"), "\(watch.screen.text)")
             try await gateway.broker.start()
             try await watch.waitForScreen("the end of it") { screen in
-                !screen.text.contains("The broker is away") && row(screen)?.contains("registered") ?? false
+                screen.lines.first?.hasPrefix("gw1  online") == true && row(screen)?.contains("registered") ?? false
             }
             try watch.interrupt()
             #expect(try await watch.program.waitForExit() == .exited(0))

@@ -26,6 +26,9 @@ package struct TerminalScreen: Sendable {
     private var saved: (grid: [Row], cursor: (row: Int, column: Int))?
     private var pending: [UInt8] = []
 
+    /// Whether what is behind the last column goes to the next row.
+    private var wrapsLines = true
+
     /// Whether the cursor is shown.
     package private(set) var isCursorVisible = true
     /// Whether the program draws on the screen that full-screen programs use.
@@ -90,6 +93,7 @@ package struct TerminalScreen: Sendable {
 
     private mutating func put(_ character: Character) {
         let width = Self.isWide(character) ? 2 : 1
+        if !wrapsLines && cursor.column + width > columns { cursor.column = columns - width }
         if isWrapping || cursor.column + width > columns {
             wraps += 1
             grid[cursor.row].isWrapped = true
@@ -105,7 +109,7 @@ package struct TerminalScreen: Sendable {
         cursor.column += width
         if cursor.column >= columns {
             cursor.column = columns - 1
-            isWrapping = true
+            isWrapping = wrapsLines
         }
     }
 
@@ -158,6 +162,8 @@ package struct TerminalScreen: Sendable {
         case ("m", _): return
         case ("h", "?25"): isCursorVisible = true
         case ("l", "?25"): isCursorVisible = false
+        case ("h", "?7"): wrapsLines = true
+        case ("l", "?7"): wrapsLines = false
         case ("h", "?1049"): enterAlternate()
         case ("l", "?1049"): leaveAlternate()
         // Shows what follows all at once.

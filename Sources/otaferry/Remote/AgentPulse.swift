@@ -1,0 +1,82 @@
+import FerryCore
+
+/// Whether an agent answers now: what the broker keeps of one that hangs still says that it is online.
+enum AgentPulse: Sendable, Equatable {
+    case answers
+    /// Nobody listens to commands.
+    case absent
+    /// Somebody listens, and does not answer.
+    case silent
+    /// The broker does not let us ask.
+    case forbidden
+
+    private static let limit = Duration.seconds(3)
+    private static let interval = Duration.seconds(15)
+
+    /// Asks once; nil where the broker itself could not be reached.
+    static func take(_ route: BrokerRoute) async -> AgentPulse? {
+        do throws(CommandClient.Failure) {
+            _ = try await CommandClient(route: route).call("ping", limit: limit)
+            return .answers
+        } catch {
+            switch error.cause {
+            case .noListener: return .absent
+            case .noAnswer: return .silent
+            case .forbidden: return .forbidden
+            case nil: return nil
+            }
+        }
+    }
+
+    /// Asks again and again until the task is cancelled, or there is no leave to ask.
+    static func watch(_ route: BrokerRoute, _ tell: @Sendable (AgentPulse) -> Void) async {
+        while !Task.isCancelled {
+            if let pulse = await take(route), !Task.isCancelled {
+                tell(pulse)
+                if pulse == .forbidden { return }
+            }
+            // Cancelled: the loop ends.
+            try? await Task.sleep(for: interval)
+        }
+    }
+
+    /// Whether an agent that says it is online is not to be believed.
+    var isBroken: Bool { self == .absent || self == .silent }
+
+    /// Why nothing came on a topic of the agent, as far as can be known.
+    ///
+    /// - Parameter pulse: what came of asking; nil where that failed too.
+    static func nothingHeard(on topic: String, _ pulse: AgentPulse?, _ route: BrokerRoute) -> CommandClient.Failure {
+        let line = "topic read \(topic)"
+        switch pulse {
+        case .answers:
+            return CommandClient.Failure(
+                exit: .failed,
+                text: "The agent of \(route.gateway) answers, but nothing comes on \(topic)",
+                hint: "The broker has lost it (\(route.followUp.command("sync")) says it again), or its ACL keeps it "
+                    + "from \(route.account): \(line)"
+            )
+        case .forbidden:
+            return CommandClient.Failure(
+                exit: .notAllowed,
+                code: ReasonCode.notAllowed.rawValue,
+                text: "Nothing comes on \(topic), and the broker does not let \(route.account) ask the agent of "
+                    + "\(route.gateway) either: nothing is known of it",
+                hint: "The broker's ACL needs for this account: \(line)"
+            )
+        case .absent:
+            return CommandClient.Failure(
+                exit: .unreachable,
+                text: "No agent has said anything for the gateway \(route.gateway) at \(route.url)",
+                hint: AgentAway.remedyOrOther
+            )
+        case .silent, nil:
+            return CommandClient.Failure(
+                exit: .unreachable,
+                text: "No agent has said anything for the gateway \(route.gateway) at \(route.url), and none answers",
+                hint: AgentAway.remedyOrOther
+                    + ". The broker's ACL may also keep its word from \(route.account): \(line)"
+            )
+        }
+    }
+}

@@ -1,0 +1,103 @@
+import CloudSimulator
+import FerryCore
+import Foundation
+import TestSupport
+import Testing
+
+extension SystemTests {
+    /// What commands say where something hangs, is forbidden or cannot be written.
+    @Suite("Commands claim nothing that they do not know")
+    struct HonestyTests {
+        private let firmware = TestFirmware(10_000)
+
+        @Test("An agent that hangs is not told to be online, by status or by watch")
+        func hanging() async throws {
+            let gateway = try await Gateway()
+            let person = Person(gateway: gateway)
+            gateway.agent?.send(SIGSTOP)
+            let status = try await person.run(["status"])
+            #expect(status.ending == .exited(1), "\(status.story)")
+            #expect(status.text().hasPrefix("gw1 is not answering; its last word was online"), "\(status.story)")
+            #expect(status.text().contains("journalctl -u otaferry"), "\(status.story)")
+            let json = try await person.run(["status", "--json"])
+            #expect(json.text().contains("\"answers\":false"), "\(json.story)")
+            let watch = try person.atTerminal(["watch"], columns: 80)
+            try await watch.waitForText("gw1  not answering")
+            try await watch.waitForText("The agent does not answer")
+            gateway.agent?.send(SIGCONT)
+            try await watch.waitForScreen("the agent is back", within: .seconds(40)) {
+                $0.lines.first?.hasPrefix("gw1  online") == true
+            }
+            try watch.interrupt()
+            try await watch.program.waitForExit()
+            #expect(try await person.run(["status"]).ending == .exited(0))
+        }
+
+        @Test("Who may not read what the agent says is told so, and not that there is no agent")
+        func forbidden() async throws {
+            let acl = try TemporaryFolder("acl")
+            let rights = [
+                "pattern write otaferry/v1/+/in/%u/#", "pattern read otaferry/v1/+/out/%u/#",
+                // The test comes without a name.
+                "topic readwrite #", "user otaferry", "topic readwrite #", "topic readwrite $file/#",
+                "topic readwrite $file-async/#",
+            ]
+            try acl.write(rights.joined(separator: "\n") + "\n", to: "acl")
+            let gateway = try await Gateway { $0.brokerConfiguration = "acl_file \(acl.file("acl"))" }
+            let person = Person(gateway: gateway)
+            let login = ["OTAFERRY_USERNAME": "ci"]
+            for (words, topic) in [
+                (["status"], "topic read otaferry/v1/gw1/status"), (["watch"], "topic read otaferry/v1/gw1/status"),
+                (["list"], "topic write otaferry/v1/gw1/cmd/#"),
+            ] {
+                let ran = try await person.run(words, login)
+                #expect(ran.ending == .exited(77), "\(words): \(ran.story)")
+                #expect(ran.text(.errors).contains(topic) && !ran.text(.errors).contains("No agent"), "\(ran.story)")
+            }
+            let words = try person.push(firmware)
+            let gate = Gate()
+            gateway.cloud.setFault(.postObject, .holdUpload(afterBytes: 1, gate))
+            let push = try person.atTerminal(words, columns: 80, rows: 24, login)
+            try await push.waitForText("received as ci/")
+            try push.interrupt()
+            #expect(try await push.program.waitForExit() == .exited(75))
+            let text = push.screen.allLines.joined(separator: " ")
+            #expect(
+                text.contains("the same command shows how it goes on") && !text.contains("otaferry watch"),
+                "\(text)"
+            )
+            gate.open()
+            #expect(try await person.run(words, login).ending == .exited(0))
+        }
+
+        @Test(
+            "A result that cannot be written is no success",
+            arguments: [
+                "list", "list --json", "status", "ping", "show ID --json", "check --config FILE", "--version",
+                "push --help",
+            ]
+        )
+        func fullDisk(words: String) async throws {
+            let gateway = try await Gateway()
+            try await gateway.send("put/pumpctl/1.4.2", firmware.bytes)
+            try await gateway.waitForState(.registered, of: firmware.oneShotID)
+            let line = words.replacing("ID", with: firmware.oneShotID)
+                .replacing("FILE", with: gateway.folder.file("otaferry.toml"))
+            let program = try ProgramRunner.locate("otaferry")
+            let full = try await ProgramRunner.run(
+                "sh",
+                ["-c", "\(program) \(line) >/dev/full"],
+                environment: Person(gateway: gateway).environment
+            )
+            #expect(full.ending == .exited(74), "\(full.story)")
+            #expect(full.text(.errors).contains("standard output could not be written: No space left"), "\(full.story)")
+            // Somebody who has read enough is no failure.
+            let head = try await ProgramRunner.run(
+                "sh",
+                ["-c", "\(program) \(line) | true"],
+                environment: Person(gateway: gateway).environment
+            )
+            #expect(head.ending == .exited(0) && head.text(.errors).isEmpty, "\(head.story)")
+        }
+    }
+}
