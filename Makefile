@@ -49,6 +49,7 @@ bench: tools ## measure intake, uploads, senders and wear beside their peers
 
 man: build ## write man pages into .build/documents/man
 	packaging/make-documents.sh man .build/debug/otaferry
+	packaging/make-documents.sh man .build/debug/otaferry-cloud
 
 completions: build ## write completions for bash, zsh and fish into .build/documents/completions
 	packaging/make-documents.sh completions .build/debug/otaferry

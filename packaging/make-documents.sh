@@ -15,7 +15,7 @@ case $kind in
 man)
     moment=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}
     "$program" --experimental-dump-help | packaging/man.py --date "$(date -u -d "@$moment" +%F)" \
-        --version "$("$program" --version)" "$folder/man"
+        --version "$("$(dirname "$program")/otaferry" --version)" "$folder/man"
     if command -v mandoc >/dev/null; then mandoc -T lint -W warning "$folder"/man/*.[15]; fi
     ;;
 completions)

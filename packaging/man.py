@@ -21,48 +21,96 @@ ENVIRONMENT = [
     ("OTAFERRY_USERNAME", "User name at the broker; --username wins."),
     ("OTAFERRY_PASSWORD_FILE", "File with the broker's password; --password-file wins."),
     ("OTAFERRY_CA_FILE", "CA certificates in PEM; --ca-file wins."),
-    ("NO_COLOR", "No colors."),
+    ("OTAFERRY_CERT_FILE", "Certificate in PEM that says who you are; --cert-file wins."),
+    ("OTAFERRY_KEY_FILE", "The certificate's key in PEM; --key-file wins."),
 ]
+COLORS = ("NO_COLOR", "No colors.")
 EXITS = [
     (0, "Done."),
-    (1, "Failed, and said why; doctor: warnings."),
+    (1, "Failed, and said why; doctor: warnings; status: not online."),
     (2, "Errors found."),
     (64, "The command line was wrong."),
     (69, "Broker or agent not reachable."),
     (74, "Standard output could not be written."),
-    (75, "Not yet: the time limit came first."),
+    (75, "Not yet: the time limit or Ctrl-C came first."),
     (77, "Not allowed."),
     (78, "The configuration has mistakes."),
 ]
-FILES = [
+CONFIGURATION = [
     ("/etc/otaferry/otaferry.toml", "The configuration; every key is explained in it."),
     ("/etc/otaferry/otaferry.d/*.toml", "Read after it, in the order of their names."),
-    ("/etc/otaferry/credentials", "The access key of the cloud account, mode 0600."),
+]
+FILES = CONFIGURATION + [
+    ("/etc/credstore/otaferry.aliyun", "The access key of the cloud account, which systemd hands to the service."),
+    ("/etc/credstore/otaferry.mqtt-password", "The agent's password at the broker, likewise."),
+    ("/etc/otaferry/credentials", "The access key where no service manager hands it over, mode 0600."),
     ("/var/lib/otaferry/spool.db", "The spool."),
 ]
 
 
-def escaped(text):
-    """Text that roff takes as it is."""
+def escaped(text, whole=True):
+    """Text that roff takes as it is; with whole, names are not divided at the end of a line."""
     text = text.replace("\\", "\\e")
     # A hyphen that can be copied, not a dash.
     text = text.replace("-", "\\-")
+    # Those of calls, variables, keys and programs.
+    if whole:
+        text = re.sub(r"(?<!\S)(?=\S*(?:[a-z][A-Z]|[A-Z]{3}|[_=/.]\w|otaferry))", r"\\%", text)
     return re.sub(r"^([.'])", r"\\&\1", text, flags=re.MULTILINE)
 
 
 def paragraphs(text):
     """Sentences, one a line, as mdoc wants them."""
     for number, paragraph in enumerate(part for part in text.split("\n\n") if part.strip()):
+        lines = paragraph.strip("\n").split("\n")
+        if all(line.startswith("  ") for line in lines):
+            yield from indented(lines)
+            continue
         if number:
             yield ".Pp"
         for sentence in re.split(r"(?<=[.:;])\s+", " ".join(paragraph.split())):
             yield escaped(sentence)
 
 
+def indented(lines):
+    """Lines that stand as they are in --help: a table of words with what each means, or commands."""
+    rows = []
+    for line in lines:
+        begin = re.match(r"  (\S.*?)(?:\s{2,}(\S.*))?$", line)
+        if begin:
+            rows.append([begin[1], begin[2] or ""])
+        elif rows:
+            rows[-1][1] = f"{rows[-1][1]} {line.strip()}".strip()
+    if rows and all(text for _, text in rows):
+        yield ".Bl -tag -width Ds"
+        for word, text in rows:
+            yield f".It Li {escaped(word, whole=False)}"
+            yield escaped(text)
+        yield ".El"
+        return
+    yield ".Bd -literal"
+    for line in lines:
+        yield escaped(line.strip(), whole=False)
+    yield ".Ed"
+
+
+def joined(arguments):
+    """Flags that stand for yes and no become one, as --help has them."""
+    result = []
+    for argument in arguments:
+        former = result[-1] if result else None
+        names = [name["name"] for name in argument.get("names", [])]
+        if former and argument["kind"] == "flag" and names == ["no-" + name["name"] for name in former.get("names", [])]:
+            result[-1] = {**former, "opposite": argument["names"]}
+        else:
+            result.append(argument)
+    return result
+
+
 def flags(argument):
     """The names of an option as a person types them."""
     dash = {"long": "--", "short": "-", "longWithSingleDash": "-"}
-    return [dash[name["kind"]] + name["name"] for name in argument.get("names", [])]
+    return [dash[name["kind"]] + name["name"] for name in argument.get("names", []) + argument.get("opposite", [])]
 
 
 def macro(argument, brief=False):
@@ -72,14 +120,34 @@ def macro(argument, brief=False):
         text = f"Ar {escaped(value)}"
     else:
         names = flags(argument)
-        shown = names[:1] if brief else names
+        shown = names[:1] if brief and "opposite" not in argument else names
         # Fl writes one hyphen itself.
-        text = " , ".join("Fl " + escaped(name[1:]) for name in shown)
+        text = (" | " if brief else " , ").join("Fl " + escaped(name[1:]) for name in shown)
         if argument["kind"] == "option":
             text += f" Ar {escaped(value)}"
-    if argument.get("isRepeating"):
+    # All that is not recognized is taken so that a negative number is no option.
+    if argument.get("isRepeating") and argument.get("parsingStrategy") != "allUnrecognized":
         text += " ..."
     return text
+
+
+def subcommands_of(command):
+    """Those that do something themselves."""
+    return [sub for sub in command.get("subcommands", []) if sub["commandName"] != "help"]
+
+
+def asks_agent(command):
+    """Whether a command speaks to an agent as a person, and so reads the variables that say which and who."""
+    return any(name["name"] == "sender" for argument in command.get("arguments", []) for name in argument.get("names", []))
+
+
+def environment(names, command):
+    """The variables that count."""
+    if len(names) == 1:
+        return ENVIRONMENT + [COLORS]
+    if asks_agent(command):
+        return ENVIRONMENT + [COLORS]
+    return [COLORS] if names[-1] == "doctor" else []
 
 
 def synopsis(names, command):
@@ -87,19 +155,19 @@ def synopsis(names, command):
     yield ".Nm " + " ".join(names[:1])
     if len(names) > 1:
         yield ".Cm " + " ".join(names[1:])
-    for argument in command.get("arguments", []):
+    for argument in joined(command.get("arguments", [])):
         if not argument.get("shouldDisplay", True):
             continue
         text = macro(argument, brief=True)
         yield (".Op " if argument.get("isOptional") else ".") + text
-    if command.get("subcommands"):
+    if subcommands_of(command):
         yield ".Ar command"
         yield ".Op Ar options"
 
 
 def options(command):
     """What each argument means, by sections."""
-    arguments = [argument for argument in command.get("arguments", []) if argument.get("shouldDisplay", True)]
+    arguments = [argument for argument in joined(command.get("arguments", [])) if argument.get("shouldDisplay", True)]
     sections = []
     for argument in arguments:
         title = argument.get("sectionTitle", "")
@@ -137,14 +205,14 @@ def page(names, command, arguments, pages):
     """One page."""
     date = arguments.date
     title = "-".join(names)
-    subcommands = [sub for sub in command.get("subcommands", []) if sub["commandName"] != "help"]
+    subcommands = subcommands_of(command)
     yield f".Dd {date:%B} {date.day}, {date.year}"
     yield f".Dt {title.upper()} 1"
-    yield f".Os {escaped(names[0] + ' ' + arguments.version)}"
+    yield f".Os {escaped((names[0] + ' ' + arguments.version).strip(), whole=False)}"
     yield ".Sh NAME"
     yield f".Nm {title}"
     abstract = command.get("abstract", "").rstrip(".")
-    yield f".Nd {escaped(abstract[:1].lower() + abstract[1:])}"
+    yield f".Nd {escaped(abstract[:1].lower() + abstract[1:], whole=False)}"
     yield ".Sh SYNOPSIS"
     yield from synopsis(names, command)
     yield ".Sh DESCRIPTION"
@@ -159,21 +227,26 @@ def page(names, command, arguments, pages):
         for sub in subcommands:
             yield f".It Cm {escaped(sub['commandName'])}"
             yield from paragraphs(sub.get("abstract", ""))
-            yield f"See {'-'.join(names + [sub['commandName']])}(1)."
+            yield "See"
+            yield f".Xr {'-'.join(names + [sub['commandName']])} 1 ."
         yield ".El"
     yield ".Sh OPTIONS"
     yield from options(command)
     if names[0] == "otaferry":
-        yield ".Sh ENVIRONMENT"
-        yield from table("Ev", ENVIRONMENT)
+        variables = environment(names, command)
+        if variables:
+            yield ".Sh ENVIRONMENT"
+            yield from table("Ev", variables)
         yield ".Sh FILES"
-        yield from table("Pa", FILES)
+        yield from table("Pa", CONFIGURATION if asks_agent(command) else FILES)
         yield ".Sh EXIT STATUS"
         yield from table("", EXITS)
     yield ".Sh SEE ALSO"
     others = [f"{other} 1" for other in sorted(pages) if other != title]
     if names[0] == "otaferry":
         others.append("otaferry.toml 5")
+    else:
+        others.append("otaferry 1")
     for number, other in enumerate(others):
         yield f".Xr {other}" + (" ," if number + 1 < len(others) else "")
 
@@ -188,7 +261,7 @@ def configuration_page(markdown, arguments):
     date = arguments.date
     yield f".Dd {date:%B} {date.day}, {date.year}"
     yield ".Dt OTAFERRY.TOML 5"
-    yield f".Os {escaped('otaferry ' + arguments.version)}"
+    yield f".Os {escaped('otaferry ' + arguments.version, whole=False)}"
     yield ".Sh NAME"
     yield ".Nm otaferry.toml"
     yield ".Nd configuration of the agent otaferry"
@@ -213,7 +286,7 @@ def configuration_page(markdown, arguments):
             if not is_listing:
                 yield ".Bl -tag -width Ds"
             is_listing = True
-            yield f".It Ic {escaped(plain(line[5:]))}"
+            yield f".It Ic {escaped(plain(line[5:]), whole=False)}"
         elif line.startswith("- "):
             # One line: type, default and range.
             name, _, value = plain(line[2:]).partition(": ")

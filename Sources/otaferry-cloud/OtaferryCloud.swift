@@ -112,11 +112,11 @@ struct OtaferryCloud: AsyncParsableCommand {
         }
         result.products = Set(product)
         result.instanceID = instanceID
-        result.ticketLife = .seconds(ticketLife)
-        result.sizeMaximum = sizeMaximum
-        result.callsPerSecond = callsPerSecond > 0 ? callsPerSecond : nil
-        result.clockOffset = .seconds(clockOffset)
-        result.listingDelay = .seconds(listDelay)
+        let mistakes = result.set(options: [
+            ("ticket-life", ticketLife), ("size-maximum", Double(sizeMaximum)),
+            ("calls-per-second", Double(callsPerSecond)), ("clock-offset", clockOffset), ("list-delay", listDelay),
+        ])
+        guard mistakes.isEmpty else { throw ValidationError(mistakes.joined(separator: "; ")) }
         return result
     }
 

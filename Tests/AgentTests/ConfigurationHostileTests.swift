@@ -70,7 +70,7 @@ struct ConfigurationHostileTests {
             let text = (0..<count).map { _ in pieces.randomElement(using: &generator) ?? "" }.joined()
             let recovered = SourceFile.recovering(text)
             // What was read as a whole had no mistake, and what had none was read.
-            #expect((recovered.file?.isWhole == true) == recovered.errors.isEmpty, "\(text.debugDescription)")
+            #expect((recovered.file?.leftOut.isEmpty == true) == recovered.errors.isEmpty, "\(text.debugDescription)")
             #expect(
                 recovered.errors.allSatisfy { (1...(text.count + 1)).contains($0.line) },
                 "\(text.debugDescription)"

@@ -33,11 +33,24 @@ struct ConfigurationSyntaxTests {
             "[retry]\nmin = 7\n[cloud]\nupload hosts = [\n  \"b.example\",\n]\n[spool]\nquota = 4",
             ["2: [retry] min", "4:"]
         ),
+        // A list that is not closed ends before the next key or head.
+        (
+            "[cloud]\nupload-hosts = [\"a.example\"\nregion = 7\n[spool]\nquota = 4",
+            ["2:", "3: [cloud] region", "5: [spool] quota"]
+        ),
+        (
+            "[retry]\nmin = 7\n[cloud]\nupload-hosts = [ # hosts [\n  \"a[.example\",\n[spool]\nquota = 4\nkwota = 3",
+            ["2: [retry] min", "4:", "7: [spool] quota", "8: [spool] kwota"]
+        ),
+        ("[retry]\nmin = 7\n[cloud]\nupload-hosts = [\"a.example\",\n", ["2: [retry] min", "4:"]),
+        ("x = [\n[1]\n[2]\n]\n[retry]\nmin = 7", ["3:"]),
         // What is right by itself has its mistake somewhere before: nothing is guessed.
-        ("[cloud]\nupload-hosts = [\"a.example\"\nregion = 7\n[spool]\nquota = 4", ["3:"]),
         ("gateway = \"\"\"x\n[spool]\nquota = 4", ["3:"]),
         // What was left out is not missed, nor held against other keys.
         ("[[product]]\nalias = x\nproduct-key = \"a1AbCdEfGhI\"", ["2:"]),
+        ("[[product]]\nalias = \"a\"\nalias = \"b\"", ["1: [[product]] product-key", "3:"]),
+        ("[[product]]\nalias = \"a\"\nproduct-key = x", ["3:"]),
+        ("[[product]]\nalias = \"a\"\n[product-key = x", ["3:"]),
         ("[retry]\nmax = 1h\nmin = \"16m\"", ["2:"]),
         ("[broker]\ncert-file = \"/etc/passwd\"\nkey-file = x", ["3:"]),
         // The end.
@@ -61,11 +74,25 @@ struct ConfigurationSyntaxTests {
     func others(broken: String) throws {
         let directory = try ConfigurationDirectory()
         for name in ["otaferry.toml", "otaferry.d/1.toml", "otaferry.d/2.toml"] {
-            try directory.write(name == broken ? "a = [\nb = 1" : "[retry]\nmax = 7", to: name)
+            try directory.write(name == broken ? "b = {\nc = 1" : "[retry]\nmax = 7", to: name)
         }
         let found = directory.mistakes()
         #expect(found.count == 3 && found.count { $0.hasPrefix(broken) } == 1, "\(found)")
         #expect(found.count { $0.contains(":2: [retry] max = 7: expected a duration") } == 2, "\(found)")
+    }
+
+    @Test(
+        "A number that is too large is called so, and no quotes are advised",
+        arguments: [
+            "99999999999999999999", "-9223372036854775809", "0x1ffffffffffffffff", "1_000_000_000_000_000_000_000",
+        ]
+    )
+    func largeNumbers(number: String) throws {
+        let found = try mistakes("[intake]\nopen-transfers-max = \(number)\n[spool]\nquota = 4")
+        #expect(found.count == 2, "\(found)")
+        #expect(found[0].hasPrefix("otaferry.toml:2:") && found[0].hasSuffix("not valid TOML: the number is too large"))
+        let other = try mistakes("[quota]\ncalls-per-second = 1e999")
+        #expect(other.count == 1 && !other[0].contains("quotes"), "\(other)")
     }
 
     @Test("A file that is something else is not told line by line")

@@ -47,10 +47,6 @@ struct DescribeHintTests {
                 .nameTaken, "Give it another name with `otaferry describe`, or delete the other one.",
                 "with otaferry describe ci/0a1b2c --name NAME, or"
             ),
-            (
-                .needsMetadata, "Correct the firmware's metadata with `otaferry describe`.",
-                "with otaferry describe ci/0a1b2c."
-            ),
             (.cloudUnreachable, "Look at the uplink", "Look at the uplink"),
         ] as [(ReasonCode, String, String)] {
             let reason = Reason(code, .operator, "x", hint: hint, cloudCode: code == .needsMetadata ? "X" : nil)
@@ -58,10 +54,47 @@ struct DescribeHintTests {
         }
     }
 
+    @Test(
+        "What the cloud does not take is corrected by the option that its code or its sentence names",
+        arguments: [
+            ("iot.firmware.IncorrectFormattedFirmwareName", "x", "--name NAME"),
+            ("iot.firmware.NullFirmwareVersion", "x", "--version VERSION"),
+            ("iot.firmware.SrcVersionIsMandatory", "x", "--source-version VERSION"),
+            ("iot.firmware.SrcDestVersionMatched", "x", "--source-version VERSION"),
+            ("iot.firmware.FirmwareDescriptionExceedMaxLength", "x", "--description DESCRIPTION"),
+            ("iot.ota.OTAModuleNotExist", "x", "--module MODULE"),
+            ("iot.prod.NotExistedProduct", "x", "--product PRODUCT"),
+            ("InvalidParameter", "Could not register x: a bad value (DestVersion is not valid)", "--version VERSION"),
+        ]
+    )
+    func refused(code: String, text: String, option: String) throws {
+        let reason = Reason(
+            .cloudRefused,
+            .operator,
+            text,
+            hint: "Correct the firmware's metadata with `otaferry describe`.",
+            cloudCode: code
+        )
+        let hint = try hint(reason, ["product": "p", "version": "1"])
+        #expect(hint == "Correct the firmware's metadata with otaferry describe ci/0a1b2c \(option).")
+    }
+
+    @Test("Where nobody says what is wrong, there is a command to begin with, and the other options")
+    func unknown() throws {
+        let text = "Could not register product-module: a parameter is missing (x)"
+        for code in [ReasonCode.cloudRefused, .needsMetadata] {
+            let reason = Reason(code, .operator, text, hint: "Use the command describe", cloudCode: "MissingParameter")
+            let hint = try hint(reason, ["product": "p", "version": "1"])
+            #expect(hint.hasPrefix("Use otaferry describe ci/0a1b2c --version VERSION. Or, as the"), "\(hint)")
+            #expect(hint.contains("--custom"))
+        }
+    }
+
     @Test("The options in these hints are options of describe")
     func options() {
-        for option in ["--product", "--version", "--name"] {
-            #expect(throws: Never.self) { try Describe.parse(["ci/0a1b2c", option, "X"]) }
+        let options = ["product", "version", "name", "module", "description", "source-version"]
+        for option in options {
+            #expect(throws: Never.self) { try Describe.parse(["ci/0a1b2c", "--\(option)", "X"]) }
         }
     }
 }

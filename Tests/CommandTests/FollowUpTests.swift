@@ -66,6 +66,13 @@ struct FollowUpTests {
         )
     }
 
+    @Test("The command limits, which hints for programs name, is one to type")
+    func onWire() throws {
+        let hint = Reason(.outsideWindow, .retry, "").hint
+        #expect(FollowUp.plain.completed(hint).contains("opens; otaferry limits changes"))
+        #expect(try followUp(Self.given).completed(hint).contains("otaferry limits --broker mqtt://b --gateway gw2 ch"))
+    }
+
     private func document(_ state: String, _ reason: Reason?) -> JSONValue {
         [
             "sender": "ci", "id": "x", "state": .string(state), "seq": 1, "paused": true,
@@ -89,7 +96,11 @@ struct FollowUpTests {
 
         var status = try #require(TransferStatus(json: held, followUp))
         #expect(status.waitingNote(of: address, now: .now(), followUp).contains("resume ci/x\(options)"))
-        #expect(PushHints.hint(for: status, address: address, followUp).contains("retry ci/x\(options)"))
+        #expect(
+            PushHints.hint(for: status, address: address, followUp).contains(
+                "describe ci/x --version VERSION\(options)"
+            )
+        )
         status.state = .failed
         #expect(PushHints.hint(for: status, address: address, followUp).contains("retry ci/x\(options)"))
         let full = PushHints.hint(

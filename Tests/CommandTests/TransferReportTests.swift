@@ -36,6 +36,34 @@ struct TransferReportTests {
         #expect(lines.contains("File          pump.bin") && lines.contains("File ID       für Pumpe 7"))
     }
 
+    @Test(
+        "What to do is said of each that waits for a person or has failed, with a command to paste",
+        arguments: [
+            ("failed", "upload-refused", 1, "correct the cause, then retry (otaferry retry ci/1)"),
+            (
+                "held", "credentials", 1,
+                "read again by itself. It stays on the gateway and goes on when that is mended "
+            ),
+            ("failed", "too-large", 0, "up to 1,048,576,000 bytes. Then send it again; the same push begins anew"),
+            ("failed", "spool-damaged", 3, "then send the file again. It begins anew then"),
+            ("held", "needs-metadata", 0, "Supply what is missing: otaferry describe ci/1 --version VERSION\n"),
+            ("expired", "expired", 0, "look at the gateway's clock. The same push begins anew"),
+            ("cancelled", "cancelled-by-operator", 0, "Nothing, or send it again: it begins anew"),
+        ]
+    )
+    func hints(state: String, code: String, attempts: Int64, words: String) {
+        let kind = state == "held" ? "operator" : "permanent"
+        let document: JSONValue = [
+            "sender": "ci", "id": "1", "state": .string(state), "seq": 1, "firmware": ["product": "p"],
+            "cloud": ["attempt": .integer(attempts)],
+            "reason": ["code": .string(code), "class": .string(kind), "text": "It is so", "hint": ""],
+        ]
+        let terminal = Terminal(isInteractive: false, isUnicode: true, hasColor: false)
+        let lines = TransferReport(state: document, events: []).head(terminal: terminal)
+        let hint = (lines.first { $0.hasPrefix("Hint") } ?? "") + "\n"
+        #expect(hint.contains(words), "\(hint)")
+    }
+
     @Test("A package is named with its number of files")
     func package() {
         #expect(lines(["package": ["id": "spring", "files": 3]]).contains("Package       spring, 3 files"))
@@ -58,7 +86,12 @@ struct TransferReportTests {
         )
         // It is not known how much is to come.
         #expect(receiving(["durable": 5, "bytes": 5, "missing": [], "more": false], size: .null) == nil)
-        #expect(receiving(["durable": 9, "bytes": 9, "missing": [], "more": false], size: 9) == nil)
+        // An announced size is all here, and yet it is not said that this is all.
+        #expect(
+            receiving(["durable": 9, "bytes": 9, "missing": [], "more": false], size: 9)
+                == "Missing       no byte: its sender has to say fin/<size>, or its bytes are being verified"
+        )
+        #expect(lines([:]).allSatisfy { !$0.hasPrefix("Missing") })
         #expect(receiving(["missing": [[7, 5], [-1, 2], ["a"]]], size: 9) == nil)
     }
 
@@ -130,6 +163,52 @@ struct TransferReportTests {
         )
         let gap: JSONValue = ["event": "gap", "state": "receiving", "at": "x", "reason": .null]
         #expect(history([gap, gap], width: nil).count == 2)
+    }
+
+    /// Attempts that fail, as the agent notes them: the state that it goes back to, and that it is tried again.
+    private func attempts(_ reasons: [String]) -> [JSONValue] {
+        reasons.enumerated().flatMap { index, why in
+            let seq = JSONValue.integer(Int64(index * 2 + 2))
+            let stored = event("stored", why: why).object ?? [:]
+            return [
+                event("ticketing"), JSONValue.object(stored.merging(["seq": seq]) { $1 }),
+                .object(stored.merging(["seq": seq, "event": "retry"]) { $1 }),
+            ]
+        }
+    }
+
+    @Test("A reason is told once for the state and the retry, and attempts that end alike are counted")
+    func repeats() {
+        func told(_ events: [JSONValue]) -> [String] { history(events, width: nil).map { String($0.dropFirst(28)) } }
+        let refused = "No connection (after 0 ms)"
+        #expect(told(attempts([refused])) == ["ticketing", "stored        " + refused])
+        #expect(
+            told(attempts([refused, "No connection (after 12 ms)"]) + [event("ticketing")]) == [
+                "ticketing", "stored        " + refused, "stored        The next attempt ended so too", "ticketing",
+            ]
+        )
+        #expect(
+            told(attempts([refused, refused, refused, "The cloud is busy", "The cloud is busy"])) == [
+                "ticketing", "stored        " + refused, "stored        2 more attempts ended so",
+                "ticketing", "stored        The cloud is busy", "stored        The next attempt ended so too",
+            ]
+        )
+        // What a person did stands between them.
+        let paused = event("stored", change: "paused", why: refused)
+        #expect(
+            told(attempts([refused]) + [paused] + attempts([refused])) == [
+                "ticketing", "stored        " + refused, "stored        Paused by an operator",
+                "ticketing", "stored        " + refused,
+            ]
+        )
+        // While it is registered, it stays so.
+        let registering = event("registering", why: "Not listed").object ?? [:]
+        let retry = JSONValue.object(registering.merging(["event": "retry"]) { $1 })
+        #expect(
+            told([event("registering"), retry, retry, retry]) == [
+                "registering", "retry         Not listed", "retry         2 more attempts ended so",
+            ]
+        )
     }
 
     @Test("What is as ever is left out")

@@ -30,8 +30,10 @@ struct ConfigurationDraft: Sendable {
         let parts = lines[line - 1].split(separator: "=", maxSplits: 1).map {
             $0.split(whereSeparator: \.isWhitespace).joined(separator: " ")
         }
-        // What has a quote, or opens a table or a list, has another mistake.
-        guard parts.count == 2, !parts[1].isEmpty, parts[1].allSatisfy({ !"\"'[]{},#=\\".contains($0) }) else {
+        // What has a quote, or opens a table or a list, has another mistake; so has a number.
+        guard parts.count == 2, !parts[1].isEmpty, parts[1].allSatisfy({ !"\"'[]{},#=\\".contains($0) }),
+            Double(parts[1].replacing("_", with: "")) == nil
+        else {
             return nil
         }
         return "\(parts[0]) = \"\(parts[1])\"".escaped
@@ -102,14 +104,14 @@ struct ConfigurationDraft: Sendable {
                 reject("product", at: origin, "tables [[product]], in two pairs of brackets")
                 continue
             }
-            readProduct(members, at: origin, isWhole: file.isWhole) { file.line(of: $0, product: index) }
+            readProduct(members, at: origin, leftOut: file.leftOut) { file.line(of: $0, product: index) }
         }
     }
 
     private mutating func readProduct(
         _ members: [String: RawValue],
         at origin: ConfigurationOrigin,
-        isWhole: Bool,
+        leftOut: [String?],
         line: (String) -> Int?
     ) {
         var draft = ProductDraft()
@@ -126,7 +128,10 @@ struct ConfigurationDraft: Sendable {
                 reject(path, at: place, error.text)
             }
         }
-        for name in ["alias", "product-key"] where members[name] == nil && isWhole {
+        // A line that was left out for its value, or as a repetition, has not said another key; any other may have.
+        let others = leftOut.map { key in ConfigurationKeys.product.contains { $0.name == key } ? key : nil }
+        for name in ["alias", "product-key"]
+        where members[name] == nil && others.allSatisfy({ $0 != nil && $0 != name }) {
             mistakes.append(
                 ConfigurationMistake(
                     source: origin.source,

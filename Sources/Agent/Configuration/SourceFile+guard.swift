@@ -20,7 +20,7 @@ extension SourceFile {
     }
 
     /// The text with `x` for what stands in quotes, and `#` for comments.
-    private static func codeOnly(_ bytes: [UInt8]) -> [UInt8] {
+    static func codeOnly(_ bytes: [UInt8]) -> [UInt8] {
         var code = bytes
         var index = 0
         while index < bytes.count {
@@ -127,6 +127,27 @@ extension SourceFile {
             index += 1
         }
         return nil
+    }
+
+    /// Where a list begins that is still open at the end of a text: its line, from 0, and its column, from 1.
+    static func openList(in text: String) -> (line: Int, column: Int)? {
+        let code = codeOnly(Array(text.utf8))
+        var nesting = Nesting()
+        var begin = 0
+        var index = 0
+        while index < code.count {
+            if nesting.isOutermost, let name = nameOfHead(in: code, from: index) {
+                index = endOfLine(code, from: name)
+                continue
+            }
+            if nesting.isOutermost { begin = index }
+            nesting.take(code[index])
+            index += 1
+        }
+        guard !nesting.isOutermost, code[begin] == UInt8(ascii: "[") else { return nil }
+        let line = code[..<begin].count { $0 == UInt8(ascii: "\n") }
+        let start = code[..<begin].lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
+        return (line, begin - start + 1)
     }
 
     /// Which brackets are open.

@@ -13,20 +13,30 @@ extension SourceFile {
 
     /// Reads a text, leaving out the lines that are not TOML.
     ///
-    /// A line `key = value` is left out by itself, the head of a table with its keys. Where a value goes over several lines
-    /// the rest is left out, and where a line is right by itself nothing is read: the mistake is somewhere before it.
+    /// A line `key = value` is left out by itself, the head of a table with its keys, and a list that is not closed before the
+    /// next key or head with its lines. Where another value goes over several lines the rest is left out, and where a line
+    /// is right by itself nothing is read: the mistake is somewhere before it.
     static func recovering(_ text: String) -> Recovered {
         var lines = text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
         var errors: [SyntaxError] = []
+        var leftOut: [String?] = []
         /// What stands from here on was left out.
         var cut = lines.count
         while errors.count < syntaxErrorsMax {
             do throws(SyntaxError) {
                 var file = try SourceFile(parsing: lines.joined(separator: "\n"))
-                file.isWhole = errors.isEmpty
+                file.leftOut = leftOut
                 return Recovered(file: file, errors: errors)
             } catch {
                 let index = error.line - 1
+                if !error.isRepetition, cut == lines.count, let unclosed = unclosedList(in: lines, before: index) {
+                    errors.append(unclosed)
+                    errors.sort { $0.line < $1.line }
+                    let begin = unclosed.line - 1
+                    leftOut.append(key(of: lines[begin]))
+                    for index in begin..<min(index, lines.count) { lines[index] = "" }
+                    continue
+                }
                 // Behind the cut only what it did itself can be found.
                 let isNew = !errors.contains { $0.line == error.line }
                 guard isNew, index < cut || cut == lines.count else { break }
@@ -35,10 +45,34 @@ extension SourceFile {
                 guard lines.indices.contains(index), error.isRepetition || !isRight(lines[index]) else { break }
                 let end = endOfDamage(in: lines, at: index)
                 if end == lines.count { cut = min(cut, index) }
+                leftOut.append(end == index + 1 && !isHead(lines[index]) ? key(of: lines[index]) : nil)
                 for index in index..<end { lines[index] = "" }
             }
         }
         return Recovered(file: nil, errors: errors)
+    }
+
+    /// A list that was begun and is open where a key or the head of a table stands, or where the text ends.
+    private static func unclosedList(in lines: [Substring], before index: Int) -> SyntaxError? {
+        let isEnd = index >= lines.count || lines[index...].allSatisfy { $0.allSatisfy(\.isWhitespace) }
+        guard isEnd || isRight(lines[index]) && (key(of: lines[index]) != nil || isNamedHead(lines[index])),
+            let begin = openList(in: lines[..<min(index, lines.count)].joined(separator: "\n")),
+            // Else it is not known where the list ends.
+            lines[begin.line..<min(index, lines.count)].allSatisfy({ !$0.contains("\"\"\"") && !$0.contains("'''") })
+        else { return nil }
+        let text = "the list that begins here is not closed" + (isEnd ? "" : " before line \(index + 1)")
+        return SyntaxError(line: begin.line + 1, column: begin.column, text: text)
+    }
+
+    /// The key of a line `key = value`, without the tables before it; nil for any other line.
+    private static func key(of line: Substring) -> String? {
+        guard let match = line.prefixMatch(of: /\s*(?:[A-Za-z0-9_-]+\.)*([A-Za-z0-9_-]+)\s*=/) else { return nil }
+        return String(match.output.1)
+    }
+
+    /// In a list of lists stand figures and quotes.
+    private static func isNamedHead(_ line: Substring) -> Bool {
+        line.prefixMatch(of: /\s*\[\[?\s*[A-Za-z_]/) != nil
     }
 
     private static func isRight(_ line: Substring) -> Bool { (try? SourceFile(parsing: String(line))) != nil }

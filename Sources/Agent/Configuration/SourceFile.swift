@@ -13,8 +13,8 @@ struct SourceFile: Sendable {
     }
 
     let values: [String: RawValue]
-    /// Whether nothing of the text was left out, so that what is not there was not said.
-    var isWhole = true
+    /// The keys of the lines that were left out; nil for what may have said anything.
+    var leftOut: [String?] = []
     private let lines: SourceLines
 
     init(parsing text: String) throws(SyntaxError) {
@@ -33,10 +33,14 @@ struct SourceFile: Sendable {
     /// The line of a key, or of the table it is in; nil where neither could be found.
     func line(of path: String, product: Int? = nil) -> Int? { lines.line(of: path, product: product) }
 
-    /// The library's words; where they describe the end of a line within quotes, what that means.
+    /// The library's words; where they describe the end of a line within quotes, or a number that it cannot hold, what that
+    /// means.
     private static func explained(_ text: String) -> String {
-        text.contains("unescaped control characters")
-            ? "a quote is not closed, or a string has a control character" : text
+        if text.contains("unescaped control characters") {
+            return "a quote is not closed, or a string has a control character"
+        }
+        if text.contains("not representable in 64 bits") { return "the number is too large" }
+        return text
     }
 
     private static func members(of table: TOMLTable) -> [String: RawValue] {

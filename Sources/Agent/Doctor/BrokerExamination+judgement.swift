@@ -7,7 +7,7 @@ extension BrokerExamination {
         // One sum of all is more than the compiler takes apart on a slow machine.
         let connection: [Finding] = [reached(facts)] + version(facts) + spoken(facts) + [inflight(facts)]
         let use: [Finding] = queue(facts) + rights(facts) + senders(facts)
-        return connection + use + [agent(facts)] + problems(facts)
+        return connection + use + states(facts) + [agent(facts)] + problems(facts)
     }
 
     private func reached(_ facts: Facts) -> Finding {
@@ -204,8 +204,6 @@ extension BrokerExamination {
             remedy: "sudo systemctl start otaferry"
         )
     }
-
-    private var root: String { "otaferry/v1/\(configuration.gateway)" }
 
     /// What the agent itself complains of.
     private func problems(_ facts: Facts) -> [Finding] {

@@ -19,6 +19,8 @@ struct BrokerExamination: Sendable {
         var agentVersion: String?
         var agentStatus: JSONValue?
         var takesAnybody = false
+        /// States that the broker keeps of transfers that the agent does not know, by topic; nil: not asked.
+        var foreignStates: [String]?
         /// Messages that the broker kept for a client that was away; nil: not asked.
         var kept: Int?
 
@@ -47,8 +49,8 @@ struct BrokerExamination: Sendable {
     /// More than Mosquitto keeps by default, with those that are under way.
     static let probeCount = 1_500
 
-    private var root: String { "otaferry/v1/\(configuration.gateway)" }
-    private let name = "doctor-" + String(UInt32.random(in: .min ... .max), radix: 16)
+    var root: String { "otaferry/v1/\(configuration.gateway)" }
+    let name = "doctor-" + String(UInt32.random(in: .min ... .max), radix: 16)
 
     init(configuration: Configuration, host: HostFiles = HostFiles(), brokerFile: String? = nil, isQueueProbed: Bool) {
         self.configuration = configuration
@@ -119,7 +121,9 @@ struct BrokerExamination: Sendable {
         var filters = ["\(root)/in/\(name)/#", "\(root)/cmd/ping", "\(root)/res/\(name)"]
         if configuration.broker.isFileTransferEnabled { filters.append("$file/\(name)/#") }
         return filters.map { Subscription($0, retained: .withhold, need: .optional) }
-            + [Self.versionTopic, "\(root)/status"].map { Subscription($0, retained: .send, need: .optional) }
+            + [Self.versionTopic, "\(root)/status", "\(root)/state/#"].map {
+                Subscription($0, retained: .send, need: .optional)
+            }
     }
 
     private func topic(_ trip: Trip) -> String {
@@ -151,6 +155,7 @@ struct BrokerExamination: Sendable {
             let reply = await visit.message { $0.topic == answer }
             facts.agentVersion = reply.flatMap { try? JSONValue(parsing: $0.payload) }?["result"]?["version"]?.string
         }
+        if facts.agentVersion != nil { facts.foreignStates = await foreignStates(visit) }
         // What is retained came before the answers.
         let status = visit.lastMessage { $0.topic == "\(root)/status" }
         facts.agentStatus = status.flatMap { try? JSONValue(parsing: $0.payload) }

@@ -106,6 +106,11 @@ final class BrokerVisit: Sendable {
         notes.state.withLock { $0.messages.last(where: fits) }
     }
 
+    /// The messages that fit of those that have come so far.
+    func messages(where fits: (InboundMessage) -> Bool) -> [InboundMessage] {
+        notes.state.withLock { $0.messages.filter(fits) }
+    }
+
     /// How many messages that fit have come so far.
     func count(where fits: (InboundMessage) -> Bool) -> Int {
         notes.state.withLock { state in state.messages.count(where: fits) }

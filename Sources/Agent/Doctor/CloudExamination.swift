@@ -117,7 +117,7 @@ struct CloudExamination: Sendable {
             .error,
             error.reason.text,
             why: "nothing reaches the cloud while it lasts",
-            remedy: error.reason.hint.isEmpty ? "The key needs the right \(right)" : error.reason.hint
+            remedy: error.reason.hasOwnHint ? error.reason.hint : "The key needs the right \(right)"
         )
     }
 
@@ -132,7 +132,7 @@ struct CloudExamination: Sendable {
                 .error,
                 error.reason.text,
                 why: "tickets are given, and the bytes cannot be sent",
-                remedy: error.reason.hint.isEmpty ? "Let the firewall pass \(place)" : error.reason.hint
+                remedy: error.reason.hasOwnHint ? error.reason.hint : "Let the firewall pass \(place)"
             )
         }
     }

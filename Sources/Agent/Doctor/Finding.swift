@@ -57,6 +57,7 @@ package enum DoctorCheck: String, Sendable, Hashable, CaseIterable {
     case brokerRights = "broker-rights"
     case brokerFiles = "broker-file-topics"
     case brokerSenders = "broker-senders"
+    case brokerStates = "broker-states"
     case agent
     case spoolRights = "spool-rights"
     case spoolRoom = "spool-room"

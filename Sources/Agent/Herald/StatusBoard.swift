@@ -45,6 +45,8 @@ final class StatusBoard: Sendable {
         var brokerVersion: String?
         var isCloudReachable: Bool?
         var lastCloudSuccess: WallTime?
+        /// When uploads start and how fast they go, as `limits` tells it.
+        var uploads: JSONValue = [:]
         /// Transfers by state, when they could last be counted.
         var counts: [TransferState: Int] = [:]
     }
@@ -121,6 +123,12 @@ final class StatusBoard: Sendable {
     func paused(_ isPaused: Bool) {
         guard isPaused else { return solve(.paused) }
         report(.paused, "Publication is paused by an operator", hint: "otaferry resume")
+    }
+
+    /// When uploads may start and how fast they may go, as the command `limits` tells it.
+    func uploads(_ limits: JSONValue) {
+        contents.withLock { $0.uploads = limits }
+        changed.send()
     }
 
     /// Whether a problem lasts.
@@ -211,6 +219,10 @@ final class StatusBoard: Sendable {
                 "version": .string(AgentVersion.text),
                 "since": .string(contents.since.iso8601), "gateway": .string(gateway.text),
                 "limits": limitsJSON(segment: segment(maximumPacket: contents.maximumPacket)),
+                "uploads": [
+                    "rate_limit": Self.limit("rate-limit", contents.uploads),
+                    "window": Self.limit("window", contents.uploads),
+                ],
                 "spool": [
                     "used": .integer(usage.used), "free": .integer(usage.free), "quota": .integer(usage.quota),
                     "transfers": .integer(Int64(counts.values.reduce(0, +))),
@@ -234,6 +246,11 @@ final class StatusBoard: Sendable {
                 ),
             ]
         }
+    }
+
+    /// Null where there is none.
+    private static func limit(_ name: String, _ limits: JSONValue) -> JSONValue {
+        .text(limits[name]?.string.flatMap { $0.isEmpty ? nil : $0 })
     }
 
     private func limitsJSON(segment: Int64) -> JSONValue {

@@ -14,6 +14,7 @@ final class Intake: Sendable {
     private let parser: DeliveryParser
     private let watch = Mutex(SequenceWatch())
     private let failure = Mutex(RepeatingFailure())
+    private let refusedInits = RefusedInits()
     /// Refusals by sender and reason: a sender that keeps making one mistake does not fill the log.
     private let refusals = Mutex<[String: RepeatingFailure]>([:])
     private let logger: Logger
@@ -92,7 +93,8 @@ final class Intake: Sendable {
             rules: rules,
             now: .now(),
             isFull: isFull,
-            verification: verification
+            verification: verification,
+            refusedInits: refusedInits
         )
         for delivery in deliveries { try intake.apply(delivery) }
         let outcome = try intake.finish()

@@ -10,6 +10,7 @@ struct IntakeTransaction {
     let isFull: Bool
     /// Ends deliveries of small files at once; nil: all are left to the digester.
     let verification: Verification?
+    let refusedInits: RefusedInits
 
     var outcome = IntakeOutcome()
     /// Transfers that get one acknowledgement at the end, in order, with what it is to say.
@@ -23,13 +24,15 @@ struct IntakeTransaction {
         rules: IntakeRules,
         now: WallTime,
         isFull: Bool = false,
-        verification: Verification? = nil
+        verification: Verification? = nil,
+        refusedInits: RefusedInits = RefusedInits()
     ) {
         self.ledger = ledger
         self.rules = rules
         self.now = now
         self.isFull = isFull
         self.verification = verification
+        self.refusedInits = refusedInits
         usage = ledger.usage
     }
 
@@ -50,7 +53,9 @@ struct IntakeTransaction {
     private mutating func apply(_ content: Delivery.Content, _ door: Transfer.Door) throws(SpoolError) {
         switch content {
         case .initialize(let address, .success(let request)): try initialize(address, request, door)
-        case .initialize(let address, .failure(let problem)): reply(address, problem.code, problem.text)
+        case .initialize(let address, .failure(let problem)):
+            if try ledger.transfer(at: address) == nil { refusedInits.note(address, problem.code, problem.text) }
+            reply(address, problem.code, problem.text)
         case .segment(let address, let offset, let bytes, let isJump):
             try segment(address, offset: offset, bytes: bytes, isJump: isJump, door)
         case .finish(let address, let end): try finish(address, end)
@@ -151,8 +156,10 @@ struct IntakeTransaction {
     ) throws(SpoolError) {
         guard var transfer = try ledger.transfer(at: address), !mayBeginAnew(transfer) else {
             if let refusal = try admit(request, address, existing: nil) {
+                refusedInits.note(address, refusal.code, refusal.text)
                 return reply(address, refusal.code, refusal.text)
             }
+            refusedInits.forget(address)
             if let former = try ledger.transfer(at: address) { try forget(former) }
             var transfer = ledger.begin(address, door: door, at: now)
             try describe(&transfer, request)
@@ -177,6 +184,7 @@ struct IntakeTransaction {
         // Segments came first.
         if let refusal = try admit(request, address, existing: transfer) {
             try ledger.remove(transfer)
+            refusedInits.note(address, refusal.code, refusal.text)
             return reply(address, refusal.code, refusal.text)
         }
         try describe(&transfer, request)
@@ -206,6 +214,8 @@ struct IntakeTransaction {
         let known: Transfer?
         if let found = try ledger.transfer(at: address) {
             known = found
+        } else if let (reason, text) = refusedInits.refusal(of: address) {
+            return reply(address, reason, text, isLogged: true)
         } else {
             known = try beginOrphan(address, bytes, door)
         }
@@ -303,6 +313,9 @@ struct IntakeTransaction {
 
     private mutating func finish(_ address: TransferAddress, _ end: Transfer.FileEnd) throws(SpoolError) {
         guard var transfer = try ledger.transfer(at: address), transfer.request != nil else {
+            if let (reason, text) = refusedInits.refusal(of: address) {
+                return reply(address, reason, text, isLogged: true)
+            }
             return reply(address, .unknownTransfer, "Send init first")
         }
         guard transfer.state == .receiving else {
@@ -354,6 +367,7 @@ struct IntakeTransaction {
     }
 
     private mutating func abort(_ address: TransferAddress) throws(SpoolError) {
+        refusedInits.forget(address)
         guard let transfer = try ledger.transfer(at: address) else { return reply(address, .ok) }
         switch transfer.state {
         case .receiving, .held, .failed, .cancelled, .expired: break

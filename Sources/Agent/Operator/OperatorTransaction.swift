@@ -207,7 +207,7 @@ struct OperatorTransaction {
         let isPausedForAll = try isPausedForAll()
         return .success([
             "state": .string(latest.state.rawValue), "seq": .integer(latest.seq),
-            "paused": .bool(latest.isPaused || isPausedForAll),
+            "paused": .bool(latest.isPaused || isPausedForAll), "reason": latest.reason?.json ?? .null,
         ])
     }
 
@@ -310,6 +310,7 @@ struct OperatorTransaction {
             limits.set(window: window)
             try publisher.windowChanged(ledger)
         }
+        sayStatus()
         return .success(.object((limits.json.object ?? [:]).merging(["kept": .bool(try areLimitsKept())]) { $1 }))
     }
 
@@ -333,6 +334,13 @@ struct OperatorTransaction {
         }
     }
 
+    /// The status is said before the answer: whoever reads it then finds what was changed.
+    private func sayStatus() {
+        ledger.afterCommit { [herald, ledger] in
+            if herald.board.canSpeak { herald.say(status: herald.board.message(ledger)) }
+        }
+    }
+
     private var isForAll: Bool { command.arguments["transfer"] == nil }
 
     /// Whether the publication of everything rests.
@@ -341,6 +349,7 @@ struct OperatorTransaction {
     private func pauseAll(_ isPaused: Bool) throws(SpoolError) -> Result<JSONValue, OperatorRefusal> {
         try ledger.setSetting(Self.pausedSetting, isPaused ? "all" : nil)
         ledger.afterCommit { [publisher] in publisher.pause(isPaused) }
+        sayStatus()
         return .success(["paused": .bool(isPaused)])
     }
 }

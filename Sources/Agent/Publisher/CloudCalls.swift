@@ -107,7 +107,7 @@ struct CloudCalls: Sendable {
         case .credentials, .hostNotAllowed, .ticketExpired, .ticketUnusable: break
         default: board.cloudFailed(isReachable: true)
         }
-        board.report(.cloud, error.reason.text, hint: error.reason.hint)
+        board.report(.cloud, error.reason.text, hint: error.reason.hasOwnHint ? error.reason.hint : "")
         let remedy: PublicationFailure.Remedy =
             switch error.disposition {
             case .retry(let floor): .retry(floor: floor)

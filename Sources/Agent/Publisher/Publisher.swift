@@ -71,6 +71,7 @@ final class Publisher: Sendable {
             "The spool is read and written again"
         )
         self.bytesReleased = bytesReleased
+        herald.board.uploads(limits.json)
     }
 
     /// Something may be publishable now. From any thread.
@@ -189,6 +190,7 @@ final class Publisher: Sendable {
     /// The rate limit has changed: what waits for a faster link is looked at anew.
     func rateChanged(_ ledger: Ledger, at now: WallTime) throws(SpoolError) {
         let herald = herald
+        herald.board.uploads(limits.json)
         learned.limitChanged()
         for var transfer in ledger.openTransfers where transfer.reason?.code == .linkTooSlow {
             transfer.rateChanged(at: now)
@@ -201,6 +203,7 @@ final class Publisher: Sendable {
     /// The window has changed: what waits for the old one is looked at anew.
     func windowChanged(_ ledger: Ledger) throws(SpoolError) {
         let herald = herald
+        herald.board.uploads(limits.json)
         for var transfer in ledger.openTransfers where transfer.reason?.code == .outsideWindow {
             transfer.windowChanged()
             let saved = try ledger.save(transfer)

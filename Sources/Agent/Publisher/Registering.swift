@@ -204,7 +204,7 @@ struct Registering: Sendable {
                     .nameTaken,
                     .operator,
                     "The cloud has another firmware named \(firmware.name) (\(same.firmwareID))",
-                    hint: "Give this one another name with the command describe, then retry"
+                    hint: "Give this one another name with the command describe; or delete the other one, then retry"
                 )
             )
         }
@@ -214,7 +214,7 @@ struct Registering: Sendable {
                 .versionTaken,
                 .operator,
                 "The cloud has version \(firmware.version) of this product already, named \(other.name.escaped)",
-                hint: "Give this one another version with the command describe, then retry"
+                hint: "Give this one another version with the command describe; or delete the other one, then retry"
             )
         )
     }

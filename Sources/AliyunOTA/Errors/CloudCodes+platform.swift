@@ -26,7 +26,7 @@ extension CloudCodes {
                 .lookUp,
                 .nameTaken,
                 "a firmware of this name exists already",
-                hint: "Give it another name with `otaferry describe`, or delete the other one.",
+                hint: "Give it another name with `otaferry describe`; or delete the other one, then retry.",
                 kind: .operator
             )
         ),
@@ -36,7 +36,7 @@ extension CloudCodes {
                 .lookUp,
                 .versionTaken,
                 "this version of the product exists already",
-                hint: "Give it another version with `otaferry describe`, or delete the other one.",
+                hint: "Give it another version with `otaferry describe`; or delete the other one, then retry.",
                 kind: .operator
             )
         ),
@@ -98,7 +98,12 @@ extension CloudCodes {
         ),
         Row(
             "iot.firmware.InvalidGenerateOTAUploadURLParam",
-            means: Verdict(.hold, .needsMetadata, "the cloud does not take this file suffix", hint: needsMetadata)
+            means: Verdict(
+                .hold,
+                .needsMetadata,
+                "the cloud does not take this file suffix",
+                hint: "Cancel it, and send the file under a name with another suffix."
+            )
         ),
         Row(
             "iot.firmware.InvalidProductKey",

@@ -28,8 +28,19 @@ extension CloudCodes {
             "RequestTimeTooSkewed",
             means: Verdict(.hold, .clock, "the clock is too far from the cloud's", hint: "Set the gateway's clock.")
         ),
-        Row("EntityTooLarge", means: Verdict(.fail, .tooLarge, "the file is larger than the cloud takes")),
-        Row("EntityTooSmall", means: Verdict(.fail, .uploadRefused, "the file is smaller than the cloud takes")),
+        Row(
+            "EntityTooLarge",
+            means: Verdict(.fail, .tooLarge, "the file is larger than the cloud takes", hint: "Send a smaller file")
+        ),
+        Row(
+            "EntityTooSmall",
+            means: Verdict(
+                .fail,
+                .uploadRefused,
+                "the file is smaller than the cloud takes",
+                hint: "Send a larger file"
+            )
+        ),
         Row(
             "MalformedPOSTRequest",
             "RequestIsNotMultiPartContent",
@@ -56,7 +67,12 @@ extension CloudCodes {
         Row(
             "FileAlreadyExists",
             "FileImmutable",
-            means: Verdict(.fail, .uploadRefused, "the storage keeps a file of this name")
+            means: Verdict(
+                .fail,
+                .uploadRefused,
+                "the storage keeps a file of this name",
+                hint: "Retry: it is uploaded under another name."
+            )
         ),
         Row(
             "InvalidDigest",

@@ -12,12 +12,13 @@ extension CloudConfiguration {
 
         static func seconds(
             _ name: String,
-            _ path: any WritableKeyPath<CloudConfiguration, Duration> & Sendable
+            _ path: any WritableKeyPath<CloudConfiguration, Duration> & Sendable,
+            from lowest: Double = 0
         ) -> Setting {
-            Setting(name: name, expectation: "a number of seconds") {
+            Setting(name: name, expectation: "a number of seconds" + (lowest < 0 ? "" : ", 0 or more")) {
                 $0[keyPath: path].interval
             } write: { configuration, value in
-                guard let number = number(value), abs(number) < 1e10 else { return false }
+                guard let number = number(value), (lowest..<latest).contains(number) else { return false }
                 configuration[keyPath: path] = .seconds(number)
                 return true
             }
@@ -46,11 +47,16 @@ extension CloudConfiguration {
             Setting(name: name, expectation: expectation) {
                 read($0)
             } write: { configuration, value in
-                guard let number = number(value), (0...1e15).contains(number) else { return false }
+                guard let number = number(value), (0...1e15).contains(number), number == number.rounded() else {
+                    return false
+                }
                 write(&configuration, Int64(number))
                 return true
             }
         }
+
+        /// Later than this is a mistake.
+        static let latest = 1e10
 
         /// A JSON number.
         private static func number(_ value: Any) -> Double? {
@@ -60,7 +66,7 @@ extension CloudConfiguration {
     }
 
     private static let settings: [Setting] = [
-        .seconds("clock-offset", \.clockOffset),
+        .seconds("clock-offset", \.clockOffset, from: -Setting.latest),
         .seconds("clock-tolerance", \.clockTolerance),
         .seconds("ticket-life", \.ticketLife),
         .seconds("object-life", \.objectLife),
@@ -110,6 +116,16 @@ extension CloudConfiguration {
         }
         guard setting.write(&self, value) else {
             throw ControlDesk.Refusal(status: 400, text: "\(name) is \(setting.expectation)")
+        }
+    }
+
+    /// Sets what the options of the command line say, by the names of the settings.
+    ///
+    /// - Returns: what is wrong with them, a sentence each.
+    package mutating func set(options: [(name: String, value: Double)]) -> [String] {
+        options.compactMap { name, value in
+            guard let setting = Self.settings.first(where: { $0.name == name }) else { return nil }
+            return setting.write(&self, NSNumber(value: value)) ? nil : "--\(name) is \(setting.expectation)"
         }
     }
 }

@@ -45,87 +45,8 @@ extension Fault {
             self = fault
         } else {
             let known = Self.words.map(\.word).joined(separator: ", ")
-            throw SimulatorError(.faultText, "There is no fault \(words.word); there are \(known)")
+            let named = words.word.isEmpty ? "The name of the fault is missing" : "There is no fault \(words.word)"
+            throw SimulatorError(.faultText, "\(named); there are \(known)")
         }
-    }
-}
-
-/// A word and its value, read in three groups.
-private struct FaultWords {
-    let word: String
-    let value: String?
-
-    func ofAnswers() throws(SimulatorError) -> Fault? {
-        switch word {
-        case "error":
-            let error = try error(status: Fault.errorStatus)
-            return .refuse(status: error.status, code: error.code, message: error.message)
-        case "error-after":
-            let error = try error(status: Fault.laterErrorStatus)
-            return .refuseAfterwards(status: error.status, code: error.code, message: error.message)
-        case "fail", "fail-after":
-            let parts = try needed { $0.split(separator: "/", maxSplits: 1).map(String.init) }
-            guard let code = parts.first else { throw missing }
-            let message = parts.count > 1 ? parts[1] : "A simulated error."
-            return word == "fail"
-                ? .fail(code: code, message: message) : .failAfterwards(code: code, message: message)
-        case "throttle": return value == nil ? .throttling() : .throttling(retryAfter: try seconds())
-        case "unavailable": return .unavailable
-        case "status": return .answer(ScriptedAnswer(status: try needed(Int.init)))
-        case "status-after": return .answerAfterwards(ScriptedAnswer(status: try needed(Int.init)))
-        case "html": return .answer(.captivePortal(status: value == nil ? 200 : try needed(Int.init)))
-        case "html-after": return .answerAfterwards(.captivePortal(status: value == nil ? 200 : try needed(Int.init)))
-        case "redirect":
-            return .answer(ScriptedAnswer(status: 302, headers: ["Location": try needed { $0 }]))
-        case "oversize": return .answer(.large(try needed(Int.init)))
-        case "oversize-after": return .answerAfterwards(.large(try needed(Int.init)))
-        case "shape": return .shape(try needed(AnswerShape.init))
-        default: return nil
-        }
-    }
-
-    func ofConnections() throws(SimulatorError) -> Fault? {
-        switch word {
-        case "pass": return .pass
-        case "cut-answer": return .cutAnswer
-        case "half-answer": return .halfAnswer
-        case "slow-answer": return .slowAnswer(bytesPerSecond: try needed(Int.init))
-        case "delay": return .delay(try seconds())
-        case "late": return .delayAfterwards(try seconds())
-        case "hold": return .hold(Gate())
-        case "hold-after": return .holdAfterwards(Gate())
-        case "hang-up": return .hangUp
-        case "lose-answer": return .hangUpAfterwards
-        default: return nil
-        }
-    }
-
-    func ofUploads() throws(SimulatorError) -> Fault? {
-        switch word {
-        case "slow": return .slowUpload(bytesPerSecond: try needed(Int.init))
-        case "stall": return .holdUpload(afterBytes: try needed(Int64.init), Gate())
-        case "break": return .hangUpUpload(afterBytes: try needed(Int64.init))
-        case "policy-expired": return .policyExpired
-        case "wrong-crc": return .wrongChecksum
-        case "no-crc": return .noChecksum
-        default: return nil
-        }
-    }
-
-    private var missing: SimulatorError {
-        SimulatorError(.faultText, "The fault \(word) needs a value, as in \(word)=…")
-    }
-
-    private func needed<Value>(_ read: (String) -> Value?) throws(SimulatorError) -> Value {
-        guard let value, !value.isEmpty, let result = read(value) else { throw missing }
-        return result
-    }
-
-    private func seconds() throws(SimulatorError) -> Duration { .seconds(try needed(Double.init)) }
-
-    private func error(status: Int) throws(SimulatorError) -> (status: Int, code: String, message: String) {
-        let parts = try needed { $0.split(separator: "/", maxSplits: 2).map(String.init) }
-        guard let code = parts.first, let status = parts.count > 1 ? Int(parts[1]) : status else { throw missing }
-        return (status, code, parts.count > 2 ? parts[2] : "A simulated error.")
     }
 }

@@ -29,18 +29,19 @@ package struct ScriptedFault: Sendable {
     ///   - call: a call's name; nil: the one that the fault is usually about.
     ///   - times: nil: always.
     package init(name: String, call: String?, times: Int?) throws(SimulatorError) {
-        fault = try Fault(parsing: name)
+        let named = call.map { Call(parsing: $0) }
+        let isCallKnown = named.map { $0 != nil && $0 != .unknown } ?? true
+        let callMistake = "There is no call \(call ?? ""); there are ticket, upload, register, list, query and delete"
+        let read: Fault
+        do throws(SimulatorError) {
+            read = try Fault(parsing: name)
+        } catch {
+            // All mistakes at once.
+            throw isCallKnown ? error : SimulatorError(.faultText, "\(error.operation). \(callMistake)")
+        }
+        guard isCallKnown else { throw SimulatorError(.faultText, callMistake) }
+        fault = read
+        self.call = (named ?? nil) ?? read.usualCall
         self.times = times
-        guard let call else {
-            self.call = fault.usualCall
-            return
-        }
-        guard let named = Call(parsing: call), named != .unknown else {
-            throw SimulatorError(
-                .faultText,
-                "There is no call \(call); there are ticket, upload, register, list, query and delete"
-            )
-        }
-        self.call = named
     }
 }

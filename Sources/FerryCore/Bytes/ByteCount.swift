@@ -47,12 +47,12 @@ package struct ByteCount: RawRepresentable, Sendable, Hashable, Comparable, Coda
         }
     }
 
-    /// The exact text that `init(parsing:)` reads back, in the largest binary unit that divides it: `"64KiB"`.
+    /// The exact text that `init(parsing:)` reads back, in the unit that makes it shortest: `"64KiB"`, `"1MB"`.
     package var configurationText: String {
-        for (suffix, factor) in Self.units.prefix(4).reversed() where rawValue != 0 && rawValue % factor == 0 {
-            return "\(rawValue / factor)\(suffix)"
-        }
-        return "\(rawValue)B"
+        guard rawValue != 0 else { return "0B" }
+        let texts = Self.units.filter { rawValue % $0.factor == 0 }.map { "\(rawValue / $0.factor)\($0.suffix)" }
+        // Of two that are as short, the one of the unit that comes first.
+        return texts.reduce("\(rawValue)B") { $1.utf8.count < $0.utf8.count ? $1 : $0 }
     }
 }
 

@@ -11,12 +11,15 @@ package struct Digest: Sendable, Hashable {
         self.bytes = bytes
     }
 
-    /// Reads up to 64 hexadecimal digits and supplies the leading zeros that some clients lose when they print a digest
+    /// Reads 48 to 64 hexadecimal digits and supplies the leading zeros that some clients lose when they print a digest
     /// as a number.
     package init?(lenientSHA256Hex text: some StringProtocol) {
-        guard (1...64).contains(text.utf8.count) else { return nil }
+        guard (Self.lenientDigits...64).contains(text.utf8.count) else { return nil }
         self.init(sha256Hex: String(repeating: "0", count: 64 - text.utf8.count) + text)
     }
+
+    /// So many zeros as would be lost above this stand at the beginning of no digest: one in 2^64 has them.
+    private static let lenientDigits = 48
 
     /// The digest in lower-case hexadecimal digits.
     package var hex: String {

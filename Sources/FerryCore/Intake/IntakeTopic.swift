@@ -98,6 +98,7 @@ extension IntakeTopic.Step {
         case ("init", 1): self = .initialize
         case ("abort", 1): self = .abort
         case ("query", 1): self = .query
+        case ("fin", 1): throw Problem(text: "fin needs the size of the file: fin/<size>")
         case ("fin", 2...3):
             guard let size = IntakeTopic.number(levels[1]) else {
                 throw Problem(text: "The size in fin/<size> must be a decimal number of bytes")

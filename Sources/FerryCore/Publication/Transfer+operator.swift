@@ -18,15 +18,15 @@ extension Transfer {
         guard !state.isFinal else {
             throw OperatorRefusal(code: "final", text: "The transfer is \(state.rawValue); nothing is left to cancel")
         }
-        let text: String
-        if state == .registering && publication.isOutcomeUnknown {
-            text = "Cancelled while the registration was under way: the cloud may have the firmware all the same"
-        } else {
-            text = "Cancelled by an operator"
-        }
+        let isUnknown = state == .registering && publication.isOutcomeUnknown
+        let text =
+            isUnknown
+            ? "Cancelled while the registration was under way: the cloud may have the firmware all the same"
+            : "Cancelled by an operator"
+        let hint = isUnknown ? "Look into the cloud's console, and delete it there if it is not wanted" : ""
         received = ByteRanges()
         publication.nextAttempt = nil
-        enter(.cancelled, because: Reason(.cancelledByOperator, .permanent, text), at: now)
+        enter(.cancelled, because: Reason(.cancelledByOperator, .permanent, text, hint: hint), at: now)
     }
 
     /// The cloud turned out to have registered the firmware of a transfer that was cancelled meanwhile.
@@ -96,13 +96,7 @@ extension Transfer {
         catalog: ProductCatalog,
         at now: WallTime
     ) throws(OperatorRefusal) {
-        guard !state.isPublishing else {
-            throw OperatorRefusal(
-                code: "publishing",
-                text: "The firmware is being published",
-                hint: "Pause it first, then describe and resume it"
-            )
-        }
+        guard !state.isPublishing else { throw publishingRefusal }
         guard !state.isFinal || state == .failed else {
             throw OperatorRefusal(code: "final", text: "The transfer is \(state.rawValue)")
         }
@@ -126,6 +120,26 @@ extension Transfer {
         enter(publication.firmwareURL == nil ? .stored : .registering, because: nil, at: now)
         publication.failures = 0
         publication.nextAttempt = nil
+    }
+
+    /// Why it cannot be described now, and when it can.
+    private var publishingRefusal: OperatorRefusal {
+        let (text, hint): (String, String)
+        if state != .registering {
+            text = "The firmware is being published"
+            hint =
+                isPaused
+                ? "Its attempt is being stopped: describe it a second later, then resume it"
+                : "Pause it first, then describe and resume it"
+        } else {
+            // Under another name or version it could be registered a second time.
+            text = "The cloud is being asked to register the firmware, or whether it has, as it is described now"
+            hint =
+                isPaused
+                ? "Resume it, so that the cloud can answer; describe it when it is held then"
+                : "When the cloud has answered it is held or registered: describe it then, if it is held"
+        }
+        return OperatorRefusal(code: "publishing", text: text, hint: hint)
     }
 
     /// Which of the stored ones goes first.

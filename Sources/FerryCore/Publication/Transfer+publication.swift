@@ -209,10 +209,10 @@ extension Transfer {
             return
         case _ where isTooOften:
             var reason = failure.reason
+            // That it is tried again by itself is no longer so.
+            let hint = reason.kind == .retry ? reason.code.remedy(.permanent) : reason.hint
             reason.kind = .permanent
-            reason.hint =
-                "Tried \(publication.failures) times; retry begins anew"
-                + (reason.hint.isEmpty ? "" : ". \(reason.hint)")
+            reason.hint = "Tried \(publication.failures) times; retry begins anew. \(hint)"
             enter(.failed, because: reason, at: now)
             return
         case .hold:

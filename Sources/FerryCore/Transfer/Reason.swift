@@ -14,18 +14,22 @@ package struct Reason: Sendable, Hashable {
     package var kind: Kind
     /// What happened: a sentence for a person.
     package var text: String
-    /// What to do about it: a sentence for a person, or empty.
+    /// What to do about it: a sentence for a person.
     package var hint: String
     /// The cloud's own code where there was one.
     package var cloudCode: String?
 
+    /// - Parameter hint: where nothing better is known, what the list says of this reason.
     package init(_ code: ReasonCode, _ kind: Kind, _ text: String, hint: String = "", cloudCode: String? = nil) {
         self.code = code
         self.kind = kind
         self.text = text
-        self.hint = hint
+        self.hint = hint.isEmpty ? code.remedy(kind) : hint
         self.cloudCode = cloudCode
     }
+
+    /// Whether more is known of what to do than the list says, which is about a transfer.
+    package var hasOwnHint: Bool { hint != code.remedy(kind) }
 
     /// The member `reason` of a state message.
     package var json: JSONValue {
@@ -119,24 +123,4 @@ package struct ReasonCode: RawRepresentable, Sendable, Hashable {
         .linkTooSlow, .outsideWindow, .nameTaken, .versionTaken, .registerUnknown, .registerWindowOver, .needsMetadata,
         .packageIncomplete, .spoolDamaged, .paused, .cancelledByOperator, .tooLarge,
     ]
-}
-
-extension ReasonCode {
-    /// What a sender can do about a refusal, or empty.
-    package var remedy: String {
-        switch self {
-        case .noRoom:
-            "The spool of the gateway is full until what waits there is registered; its operator sees that with otaferry "
-                + "list"
-        case .tooManyTransfers: "Other deliveries have to end first"
-        case .tooLarge: "otaferry push sends it in segments, up to 1,048,576,000 bytes"
-        case .unknownProduct: "Name a product of the gateway's configuration, or a ProductKey"
-        case .versionExists: "Other bytes carry this version already; a new firmware needs a new version"
-        case .badSuffix: "Name the file *.bin, .dav, .apk, .tar, .gz, .tar.gz, .zip or .gzip"
-        case .badTopic: "The topic is in/SENDER/put/PRODUCT/VERSION, with a file name behind it or not"
-        case .badMetadata: "Correct what the sentence names, and send it again"
-        case .badSignature: "The gateway's intake.allowed-signers names the keys and their senders"
-        default: ""
-        }
-    }
 }

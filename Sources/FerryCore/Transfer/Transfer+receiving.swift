@@ -98,7 +98,7 @@ extension Transfer {
     package mutating func expire(because text: String, at now: WallTime) {
         precondition(state == .receiving, "Only a transfer that is receiving expires")
         received = ByteRanges()
-        enter(.expired, because: Reason(.expired, .permanent, text, hint: "Send the file again"), at: now)
+        enter(.expired, because: Reason(.expired, .permanent, text), at: now)
     }
 
     /// What is refused once its bytes are here leaves a final state, so that its sender can see why.

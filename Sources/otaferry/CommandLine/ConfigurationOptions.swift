@@ -24,11 +24,13 @@ struct ConfigurationOptions: ParsableArguments {
 
     /// The checked configuration, or all mistakes at once.
     ///
-    /// - Parameter needsFiles: whether the files that it names have to be readable.
-    func load(needsFiles: Bool = true) throws(ConfigurationError) -> Configuration {
+    /// - Parameters:
+    ///   - needsFiles: whether the files that it names have to be readable.
+    ///   - more: what goes over `--set`.
+    func load(needsFiles: Bool = true, over more: [String] = []) throws(ConfigurationError) -> Configuration {
         var loader = ConfigurationLoader(
             path: path,
-            settings: settings,
+            settings: settings + more,
             environment: ProcessInfo.processInfo.environment
         )
         loader.needsFiles = needsFiles

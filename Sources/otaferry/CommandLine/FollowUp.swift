@@ -45,11 +45,13 @@ struct FollowUp: Sendable {
 
     /// Commands that hints of the agent name, which does not know how it is reached.
     private static let verbsOfAgent = ["list", "resume"]
+    /// The same as programs on MQTT know them.
+    private static let verbsOnWire = ["limits", "resume"]
 
     /// A hint of the agent, with what is missing in its commands.
     func completed(_ hint: String) -> String {
-        guard !options.isEmpty else { return hint }
-        return Self.verbsOfAgent.reduce(hint) { $0.replacing("otaferry \($1)", with: command($1)) }
+        let told = Self.verbsOfAgent.reduce(hint) { $0.replacing("otaferry \($1)", with: command($1)) }
+        return Self.verbsOnWire.reduce(told) { $0.replacing("the command \($1)", with: command($1)) }
     }
 
     /// As a shell takes it for one word.

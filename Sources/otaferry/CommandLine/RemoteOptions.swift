@@ -61,12 +61,15 @@ struct RemoteOptions: ParsableArguments {
             {
                 throw refusal
             }
-            var members = members
-            members["sender"] = .string(address.sender.text)
-            members["transfer"] = .string(address.id.text)
-            let result = try await Self.call(client, verb, members, address)
+            let members = members.merging(address.members) { $1 }
+            let result = try await call(client, verb, members, address)
             guard !json else { return Console.answer(result) }
             Console.say("\(address) \(done)")
+            if verb == "describe", result["state"]?.string == TransferState.held.rawValue,
+                let status = try await Self.status(client, address), let reason = status.reason
+            {
+                Console.complain("It is still held: \(ColumnText.printable(reason.text))\n  \(reason.hint)")
+            }
             let isToMove = verb == "resume" || verb == "retry"
             if isToMove, result["paused"]?.bool == true {
                 Console.complain(
@@ -79,8 +82,9 @@ struct RemoteOptions: ParsableArguments {
         }
     }
 
-    /// The answer to a command about a transfer. Where that lacks metadata, the hint is the command that supplies them.
-    private static func call(
+    /// The answer to a command about a transfer. Where that lacks metadata, the hint is the command that supplies them; where
+    /// it is to be described and an attempt is under way, its end is waited for.
+    private func call(
         _ client: CommandClient,
         _ verb: String,
         _ members: [String: JSONValue],
@@ -89,23 +93,48 @@ struct RemoteOptions: ParsableArguments {
         do throws(CommandClient.Failure) {
             return try await client.call(verb, members)
         } catch {
-            let names: [String: JSONValue] = [
-                "sender": .string(address.sender.text), "transfer": .string(address.id.text),
-            ]
-            guard error.code == ReasonCode.needsMetadata.rawValue, let known = try? await client.call("get", names)
-            else {
-                throw error
+            switch error.code {
+            case ReasonCode.needsMetadata.rawValue:
+                throw try await Self.completed(error, client, address)
+            case AttemptWait.code where verb == "describe":
+                return try await AttemptWait(client: client, address: address, isSilent: json).call(
+                    verb,
+                    members,
+                    error
+                )
+            default: throw error
             }
-            let reason = Reason(.needsMetadata, .operator, error.text)
-            var failure = error
-            failure.hint = DescribeHint.hint(
-                for: reason,
-                firmware: known["state"]?["firmware"],
-                address: address,
-                client.route.followUp
-            )
-            throw failure
         }
+    }
+
+    private static func completed(
+        _ failure: CommandClient.Failure,
+        _ client: CommandClient,
+        _ address: TransferAddress
+    ) async throws(CommandClient.Failure) -> CommandClient.Failure {
+        guard let state = try? await Self.state(client, address) else { return failure }
+        var failure = failure
+        failure.hint = DescribeHint.hint(
+            for: Reason(.needsMetadata, .operator, failure.text),
+            firmware: state["firmware"],
+            address: address,
+            client.route.followUp
+        )
+        return failure
+    }
+
+    private static func status(
+        _ client: CommandClient,
+        _ address: TransferAddress
+    ) async throws(CommandClient.Failure) -> TransferStatus? {
+        TransferStatus(json: try await state(client, address), client.route.followUp)
+    }
+
+    private static func state(
+        _ client: CommandClient,
+        _ address: TransferAddress
+    ) async throws(CommandClient.Failure) -> JSONValue {
+        try await client.call("get", address.members)["state"] ?? .null
     }
 
     /// Sends a command about no transfer in particular.

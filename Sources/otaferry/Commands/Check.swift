@@ -6,6 +6,7 @@ import FerryCore
 struct Check: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Check the configuration and print the values in effect.",
+        usage: "otaferry check [<options>]",
         discussion: """
             Prints the values in effect as TOML, with the source of each that is not a default, and exits with 0. \
             With mistakes, prints them all to standard error and exits with 78. Run it as the agent's user, who must be \

@@ -9,11 +9,13 @@ struct DoctorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor",
         abstract: "Look for what will hurt: broker, disk, rights, clock, cloud, service.",
+        usage: "otaferry doctor [<options>]",
         discussion: """
             Prints a line for each check, with the remedy where there is something to mend, and exits with 0 when all is \
             well, 1 with warnings and 2 with errors. Run it on the gateway as root, who sees the files of broker and \
             service too. It changes nothing: it publishes a few empty messages below the gateway's topics, and makes two \
-            calls to the cloud that leave nothing there.
+            calls to the cloud that leave nothing there. It looks at everything as the agent does, as its user and with its \
+            configuration: OTAFERRY_BROKER and the other variables, which say who you are, count for nothing here.
             """
     )
 
@@ -29,6 +31,8 @@ struct DoctorCommand: AsyncParsableCommand {
         completion: .file(extensions: ["conf"])
     )
     var brokerFile: String?
+
+    @OptionGroup(title: "Broker, in place of what the configuration says") var broker: AgentBrokerOptions
 
     @Flag(
         name: .customLong("probe-queue"),
@@ -62,7 +66,7 @@ struct DoctorCommand: AsyncParsableCommand {
         do throws(ConfigurationError) {
             let doctor = Doctor(
                 // What another user may not read is looked at check by check.
-                configuration: try configuration.load(needsFiles: getuid() == 0),
+                configuration: try configuration.load(needsFiles: getuid() == 0, over: broker.settings),
                 environment: ProcessInfo.processInfo.environment,
                 options: options
             )

@@ -7,6 +7,7 @@ import Logging
 struct Run: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run the agent in the foreground.",
+        usage: "otaferry run [<options>]",
         discussion: "Ends cleanly on SIGTERM and SIGINT. A mistake in the configuration ends it with exit code 78."
     )
 

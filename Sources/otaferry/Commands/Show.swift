@@ -6,7 +6,11 @@ import FoundationEssentials
 struct Show: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show one transfer with its history.",
-        usage: "otaferry show <id> [<options>]"
+        usage: "otaferry show <id> [<options>]",
+        discussion: """
+            Reason says why it waits or has failed, Hint what to do, with the commands to paste. Attempts that end as the \
+            one before them are counted in one line of the history.
+            """
     )
 
     @OptionGroup var transfer: TransferArgument

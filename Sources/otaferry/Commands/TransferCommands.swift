@@ -83,7 +83,12 @@ struct Priority: AsyncParsableCommand {
 struct Describe: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Supply or correct what is known of a firmware before it is published.",
-        usage: "otaferry describe <id> [<options>]"
+        usage: "otaferry describe <id> [--product <product>] [--version <version>] [<options>]",
+        discussion: """
+            What is held goes on by itself once nothing is missing; else it is said what still is. While the cloud is \
+            asked to register the firmware, or whether it has, it waits for the answer, up to 90 seconds, and ends with 75 \
+            when none has come.
+            """
     )
 
     @OptionGroup var transfer: TransferArgument

@@ -30,7 +30,7 @@ enum PushHints {
         }
     }
 
-    /// For a transfer that waits for a person or has ended.
+    /// For a transfer that waits or has ended.
     static func hint(
         for status: TransferStatus,
         address: TransferAddress,
@@ -40,14 +40,19 @@ enum PushHints {
         var parts: [String] = []
         if let hint = status.reason?.hint, !hint.isEmpty { parts.append(ColumnText.printable(hint)) }
         switch status.state {
+        // There is nothing to try before something is supplied.
+        case .held where status.needsMetadata: parts.append("It stays on the gateway and goes on then")
         case .held: parts.append("It stays on the gateway and goes on when that is mended (\(retry))")
-        // The bytes of what the gateway refused are not kept; the cloud has some reasons of the same name.
-        case .failed
-        where status.attempt == 0 && status.reason.map { ReasonCode.inAcknowledgements.contains($0.code) } ?? false:
-            let isSaid = parts.contains { $0.contains("send it again") }
+        case .failed where status.areBytesGone:
+            let isSaid = parts.contains { $0.contains("send it again") || $0.contains("send the file again") }
             parts.append(isSaid ? "It begins anew then" : "Then send it again; the same push begins anew")
-        case .failed: parts.append("\(retry) tries again")
-        case .cancelled, .expired: parts.append("The same push begins anew")
+        case .failed:
+            guard let hint = parts.first, hint.lowercased().contains("retry") else {
+                parts.append("\(retry) tries again")
+                break
+            }
+            return sentences([hint]) + " (\(retry))"
+        case .expired: parts.append("The same push begins anew")
         default: break
         }
         return sentences(parts)

@@ -51,6 +51,16 @@ struct TransferStatus: Sendable, Equatable {
         firmwareID = json["cloud"]?["firmware_id"]?.string
     }
 
+    /// Whether product or version are not known.
+    var needsMetadata: Bool { reason?.code == .needsMetadata && reason?.cloudCode == nil }
+
+    /// Whether a failed one can only be sent again: the bytes of what the gateway refused are not kept. The cloud has some
+    /// reasons of the same name.
+    var areBytesGone: Bool {
+        guard state == .failed, let reason else { return false }
+        return reason.code == .spoolDamaged || attempt == 0 && ReasonCode.inAcknowledgements.contains(reason.code)
+    }
+
     /// What a person should know while it waits, or empty.
     ///
     /// - Parameter isLive: shown until the next one comes, so the time that is left may be counted down.

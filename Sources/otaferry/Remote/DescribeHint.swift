@@ -13,15 +13,48 @@ enum DescribeHint {
         if reason.code == .needsMetadata && reason.cloudCode == nil {
             let missing = ["product", "version"].filter { firmware?[$0] == nil }
             return missing.isEmpty
-                ? "Configure the product again, or name another: \(command(["--product PRODUCT"]))"
-                : "Supply what is missing: \(command(missing.map { "--\($0) \($0.uppercased())" }))"
+                ? "Configure the product again, or name another: \(command([Self.named("product")]))"
+                : "Supply what is missing: \(command(missing.map(Self.named)))"
         }
-        let said: [String] =
-            switch reason.code {
-            case .nameTaken, .registerUnknown: ["--name NAME"]
-            case .versionTaken, .versionExists: ["--version VERSION"]
-            default: []
-            }
-        return names.reduce(followUp.completed(reason.hint)) { $0.replacing($1, with: command(said)) }
+        let option = option(for: reason)
+        let hint = names.reduce(followUp.completed(reason.hint)) {
+            $0.replacing($1, with: command([Self.named(option ?? "version")]))
+        }
+        // Which of them it is, nobody has said.
+        guard option == nil, names.contains(where: { reason.hint.contains($0) }) else { return hint }
+        return PushHints.sentences([hint, "Or, as the sentence says: \(others)"])
     }
+
+    /// `--version VERSION`
+    private static func named(_ option: String) -> String {
+        "--\(option) \(option.split(separator: "-").last.map { $0.uppercased() } ?? "")"
+    }
+
+    private static let others = "--product, --name, --module, --description, --source-version, --custom"
+
+    /// The option that corrects what the reason is about; nil where that is not known.
+    static func option(for reason: Reason) -> String? {
+        switch reason.code {
+        case .nameTaken, .registerUnknown: return "name"
+        case .versionTaken, .versionExists: return "version"
+        default: break
+        }
+        // The cloud's code says what it does not take, or its sentence names the parameter.
+        let code = reason.cloudCode?.lowercased() ?? ""
+        return codes.first { code.contains($0.part) }?.option
+            ?? parameters.first { reason.text.contains($0.name) }?.option
+    }
+
+    /// Parts of the cloud's codes; those that hold others come first.
+    private static let codes: [(part: String, option: String)] = [
+        ("srcdestversion", "source-version"), ("srcversion", "source-version"), ("firmwareversion", "version"),
+        ("firmwarename", "name"), ("module", "module"), ("firmwaredesc", "description"), ("firmwaretype", "type"),
+        ("product", "product"),
+    ]
+
+    /// Parameters of the cloud's calls.
+    private static let parameters: [(name: String, option: String)] = [
+        ("SrcVersion", "source-version"), ("DestVersion", "version"), ("FirmwareName", "name"),
+        ("ModuleName", "module"), ("FirmwareDesc", "description"), ("ProductKey", "product"), ("Udi", "custom"),
+    ]
 }

@@ -9,6 +9,8 @@ struct ReceivedBytes {
     /// Whether more is missing than is told.
     let hasMore: Bool
     private let size: Int64?
+    /// Whether every byte of the announced size is here, and the file is not complete all the same.
+    let isWhole: Bool
 
     init(state: JSONValue) {
         let received = state["received"]
@@ -22,6 +24,8 @@ struct ReceivedBytes {
         let highest = count + Self.sum(ranges)
         if isReceiving, !hasMore, received?["bytes"] != nil, let size, highest < size { ranges.append(highest..<size) }
         missing = isReceiving ? ranges : []
+        let isAllHere = if let size { 0 < size && size <= count } else { false }
+        isWhole = isReceiving && isAllHere && (state["reason"] ?? .null) == .null
     }
 
     /// No message has as many ranges as it would take to leave 63 bits.
@@ -34,9 +38,12 @@ struct ReceivedBytes {
         return ends[0]..<ends[1]
     }
 
-    /// `4.2 MB: bytes 524288-786431, 1048576-10485759`, the first and the last byte of each; nil where nothing is missing.
+    /// `4.2 MB: bytes 524288-786431, 1048576-10485759`, the first and the last byte of each; nil where nothing is
+    /// missing.
     var missingText: String? {
-        guard !missing.isEmpty else { return nil }
+        guard !missing.isEmpty else {
+            return isWhole ? "no byte: its sender has to say fin/<size>, or its bytes are being verified" : nil
+        }
         let total = size.map { max(0, $0 - count) } ?? Self.sum(missing)
         let ranges = missing.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound - 1)" }
         return

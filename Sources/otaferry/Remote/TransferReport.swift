@@ -68,7 +68,7 @@ struct TransferReport {
         }
         if let reason = status?.reason {
             add("Reason", "\(reason.text) (\(reason.code.rawValue))")
-            add("Hint", reason.hint)
+            add("Hint", hint(for: status, address: TransferAddress(parsing: row.id)) ?? reason.hint)
             add("Cloud's code", reason.cloudCode)
         }
         if let attempt = status?.attempt, attempt > 0 { add("Attempts", "\(attempt)") }
@@ -76,6 +76,12 @@ struct TransferReport {
         add("Firmware ID", state["cloud"]?["firmware_id"]?.string)
         add("Request ID", state["cloud"]?["request_id"]?.string)
         return lines
+    }
+
+    private func hint(for status: TransferStatus?, address: TransferAddress?) -> String? {
+        // The command that supplies what is missing ends the line, to be pasted.
+        guard let status, let address, !(status.state == .held && status.needsMetadata) else { return nil }
+        return PushHints.hint(for: status, address: address, followUp)
     }
 
     private static let firmwareMembers = [
@@ -100,65 +106,6 @@ struct TransferReport {
     /// - Parameter isReasonKnown: the reason that holds now was said before, and is not said again.
     func history(terminal: Terminal, isReasonKnown: Bool = false) -> [String] {
         let known = isReasonKnown ? state["reason"]?["text"]?.string : nil
-        var lines: [String] = []
-        var former: JSONValue?
-        for event in events {
-            // An older agent told what an operator changed without saying what it was.
-            let isReasonNew = former?.object?["reason"] != event.object?["reason"]
-            let isRepeated = event["event"]?.string == "state" && former?["state"] == event["state"] && !isReasonNew
-            if !isRepeated || event["change"]?.string != nil {
-                lines += self.lines(of: event, isReasonNew, isLast: event == events.last, known, terminal)
-            }
-            former = event
-        }
-        return lines
-    }
-
-    /// Wide enough for a moment, and for a state.
-    private static let momentWidth = 24
-    private static let stateWidth = 12
-    private static let indent = 2
-
-    private func lines(
-        of event: JSONValue,
-        _ isReasonNew: Bool,
-        isLast: Bool,
-        _ known: String?,
-        _ terminal: Terminal
-    ) -> [String] {
-        let blank = String(repeating: " ", count: Self.indent)
-        let at = ColumnText.padded(ColumnText.printable(event["at"]?.string ?? ""), to: Self.momentWidth)
-        let kind = event["event"]?.string ?? ""
-        let what = ColumnText.printable(kind == "state" ? event["state"]?.string ?? "" : kind)
-        let head = blank + at + blank + ColumnText.padded(what, to: Self.stateWidth) + blank
-        let columns = ColumnText.width(head)
-        let why = ColumnText.printable(Self.why(event, isReasonNew: isReasonNew))
-        guard !why.isEmpty, !isLast || why != known.map(ColumnText.printable) else {
-            return [head.trimmingTrailingBlanks]
-        }
-        guard terminal.isInteractive, terminal.room(behind: columns) == nil else {
-            return terminal.lines(of: why, behind: head, columns: columns)
-        }
-        // No room beside the moment: below it.
-        let margin = 2 * Self.indent
-        return [head.trimmingTrailingBlanks]
-            + ColumnText.broken(why, to: max(1, terminal.width - margin)).map { blank + blank + $0 }
-    }
-
-    private static func why(_ event: JSONValue, isReasonNew: Bool) -> String {
-        let reason = event["reason"]
-        let text = reason?.string ?? reason?["text"]?.string ?? ""
-        guard let change = event["change"]?.string else { return text }
-        let what =
-            switch change {
-            case "paused": "Paused by an operator"
-            case "resumed": "Resumed by an operator"
-            case "retried": "Tried again at the wish of an operator"
-            case "described": "Described by an operator"
-            case "prioritized": "Given another priority by an operator"
-            default: change
-            }
-        // Most often the reason is that of the state, which was there before.
-        return what + (isReasonNew && !text.isEmpty ? ": \(text)" : "")
+        return TransferHistory(events: events).lines(terminal: terminal, known: known)
     }
 }

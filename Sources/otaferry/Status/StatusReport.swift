@@ -36,6 +36,7 @@ struct StatusReport {
         add("Done", done)
         add("Memory", [size("memory", "resident")])
         add("Limits", limits)
+        add("Uploads", uploads)
         for problem in status["problems"]?.array ?? [] {
             let text = "\(problem["code"]?.string ?? "?"): \(problem["text"]?.string ?? "")".printable
             lines += Self.lines("Problem", text, terminal).map {
@@ -115,6 +116,14 @@ struct StatusReport {
             number("totals", "registered").map { "\($0) registered" },
             number("totals", "attempts").map { "\($0) attempts" },
             size("totals", "written").map { "\($0) written to the disk" },
+        ]
+    }
+
+    private var uploads: [String?] {
+        guard let uploads = status["uploads"] else { return [] }
+        return [
+            uploads["rate_limit"]?.string.map { "at most \($0)" } ?? "at any rate",
+            uploads["window"]?.string.map { "start \($0) only, in the gateway's time" } ?? "start at any time",
         ]
     }
 

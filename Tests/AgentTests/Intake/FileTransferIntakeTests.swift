@@ -96,6 +96,59 @@ struct FileTransferIntakeTests {
     }
 
     @Test(
+        "A client that goes on after its init was refused hears that with each step, and leaves nothing behind",
+        arguments: [
+            (#"{"name":"a/b.bin"}"#, 131), (#"{"name":"x","checksum":"deadbeef"}"#, 131),
+            (#"{"name":"x","size":99000000}"#, 151), ("{", 131),
+        ]
+    )
+    func refusedInit(payload: String, expected: Int64) async throws {
+        let bench = try IntakeBench()
+        let outcome = try await bench.send([
+            message("$file/one/init", payload, reply: "r"), message("$file/one/0", "abc", reply: "r"),
+            message("$file/one/fin/3", reply: "r"),
+        ])
+        #expect(outcome.fileAnswers.map(code) == [expected, expected, expected])
+        #expect(try await bench.transfer("emqx/one") == nil)
+        #expect(outcome.storedBytes == 0 && outcome.changed.isEmpty)
+        // A better init begins, and so does whoever gives up and sends its segments first.
+        let better = message("$file/one/init", #"{"name":"x"}"#, reply: "r")
+        let later = try await bench.send([better, message("$file/one/0", "abc", reply: "r")])
+        #expect(later.fileAnswers.map(code) == [0, 0])
+        let first = try await bench.send([
+            message("$file/two/init", "{", reply: "r"), message("$file/two/abort", reply: "r"),
+            message("$file/two/0", "abc", reply: "r"),
+        ])
+        #expect(first.fileAnswers.map(code) == [131, 0, 0])
+        #expect(try await bench.transfer("emqx/two")?.received.count == 3)
+    }
+
+    @Test("What is said of a refused init is forgotten after a minute")
+    func refusalsEnd() {
+        let refused = RefusedInits()
+        let now = ContinuousClock.now
+        let address = Known.address("emqx/one")
+        refused.note(address, .badMetadata, "No JSON", at: now)
+        #expect(refused.refusal(of: address, at: now + .seconds(59))?.1 == "init was refused: No JSON")
+        #expect(refused.refusal(of: address, at: now + .seconds(60)) == nil)
+        #expect(refused.refusal(of: address, at: now) == nil)
+    }
+
+    @Test("A fin without a size is refused with what it lacks, at either door")
+    func finWithoutSize() async throws {
+        let bench = try IntakeBench()
+        let outcome = try await bench.send([
+            message("$file/one/init", #"{"name":"x","size":3}"#), message("$file/one/0", "abc"),
+            message("$file/one/fin", reply: "r"), message("otaferry/v1/gw/in/ci/t/one/fin"),
+        ])
+        let text = outcome.fileAnswers.first.flatMap { try? JSONValue(parsing: $0.payload) }?["reason_description"]?
+            .string
+        #expect(text == "bad-topic: fin needs the size of the file: fin/<size>")
+        #expect(outcome.replies.map { $0.payload["text"]?.string ?? "" }.filter { $0.contains("fin needs") }.count == 2)
+        #expect(try await bench.transfer("emqx/one")?.state == .receiving)
+    }
+
+    @Test(
         "Whoever cannot be answered is not, and nobody is answered on a wildcard",
         arguments: [nil, "", "a/#", "+"] as [String?]
     )

@@ -62,6 +62,7 @@ final class IntakeBench: Sendable {
     let mailbox = Mailbox()
     let board: StatusBoard
     let herald: Herald
+    private let refusedInits = RefusedInits()
     /// Whether small files are verified with their last byte.
     private let verifiesAtOnce: Bool
 
@@ -125,6 +126,7 @@ final class IntakeBench: Sendable {
         let parser = DeliveryParser(topics: Known.topics, oneShotMax: .kibibytes(64))
         let deliveries = messages.map(parser.parse)
         let rules = rules
+        let refusedInits = refusedInits
         let verification = verifiesAtOnce ? Verification(herald: herald, signatures: nil) : nil
         return try await spool.transact { (ledger) throws(SpoolError) in
             var intake = IntakeTransaction(
@@ -132,7 +134,8 @@ final class IntakeBench: Sendable {
                 rules: rules,
                 now: now,
                 isFull: isFull,
-                verification: verification
+                verification: verification,
+                refusedInits: refusedInits
             )
             for delivery in deliveries { try intake.apply(delivery) }
             return try intake.finish()

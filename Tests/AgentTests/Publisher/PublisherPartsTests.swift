@@ -287,7 +287,7 @@ struct StatusBoardTests {
             members.keys.sorted() == [
                 "broker", "cloud", "gateway", "limits", "memory", "problems", "queue", "queue_since", "since", "spool",
                 "state",
-                "totals", "v", "version",
+                "totals", "uploads", "v", "version",
             ]
         )
         #expect(

@@ -53,7 +53,7 @@ struct ControlTests {
         arguments: [
             ("faults", "nonsense", "There is no fault nonsense"),
             ("faults", "hang-up@tickets", "There is no call tickets"),
-            ("faults", "delay", "needs a value"), ("faults", "", "names no fault"),
+            ("faults", "delay", "needs a number of seconds"), ("faults", "", "names no fault"),
             ("faults", #"{"fault":"pass","count":3}"#, "not count"),
             ("faults", #"{"call":"ticket"}"#, "needs its name"),
             ("faults", #"{"fault":"pass","times":-1}"#, "times is a number"), ("faults", "{", "neither"),

@@ -148,4 +148,46 @@ struct FaultTests {
         } + ["throttle", "throttle=0.25", "html", "html-after", "error=Busy/403", "error-after=Busy/503", "fail=iot.x"]
     )
     func name(text: String) throws { #expect(try Fault(parsing: text).name == text) }
+
+    @Test(
+        "A value that does not fit is refused with what would",
+        arguments: [
+            ("throttle=x", "The fault throttle takes a number of seconds from 0 to 1000000, not x"),
+            (
+                "throttle=x@nosuch",
+                "The fault throttle takes a number of seconds from 0 to 1000000, not x. There is no call nosuch; there are"
+            ),
+            ("slow=…", "The fault slow takes a number of bytes from 1 to 2147483647, not …"),
+            ("slow=-1", "from 1 to 2147483647, not -1"), ("slow=0", "not 0"), ("slow-answer=0", "not 0"),
+            ("slow", "The fault slow needs a number of bytes from 1 to 2147483647, as in slow=…"),
+            ("stall=-1", "0 or more, not -1"), ("break=", "0 or more, not nothing"),
+            ("delay=inf", "not inf"), ("late=nan", "not nan"), ("delay=1e300", "not 1e300"), ("delay=-1", "not -1"),
+            ("status=20", "an HTTP status from 200 to 599, not 20"), ("html=x", "not x"),
+            ("status-after=600", "not 600"),
+            ("error=/500", "The fault error takes CODE, CODE/STATUS or"), ("error=A/b", "not A/b"),
+            ("error=A/99", "not A/99"), ("fail=/x", "not /x"), ("redirect=", "a URL, not nothing"),
+            ("oversize=9999999999999", "not 9999999999999"), ("oversize=-5", "not -5"),
+            ("shape=yaml", "The fault shape takes xml, json or small, not yaml"), ("shape", "needs xml, json or small"),
+            ("hang-up=3", "The fault hang-up takes no value, and so not 3"), ("no-crc=", "takes no value"),
+            ("", "The name of the fault is missing; there are pass"), ("@register", "The name of the fault is missing"),
+            ("hang-up@registerx-2", "There is no call registerx-2"),
+        ]
+    )
+    func values(text: String, words: String) throws {
+        let error = #expect(throws: SimulatorError.self) { try ScriptedFault(parsing: text) }
+        #expect("\(try #require(error))".contains(words), "\(String(describing: error))")
+    }
+
+    @Test("Options of the command line are held to what the settings take")
+    func options() {
+        var configuration = CloudConfiguration(folder: "/nowhere")
+        #expect(configuration.set(options: [("ticket-life", 5), ("clock-offset", -7200)]).isEmpty)
+        #expect(configuration.ticketLife == .seconds(5) && configuration.clockOffset == .seconds(-7_200))
+        let mistakes = configuration.set(options: [
+            ("ticket-life", .infinity), ("list-delay", -1), ("clock-offset", .nan), ("calls-per-second", -3),
+            ("size-maximum", -1),
+        ])
+        #expect(mistakes.count == 5 && mistakes[0] == "--ticket-life is a number of seconds, 0 or more", "\(mistakes)")
+        #expect(configuration.ticketLife == .seconds(5))
+    }
 }

@@ -34,6 +34,18 @@ struct ByteCountTests {
     }
 
     @Test(
+        "The configuration shows the unit that makes a number shortest",
+        arguments: [
+            (0, "0B"), (1, "1B"), (1_000_000, "1MB"), (1 << 20, "1MiB"), (512 << 10, "512KiB"), (512_000, "512kB"),
+            (1_000, "1kB"), (20_000_000, "20MB"), (4 << 30, "4GiB"), (1_048_576_000, "1000MiB"), (1_001, "1001B"),
+            (256_000_000, "256MB"),
+        ] as [(Int64, String)]
+    )
+    func configurationText(bytes: Int64, text: String) {
+        #expect(ByteCount(rawValue: bytes).configurationText == text)
+    }
+
+    @Test(
         "People see three digits at most",
         arguments: [
             (0, "0 B"), (999, "999 B"), (1_000, "1.0 kB"), (51_240_000, "51.2 MB"), (99_949, "99.9 kB"),
@@ -69,7 +81,12 @@ struct DigestTests {
         #expect(short.count == 62)
         #expect(Digest(lenientSHA256Hex: short) == Digest(sha256Hex: Self.hex))
         #expect(Digest(lenientSHA256Hex: Self.hex) == Digest(sha256Hex: Self.hex))
-        #expect(Digest(lenientSHA256Hex: "0")?.bytes == [UInt8](repeating: 0, count: 32))
+        let shortest = String(repeating: "1", count: 48)
+        #expect(Digest(lenientSHA256Hex: shortest)?.hex == String(repeating: "0", count: 16) + shortest)
+        // Nobody has lost so many: it is another digest, such as an MD5, or none.
+        for text in ["0", "deadbeef", String(repeating: "1", count: 32), String(repeating: "1", count: 47)] {
+            #expect(Digest(lenientSHA256Hex: text) == nil, "\(text)")
+        }
         #expect(Digest(sha256Hex: short) == nil)
     }
 

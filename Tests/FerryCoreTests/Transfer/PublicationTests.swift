@@ -308,6 +308,28 @@ struct PublicationTests {
         #expect(held.state == .stored && held.reason == nil && held.isPublishable)
     }
 
+    @Test("While it is published it is not described, and what is said of it leads on: pause or resume, as it is")
+    func describedTooEarly() throws {
+        var transfer = stored()
+        _ = transfer.attemptBegan(at: now)
+        func hint() -> String {
+            var transfer = transfer
+            let refusal = #expect(throws: OperatorRefusal.self) {
+                try transfer.described(as: Known.metadata(["name": "x"]), catalog: Known.catalog, at: now)
+            }
+            #expect(refusal?.code == "publishing")
+            return refusal?.hint ?? ""
+        }
+        #expect(hint().hasPrefix("Pause it first"))
+        try transfer.paused()
+        #expect(hint().contains("a second later"))
+        transfer.ticketReceived(at: now)
+        transfer.uploadFinished(firmwareURL: "u", serverTime: now, at: now)
+        #expect(hint().hasPrefix("Resume it"))
+        try transfer.resumed()
+        #expect(hint().contains("if it is held") && !hint().contains("Pause"))
+    }
+
     @Test(
         "A priority lies between -100 and 100",
         arguments: [(-101, false), (-100, true), (0, true), (100, true), (101, false), (.max, false)]

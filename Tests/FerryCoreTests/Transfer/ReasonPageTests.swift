@@ -44,4 +44,24 @@ struct ReasonPageTests {
         #expect(Set(rows.map { $0[0] }) == Set(ReasonCode.whilePublishing.map(\.rawValue)))
         for row in rows { #expect(row.count == 4 && row.allSatisfy { !$0.isEmpty }, "\(row)") }
     }
+
+    @Test("A reason without a hint of its own says what the list says, for each that a state may have")
+    func hints() {
+        let words = ReasonCode.inAcknowledgements.union(ReasonCode.whilePublishing)
+        for code in words.subtracting([.ok, .gap, .incomplete]) {
+            for kind in [Reason.Kind.retry, .operator, .permanent] {
+                let reason = Reason(code, kind, "It does not go on")
+                #expect(!reason.hint.isEmpty && reason.hint.last != ".", "\(code) \(kind)")
+                // As an older agent has stored it.
+                var stored = reason.json.object ?? [:]
+                stored["hint"] = ""
+                #expect(Reason(json: .object(stored)) == reason)
+            }
+            // Nothing is tried by itself any more.
+            let ended = Reason(code, .permanent, "").hint
+            #expect(!ended.contains("again by itself") || code == .credentials, "\(code)")
+        }
+        let own = Reason(.tls, .retry, "", hint: "Look there")
+        #expect(own.hint == "Look there" && own.hasOwnHint && !Reason(.tls, .retry, "").hasOwnHint)
+    }
 }

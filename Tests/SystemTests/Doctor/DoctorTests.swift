@@ -233,6 +233,49 @@ extension SystemTests {
             #expect(report.grade("cloud-credentials") == "error", "\(report.text)")
         }
 
+        @Test("States that the agent has not said are named with the command that clears them, and so is a status")
+        func forgedStates() async throws {
+            let gateway = try await Gateway()
+            let own = TestFirmware(2_000, seed: 11)
+            try await gateway.send("put/pumpctl/1.4.2", own.bytes)
+            try await gateway.waitForState(.registered, of: own.oneShotID)
+            let words = [
+                "--config", gateway.folder.file("otaferry.toml"), "--offline", "--broker-file", "/nowhere",
+            ]
+            #expect(try await examine(words).grade("broker-states") == "ok")
+            let topics = ["\(Gateway.root)/state/ci/forged", "\(Gateway.root)/status"]
+            for topic in topics {
+                try await gateway.probe.publish(topic, Array(#"{"v":1,"state":"offline"}"#.utf8), retained: true)
+            }
+            let report = try await examine(words)
+            #expect(report.findings("broker-states").count == 2, "\(report.text)")
+            for part in ["not know: ci/forged", "mosquitto_pub -r -n -q 1 -t '\(topics[0])'", "otaferry sync"] {
+                #expect(report.text.contains(part), "\(report.text)")
+            }
+            try await gateway.probe.publish(topics[0], [], retained: true)
+            _ = try await Person(gateway: gateway).run(["sync"])
+            #expect(try await examine(words).grade("broker-states") == "ok")
+        }
+
+        @Test("--broker, --gateway and the like go over what the configuration says, and their mistakes are told")
+        func options() async throws {
+            let broker = try await MosquittoBroker()
+            let port = try LoopbackSocket.freePort()
+            let folder = try TemporaryFolder("doctor")
+            let file = try folder.write(
+                "gateway = \"gw1\"\n[broker]\nurl = \"mqtt://127.0.0.1:\(port)\"\n"
+                    + "[spool]\npath = \"\(folder.file("spool.db"))\"\n",
+                to: "otaferry.toml"
+            )
+            let words = ["--config", file, "--offline", "--broker-file", "/nowhere"]
+            #expect(try await examine(words).grade("broker") == "error")
+            let report = try await examine(words + ["--broker", broker.url, "--gateway", "gw2", "--username", "gw2"])
+            #expect(report.grade("broker") == "ok", "\(report.text)")
+            #expect(broker.log.contains { $0.contains("u'gw2'") }, "\(broker.log)")
+            let wrong = try await examine(words + ["--broker", "localhost"])
+            #expect(wrong.ending == .exited(2) && wrong.text.contains("broker.url"), "\(wrong.text)")
+        }
+
         @Test("A configuration with mistakes is an error for each, and a person reads it line by line")
         func mistakes() async throws {
             let folder = try TemporaryFolder("doctor")

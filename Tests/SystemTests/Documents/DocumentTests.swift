@@ -1,3 +1,4 @@
+import CloudSimulator
 import FerryCore
 import Foundation
 import TestSupport
@@ -115,7 +116,30 @@ extension SystemTests {
                 #expect(page.contains(".Sh SYNOPSIS"))
                 let main = try String(contentsOfFile: folder.file("man/otaferry.1"), encoding: .utf8)
                 #expect(main.contains(".It Cm \(name)\n"))
+                // The variables that say which agent is meant count for those that ask one alone.
+                let isAsking = !["run", "check", "doctor"].contains(name)
+                #expect(page.contains("OTAFERRY_KEY_FILE") == isAsking, "\(name)")
             }
+            let priority = try String(contentsOfFile: folder.file("man/otaferry-priority.1"), encoding: .utf8)
+            #expect(priority.contains(".Ar id\n.Ar number\n"), "\(priority)")
+            let push = try String(contentsOfFile: folder.file("man/otaferry-push.1"), encoding: .utf8)
+            #expect(push.contains(".It Fl \\-verify , Fl \\-no\\-verify\n"), "\(push)")
+        }
+
+        @Test("The simulator's manual page lists each fault by itself, and its commands as they are typed")
+        func simulatorManual() async throws {
+            let folder = try TemporaryFolder("manual")
+            let make = try await ProgramRunner.run(
+                Self.package + "/packaging/make-documents.sh",
+                ["man", try ProgramRunner.locate("otaferry-cloud"), folder.path]
+            )
+            #expect(make.ending == .exited(0) && make.lines().count == 1, "\(make.text()) \(make.text(.errors))")
+            let page = try String(contentsOfFile: folder.file("man/otaferry-cloud.1"), encoding: .utf8)
+            for (word, value, _) in Fault.words where value.isEmpty {
+                #expect(page.contains(".It Li \(word.replacing("-", with: "\\-"))\n"), "\(word)")
+            }
+            #expect(page.contains("\n.Bd -literal\ncurl \\-d throttle=2@ticketx3 "), "\(page)")
+            #expect(!page.contains("Ar command") && page.contains(".Xr otaferry 1\n"))
         }
 
         @Test("Completions for bash, zsh and fish are sound, and bash completes a command and an option")

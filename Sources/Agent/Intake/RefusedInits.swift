@@ -1,0 +1,42 @@
+import FerryCore
+import Synchronization
+
+/// What was said to an `init` that was refused, for as long as segments may come before one. A sender that goes on all the
+/// same gets the same answer for each step, and leaves nothing behind that would look like a transfer. From any thread.
+final class RefusedInits: Sendable {
+    private struct Refusal {
+        var reason: ReasonCode
+        var text: String
+        var at: ContinuousClock.Instant
+    }
+
+    private let refusals = Mutex<[TransferAddress: Refusal]>([:])
+
+    private static let limit = Duration.seconds(60)
+    /// More than this are not remembered.
+    private static let largest = 1_024
+
+    /// An `init` without a transfer was refused.
+    func note(_ address: TransferAddress, _ reason: ReasonCode, _ text: String, at now: ContinuousClock.Instant = .now)
+    {
+        refusals.withLock { refusals in
+            if refusals.count >= Self.largest { refusals = refusals.filter { now - $0.value.at < Self.limit } }
+            if refusals.count < Self.largest { refusals[address] = Refusal(reason: reason, text: text, at: now) }
+        }
+    }
+
+    /// What the last `init` of the address was refused with; nil where it was not, or long ago.
+    func refusal(of address: TransferAddress, at now: ContinuousClock.Instant = .now) -> (ReasonCode, String)? {
+        refusals.withLock { refusals in
+            guard let refusal = refusals[address] else { return nil }
+            guard now - refusal.at < Self.limit else {
+                refusals[address] = nil
+                return nil
+            }
+            return (refusal.reason, "init was refused: \(refusal.text)")
+        }
+    }
+
+    /// The address begins anew, or is given up.
+    func forget(_ address: TransferAddress) { refusals.withLock { $0[address] = nil } }
+}
