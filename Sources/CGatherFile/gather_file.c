@@ -193,6 +193,12 @@ void otaferry_gather_ask(sqlite3_file *file, long long offset, long long bytes) 
     posix_fadvise(gather->stream, from, offset + bytes - from, POSIX_FADV_WILLNEED);
 }
 
+int otaferry_gather_stream(struct sqlite3 *database) {
+    sqlite3_file *file = NULL;
+    if (sqlite3_file_control(database, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK || !file) return -1;
+    return file->pMethods == &gather_methods ? ((gather_file *)file)->stream : -1;
+}
+
 /* Only the database itself is gathered for; the journal and temporary files are the system's own. */
 static int gather_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *flags_out) {
     (void)vfs;

@@ -1,6 +1,8 @@
+#define _GNU_SOURCE /* preadv2 */
 #include "row_reader.h"
 
 #include <crc64.h>
+#include <errno.h>
 #include <gather_file.h>
 #include <sqlite3.h>
 #include <string.h>
@@ -95,26 +97,50 @@ static uint64_t local_size(uint64_t payload) {
     return size <= most ? size : least;
 }
 
-/* Reads `run` pages beginning with `low` as if they were the next of a chain, from the last one down where `step` says so:
+/* Where pages of a chain are read from. */
+typedef struct page_source {
+    /* SQLite's file, under its read lock; NULL: the descriptor. */
+    sqlite3_file *file;
+    int descriptor;
+    /* Of preadv2(2). */
+    int flags;
+} page_source;
+
+/* Reads `*run` pages beginning with `low` into these parts. Upwards a descriptor may have fewer of them, in memory or at all:
+   `*run` says how many. */
+static int read_parts(const page_source *source, uint32_t low, uint32_t *run, int step, const struct iovec *parts, int count) {
+    off_t offset = (off_t)(low - 1) * PAGE;
+    if (source->file) return otaferry_gather_read(source->file, parts, count, offset);
+    ssize_t got = preadv2(source->descriptor, parts, count, offset, source->flags);
+    if (got == (ssize_t)*run * PAGE) return 1;
+    if (got >= PAGE && step >= 0) {
+        *run = (uint32_t)(got / PAGE);
+        return 1;
+    }
+    if (got < 0 && errno == EOPNOTSUPP) return OTAFERRY_REFUSED;
+    return source->flags & RWF_NOWAIT && (got >= 0 || errno == EAGAIN || errno == EINTR) ? OTAFERRY_ABSENT : OTAFERRY_OTHER;
+}
+
+/* Reads `*run` pages beginning with `low` as if they were the next of a chain, from the last one down where `step` says so:
    the link of each into `links`, what it has of the payload into its place in `blob`, which ends after `count` bytes. */
-static int read_run(sqlite3_file *file, uint32_t low, uint32_t run, int step, unsigned char *blob, size_t count,
+static int read_run(const page_source *source, uint32_t low, uint32_t *run, int step, unsigned char *blob, size_t count,
                     unsigned char (*links)[LINK]) {
     unsigned char page[PAGE];
     struct iovec parts[3 * RUN_PAGES];
     int total = 0;
-    for (uint32_t index = 0; index < run; index++) {
-        uint32_t place = step < 0 ? run - 1 - index : index;
+    for (uint32_t index = 0; index < *run; index++) {
+        uint32_t place = step < 0 ? *run - 1 - index : index;
         size_t before = (size_t)place * PART, part = count - before < PART ? count - before : PART;
         parts[total++] = (struct iovec){.iov_base = links[place], .iov_len = LINK};
         parts[total++] = (struct iovec){.iov_base = blob + before, .iov_len = part};
         /* The payload ends within the page. */
         if (part < PART) parts[total++] = (struct iovec){.iov_base = page, .iov_len = PART - part};
     }
-    int is_read = otaferry_gather_read(file, parts, total, (long long)(low - 1) * PAGE);
-    if (is_read != 0) return is_read;
-    for (uint32_t place = 0; place < run; place++) {
+    int is_read = read_parts(source, low, run, step, parts, total);
+    if (is_read != 0 || !source->file) return is_read;
+    for (uint32_t place = 0; place < *run; place++) {
         size_t before = (size_t)place * PART, part = count - before < PART ? count - before : PART;
-        is_read = read_pages(file, step < 0 ? low + run - 1 - place : low + place, 1, page);
+        is_read = read_pages(source->file, step < 0 ? low + *run - 1 - place : low + place, 1, page);
         if (is_read != 1) return is_read;
         memcpy(links[place], page, LINK);
         memcpy(blob + before, page + LINK, part);
@@ -128,35 +154,34 @@ static void ask_down(sqlite3_file *file, uint32_t next, size_t count) {
     otaferry_gather_ask(file, ((long long)next - pages) * PAGE, pages * PAGE);
 }
 
-/* In a new file a chain goes up; where free pages are used again SQLite takes the nearest one, and it goes up or down. */
-static int read_chain(sqlite3_file *file, uint32_t next, unsigned char *blob, size_t count, uint64_t *crc) {
+/* Reads the next pages of a chain, of which `capacity` bytes fit: at least a page or the end. What was read is in `taken`. In
+   a new file a chain goes up; where free pages are used again SQLite takes the nearest one, and it goes up or down. */
+static int read_some(const page_source *source, otaferry_chain *chain, unsigned char *blob, size_t capacity, size_t *taken) {
     unsigned char links[RUN_PAGES][LINK];
-    int step = 0;
-    while (count > 0) {
-        /* The chain ends too early. */
-        if (next == 0) return 0;
-        size_t left = (count + PART - 1) / PART;
-        uint32_t run = step == 0 ? 1 : left < RUN_PAGES ? (uint32_t)left : RUN_PAGES, here, place = 0;
-        if (step < 0 && run > next) run = next;
-        int is_read = read_run(file, step < 0 ? next - run + 1 : next, run, step, blob, count, links);
-        if (is_read != 1) return is_read;
-        /* What was read beyond the place where the chain leads elsewhere is read anew. */
-        do {
-            here = next;
-            next = number(links[place++], LINK);
-        } while (place < run && next == here + (uint32_t)step);
-        size_t part = (size_t)place * PART < count ? (size_t)place * PART : count;
-        *crc = otaferry_crc64(*crc, blob, part);
-        blob += part;
-        count -= part;
-        if (next == here + 1) step = 1;
-        if (next == here - 1) {
-            /* The kernel reads ahead on the way up only. */
-            if (step >= 0) ask_down(file, next, count);
-            step = -1;
-        }
+    /* The chain ends too early. */
+    if (chain->next == 0) return 0;
+    size_t count = chain->left <= capacity ? (size_t)chain->left : capacity / PART * PART;
+    size_t pages = (count + PART - 1) / PART;
+    uint32_t run = chain->step == 0 ? 1 : pages < RUN_PAGES ? (uint32_t)pages : RUN_PAGES, place = 0, here;
+    if (chain->step < 0 && run > chain->next) run = chain->next;
+    uint32_t low = chain->step < 0 ? chain->next - run + 1 : chain->next;
+    int is_read = read_run(source, low, &run, chain->step, blob, count, links);
+    if (is_read != 1) return is_read;
+    /* What was read beyond the place where the chain leads elsewhere is read anew. */
+    do {
+        here = chain->next;
+        chain->next = number(links[place++], LINK);
+    } while (place < run && chain->next == here + (uint32_t)chain->step);
+    *taken = (size_t)place * PART < count ? (size_t)place * PART : count;
+    chain->crc = otaferry_crc64(chain->crc, blob, *taken);
+    chain->left -= *taken;
+    if (chain->next == here + 1) chain->step = 1;
+    if (chain->next == here - 1) {
+        /* The kernel reads ahead on the way up only. */
+        if (chain->step >= 0 && source->file) ask_down(source->file, chain->next, chain->left);
+        chain->step = -1;
     }
-    return next == 0;
+    return chain->left > 0 || chain->next == 0;
 }
 
 /* Where a row begins. */
@@ -191,18 +216,64 @@ static int find_row(sqlite3 *database, uint32_t root, int64_t rowid, row_place *
     return needed <= (uint64_t)(page + PAGE - row->payload);
 }
 
-int otaferry_read_blob(sqlite3 *database, uint32_t root, int64_t rowid, void *blob, size_t count, uint64_t *crc) {
-    row_place row;
-    int is_found = find_row(database, root, rowid, &row);
+/* Where the last column of a row begins, a blob of this length. Answers like `read_pages`. */
+static int find_blob(sqlite3 *database, uint32_t root, int64_t rowid, size_t count, row_place *row,
+                     const unsigned char **bytes, otaferry_chain *chain) {
+    int is_found = find_row(database, root, rowid, row);
     if (is_found != 1) return is_found;
     /* The columns before the blob are few and small. */
-    if (row.size < count || row.local < row.size - count) return 0;
-    size_t before = (size_t)(row.size - count), here = (size_t)row.local - before;
-    memcpy(blob, row.payload + before, here);
-    *crc = otaferry_crc64(*crc, blob, here);
-    if (here == count) return 1;
-    uint32_t next = number(row.payload + row.local, LINK);
-    return read_chain(row.file, next, (unsigned char *)blob + here, count - here, crc);
+    if (row->size < count || row->local < row->size - count) return 0;
+    uint64_t before = row->size - count, here = row->local - before;
+    *bytes = row->payload + before;
+    chain->left = count - here;
+    chain->next = chain->left > 0 ? number(row->payload + row->local, LINK) : 0;
+    chain->step = 0;
+    chain->crc = otaferry_crc64(chain->crc, *bytes, here);
+    return 1;
+}
+
+int otaferry_read_blob(sqlite3 *database, uint32_t root, int64_t rowid, void *blob, size_t count, uint64_t *crc) {
+    row_place row;
+    const unsigned char *bytes;
+    otaferry_chain chain = {.crc = *crc};
+    int is_found = find_blob(database, root, rowid, count, &row, &bytes, &chain);
+    if (is_found != 1) return is_found;
+    size_t done = count - (size_t)chain.left, taken = 0;
+    memcpy(blob, bytes, done);
+    page_source source = {.file = row.file};
+    for (; chain.left > 0; done += taken) {
+        /* A piece of a page is a whole last one. */
+        int is_read = read_some(&source, &chain, (unsigned char *)blob + done, count - done, &taken);
+        if (is_read != 1) return is_read;
+    }
+    *crc = chain.crc;
+    return 1;
+}
+
+int otaferry_place_blob(sqlite3 *database, uint32_t root, int64_t rowid, size_t count, void *local, otaferry_chain *chain) {
+    row_place row;
+    const unsigned char *bytes;
+    int is_found = find_blob(database, root, rowid, count, &row, &bytes, chain);
+    if (is_found != 1) return is_found;
+    memcpy(local, bytes, count - (size_t)chain->left);
+    return 1;
+}
+
+long otaferry_read_piece(int descriptor, int waits, otaferry_chain *chain, void *blob, size_t capacity) {
+    page_source source = {.descriptor = descriptor, .flags = waits ? 0 : RWF_NOWAIT};
+    size_t done = 0;
+    while (chain->left > 0 && (capacity - done >= PART || capacity - done >= chain->left)) {
+        size_t taken;
+        otaferry_chain before = *chain;
+        int is_read = read_some(&source, chain, (unsigned char *)blob + done, capacity - done, &taken);
+        if (is_read != 1) {
+            *chain = before;
+            if (done > 0) break;
+            return is_read == 0 ? OTAFERRY_OTHER : is_read;
+        }
+        done += taken;
+    }
+    return (long)done;
 }
 
 int otaferry_ask_row(sqlite3 *database, uint32_t root, int64_t rowid) {

@@ -1,5 +1,7 @@
+import CGatherFile
 package import FerryCore
 import Glibc
+import Synchronization
 internal import Threads
 
 /// The durable buffer: one SQLite file, one connection on one thread.
@@ -14,6 +16,8 @@ package actor Spool {
     private let settings: Settings
     private let reserve: ReserveFile
     private nonisolated let troubleFound: @Sendable (SpoolError) -> Void
+    /// Of the file, for pieces of rows; it lives as long as the ledger. -1: there is none, or nobody shall use it.
+    private nonisolated let stream: Atomic<Int32>
 
     /// The file was damaged when it was opened, and a new one stands in its place.
     package nonisolated let damage: SpoolDamage?
@@ -63,6 +67,7 @@ package actor Spool {
             ledger = opened.ledger
             lock = opened.lock
             damage = opened.damage
+            stream = Atomic(opened.stream)
             reserve.take()
             // Not for the checks of a start, which take what they get.
             executor.run { NamedThread.goBeforeOthers() }
@@ -79,6 +84,7 @@ package actor Spool {
         let ledger: Ledger
         let lock: SpoolLock
         let damage: SpoolDamage?
+        let stream: Int32
 
         init(_ settings: Settings) throws(SpoolError) {
             try SpoolFolder.prepare(for: settings.path)
@@ -90,6 +96,7 @@ package actor Spool {
                 guard error.code == .damaged else { throw error }
                 (ledger, damage) = try Self.saved(settings, from: error)
             }
+            stream = otaferry_gather_stream(ledger.database.handle)
             // What a process left that could not sync may be in the kernel's memory only.
             if lock.wasLeft { ledger.doubt() }
             lock.markOpen()
@@ -175,6 +182,21 @@ package actor Spool {
     ) throws(SpoolError) -> Result {
         try watching(body)
     }
+
+    /// Reads the next piece of a row past the spool's thread, which may be waiting for the device. From any thread.
+    ///
+    /// - Parameter waits: whether this thread may wait for the device.
+    package nonisolated func read(
+        _ row: inout RowPieces,
+        into buffer: UnsafeMutableRawBufferPointer,
+        waits: Bool
+    ) -> RowPieces.Piece {
+        let stream = stream.load(ordering: .relaxed)
+        return stream >= 0 ? row.read(into: buffer, from: stream, waits: waits) : .closed
+    }
+
+    /// From now on no row is read in pieces: they have not been what SQLite says. From any thread.
+    package nonisolated func closeStream() { stream.store(-1, ordering: .relaxed) }
 
     private func watching<Value>(_ body: (Ledger) throws(SpoolError) -> Value) throws(SpoolError) -> Value {
         do throws(SpoolError) {

@@ -1,4 +1,5 @@
 import FerryCore
+import Synchronization
 import Testing
 import Threads
 
@@ -24,7 +25,7 @@ struct HTTPClientTests {
         next: @escaping @Sendable () async throws -> [UInt8]?
     ) -> HTTPRequest {
         var request = HTTPRequest(.post, url: url)
-        request.body = .stream(length: length, next: next)
+        request.body = .stream(length: length, BodySource(next: next))
         request.headers = [HTTPHeader("Content-Type", "application/octet-stream")]
         request.timeout = nil
         request.stallTimeout = stall
@@ -121,11 +122,12 @@ struct HTTPClientTests {
     func pipe() async {
         let wakes = Counter()
         let pulled = Counter()
-        let pipe = BodyPipe(length: 1_000) { wakes.add() }
-        async let filling: Void = pipe.fill {
+        let source = BodySource(next: {
             pulled.add()
             return [UInt8](repeating: 1, count: 10)
-        }
+        })
+        let pipe = BodyPipe(length: 1_000, source: source) { wakes.add() }
+        async let filling: Void = pipe.fill()
         #expect(await eventually { pulled.value == 3 })
         var buffer = [UInt8](repeating: 0, count: 10)
         guard case .bytes(10) = buffer.withUnsafeMutableBytes({ pipe.read(into: $0) }) else {
@@ -137,6 +139,62 @@ struct HTTPClientTests {
         pipe.close()
         await filling
         #expect(pulled.value == 4)
+    }
+
+    @Test("A source that has bytes at once is asked by the sender, and for chunks only when it wants to give some")
+    func immediate() async throws {
+        let calls = Mutex<[String]>([])
+        let pulled = Counter()
+        let source = BodySource(
+            next: {
+                pulled.add()
+                calls.withLock { $0.append("chunk") }
+                return [UInt8](repeating: 1, count: 10)
+            },
+            immediate: { buffer in
+                calls.withLock { calls in
+                    calls.append("at once")
+                    // Every third time it is its turn to wait.
+                    guard calls.filter({ $0 == "at once" }).count % 3 != 0 else { return .later(chunks: 2) }
+                    buffer[0] = 2
+                    return .bytes(1)
+                }
+            }
+        )
+        let pipe = BodyPipe(length: 1_000, source: source) {}
+        async let filling: Void = pipe.fill()
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 10)
+        while bytes.count < 56 {
+            switch buffer.withUnsafeMutableBytes({ pipe.read(into: $0) }) {
+            case .bytes(let count): bytes += buffer.prefix(count)
+            case .starved: #expect(await eventually { pulled.value % 2 == 1 })
+            case .failed(let error): throw error
+            }
+        }
+        let chunk = [UInt8](repeating: 1, count: 10)
+        #expect(bytes == chunk + [2, 2] + chunk + chunk + [2, 2] + chunk + chunk + [2, 2])
+        pipe.close()
+        await filling
+        #expect(pulled.value == 5)
+    }
+
+    @Test("A source that gives more at once than was promised fails")
+    func immediatelyTooLong() async throws {
+        let pipe = BodyPipe(length: 15, source: BodySource(next: { [1, 2, 3] }, immediate: { _ in .bytes(13) })) {}
+        async let filling: Void = pipe.fill()
+        var buffer = [UInt8](repeating: 0, count: 20)
+        var ends: [String] = []
+        while ends.last != "failed" {
+            switch buffer.withUnsafeMutableBytes({ pipe.read(into: $0) }) {
+            case .bytes(let count): ends.append("\(count)")
+            case .starved: await Task.yield()
+            case .failed: ends.append("failed")
+            }
+        }
+        #expect(ends == ["3", "failed"])
+        pipe.close()
+        await filling
     }
 
     @Test("A refusal that comes while the file is still being sent is the answer")

@@ -56,13 +56,13 @@ struct Bench {
     }
 
     /// Pieces of `size` bytes, all 7.
-    static func body(_ size: Int, piece: Int = 100_000) -> @Sendable () async throws -> [UInt8]? {
+    static func body(_ size: Int, piece: Int = 100_000) -> BodySource {
         let given = Counter()
-        return {
+        return BodySource(next: {
             let count = min(piece, size - Int(given.value))
             given.add(Int64(count))
             return count > 0 ? [UInt8](repeating: 7, count: count) : nil
-        }
+        })
     }
 }
 

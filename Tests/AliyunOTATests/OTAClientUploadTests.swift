@@ -222,7 +222,8 @@ struct OTAClientUploadTests {
         let bench = Bench(endpoint: peer.url)
         let ticket = try Bench.ticket(host: "http://127.0.0.1:\(peer.port)")
         let error = await Bench.failure { () async throws(CloudError) in
-            try await bench.client.upload(fileName: "a", size: 10, ticket: ticket) { throw SpoolError() }
+            let body = BodySource(next: { throw SpoolError() })
+            return try await bench.client.upload(fileName: "a", size: 10, ticket: ticket, body: body)
         }
         #expect(error?.cause is SpoolError)
         #expect(error?.reason.code == .spoolDamaged)

@@ -24,6 +24,11 @@ struct StatementPlanTests {
             "SEARCH segment USING INTEGER PRIMARY KEY"
         ),
         (
+            "SELECT position, crc64, length(bytes) FROM segment WHERE position >= ?1 AND position < ?2"
+                + " ORDER BY position LIMIT ?3",
+            "SEARCH segment USING INTEGER PRIMARY KEY"
+        ),
+        (
             "SELECT position, length(bytes), seq, at FROM segment WHERE position >= ?1 AND position < ?2",
             "SEARCH segment USING INTEGER PRIMARY KEY"
         ),

@@ -49,7 +49,7 @@ struct CloudCalls: Sendable {
     func upload(
         _ transfer: Transfer,
         _ ticket: Ticket,
-        body: @escaping @Sendable () async throws -> [UInt8]?,
+        body: BodySource,
         progress: @escaping @Sendable (Int64) -> Void
     ) async throws(Failure) -> UploadReceipt {
         try await judge { () async throws(CloudError) in

@@ -61,7 +61,7 @@ struct Uploading: Sendable {
             try await cloud.upload(
                 uploading,
                 ticket,
-                body: { try await reader.next() },
+                body: reader.source,
                 progress: { bytes in
                     sent.bytes.withLock { $0 = bytes }
                     herald.uploaded(uploading, sent: bytes)
@@ -73,10 +73,10 @@ struct Uploading: Sendable {
         case .success(let receipt):
             run.end = .taken
             publisher.learned.learn(run, at: cloud.clock.now())
-            try await compare(reader, uploading)
+            try compare(reader, uploading)
             return receipt
         case .failure(let failure):
-            if let damage = await reader.damage { throw .failed(damage) }
+            if let damage = reader.damage { throw .failed(damage) }
             // A ticket that was over on arrival says nothing about uploads.
             if case .failed(let failure) = failure, failure.reason.code == .ticketExpired, run.sent > 0 {
                 run.end = .expired
@@ -91,9 +91,9 @@ struct Uploading: Sendable {
     }
 
     /// The sum of what was sent is that of the file as it was verified; else it is not registered.
-    private func compare(_ reader: SpoolReader, _ uploading: Transfer) async throws(Attempt.End) {
+    private func compare(_ reader: SpoolReader, _ uploading: Transfer) throws(Attempt.End) {
         guard let expected = uploading.digests?.crc64 else { return }
-        let sum = await reader.sum
+        let sum = reader.sum
         guard sum != expected else { return }
         throw .failed(
             PublicationFailure(

@@ -7,26 +7,26 @@ extension OTAClient {
     ///   - fileName: for the form and for messages.
     ///   - size: the bytes that `body` gives, exactly.
     ///   - crc64: the file's sum if it is known; else it is computed on the way.
-    ///   - body: gives the file in pieces, nil at the end. At most three pieces are held; an error ends the upload and
-    ///     becomes the `cause` of the error thrown here.
+    ///   - body: gives the file. At most three chunks are held; an error ends the upload and becomes the `cause` of the
+    ///     error thrown here.
     ///   - progress: told how many bytes of the file the socket has taken. It must not block.
     package func upload(
         fileName: String,
         size: Int64,
         crc64: UInt64? = nil,
         ticket: Ticket,
-        body: @escaping @Sendable () async throws -> [UInt8]?,
+        body: BodySource,
         progress: @escaping @Sendable (Int64) -> Void = { _ in }
     ) async throws(CloudError) -> UploadReceipt {
         let address = try checkedAddress(of: ticket, fileName: fileName)
         try check(ticket, size: size, fileName: fileName)
         // The object's name is the ticket's; the form's file name is ASCII only because nothing reads it.
         let form = UploadForm(fields: ticket.formFields, fileName: "firmware")
-        let pieces = UploadBody(form: form, size: size, isSumNeeded: crc64 == nil, file: body)
+        let whole = UploadBody(form: form, size: size, isSumNeeded: crc64 == nil, file: body)
         let headLength = Int64(form.head.count)
         var request = HTTPRequest(.post, url: address.url)
         request.headers = [HTTPHeader("Content-Type", form.contentType)]
-        request.body = .stream(length: form.contentLength(fileSize: size)) { try await pieces.next() }
+        request.body = .stream(length: form.contentLength(fileSize: size), whole.source)
         request.timeout = nil
         request.stallTimeout = settings.stallTimeout
         request.progress = { progress(min(max($0 - headLength, 0), size)) }
@@ -54,7 +54,7 @@ extension OTAClient {
             throw CloudError(.upload, fileName, verdict).seen(in: response, requestID: response.requestID)
         }
         let told = response.headers["x-oss-hash-crc64ecma"].flatMap { UInt64($0) }
-        let sent = crc64 ?? pieces.crc64
+        let sent = crc64 ?? whole.crc64
         guard told == nil || told == sent else {
             let verdict = Verdict(
                 .newTicket,

@@ -20,10 +20,10 @@ final class UploadBody: Sendable {
     private let form: UploadForm
     private let size: Int64
     private let isSumNeeded: Bool
-    private let file: @Sendable () async throws -> [UInt8]?
+    private let file: BodySource
     private let state = Mutex(State())
 
-    init(form: UploadForm, size: Int64, isSumNeeded: Bool, file: @escaping @Sendable () async throws -> [UInt8]?) {
+    init(form: UploadForm, size: Int64, isSumNeeded: Bool, file: BodySource) {
         self.form = form
         self.size = size
         self.isSumNeeded = isSumNeeded
@@ -33,13 +33,19 @@ final class UploadBody: Sendable {
     /// The sum of the file's bytes that have passed.
     var crc64: UInt64 { state.withLock { $0.crc.value } }
 
-    func next() async throws -> [UInt8]? {
+    /// The form as a body.
+    var source: BodySource {
+        guard let immediate = file.immediate else { return BodySource(next: { try await self.next() }) }
+        return BodySource(next: { try await self.next() }, immediate: { self.pass(immediate, $0) })
+    }
+
+    private func next() async throws -> [UInt8]? {
         switch state.withLock({ $0.part }) {
         case .head:
             state.withLock { $0.part = .file }
             return form.head
         case .file:
-            while let chunk = try await file() {
+            while let chunk = try await file.next() {
                 guard !chunk.isEmpty else { continue }
                 try pass(chunk)
                 return chunk
@@ -55,11 +61,28 @@ final class UploadBody: Sendable {
     }
 
     private func pass(_ chunk: [UInt8]) throws {
-        let passed = state.withLock { state in
-            state.passed += Int64(chunk.count)
-            if isSumNeeded { state.crc.update(chunk) }
+        let passed = chunk.withUnsafeBytes(note)
+        guard passed <= size else { throw BodyLengthError(promised: size, given: passed) }
+    }
+
+    /// Bytes of the file at once; what goes around them comes from `next`.
+    private func pass(
+        _ immediate: @Sendable (UnsafeMutableRawBufferPointer) -> BodySource.Immediate,
+        _ buffer: UnsafeMutableRawBufferPointer
+    ) -> BodySource.Immediate {
+        let (part, passed) = state.withLock { ($0.part, $0.passed) }
+        guard part == .file, passed < size else { return .later(chunks: 1) }
+        let given = immediate(UnsafeMutableRawBufferPointer(rebasing: buffer.prefix(Int(clamping: size - passed))))
+        if case .bytes(let count) = given { note(UnsafeRawBufferPointer(rebasing: buffer[..<count])) }
+        return given
+    }
+
+    @discardableResult
+    private func note(_ bytes: UnsafeRawBufferPointer) -> Int64 {
+        state.withLock { state in
+            state.passed += Int64(bytes.count)
+            if isSumNeeded { state.crc.update(bytes) }
             return state.passed
         }
-        guard passed <= size else { throw BodyLengthError(promised: size, given: passed) }
     }
 }

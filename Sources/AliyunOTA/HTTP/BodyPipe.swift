@@ -1,9 +1,10 @@
 import Synchronization
 
-/// Carries the chunks of one body from the task that produces them to the thread that sends them.
+/// Carries the bytes of one body to the thread that sends them: at once where the source can, else in chunks from the task
+/// that pulls them.
 ///
-/// It holds at most `capacity` chunks, the one being sent included. When it is full, the producer waits before it pulls
-/// the next; when it is empty, the sender pauses its transfer until a chunk arrives.
+/// It holds at most `capacity` chunks, the one being sent included. When it is full, or no more were asked for, the producer
+/// waits before it pulls the next; when it is empty, the sender pauses its transfer until a chunk arrives.
 final class BodyPipe: Sendable {
     /// What the sender finds.
     enum Reading {
@@ -19,6 +20,8 @@ final class BodyPipe: Sendable {
         var chunks: [[UInt8]] = []
         /// How much of the first chunk is read.
         var offset = 0
+        /// Chunks that the producer is to pull now; until they are sent, the source is not asked for bytes at once.
+        var awaited: Int
         var delivered: Int64 = 0
         var failure: (any Error)?
         var isClosed = false
@@ -27,20 +30,24 @@ final class BodyPipe: Sendable {
     }
 
     let length: Int64
-    private let state = Mutex(State())
+    private let source: BodySource
+    private let state: Mutex<State>
     private let wake: @Sendable () -> Void
 
     /// - Parameter wake: called, from any thread, when there is something to read again after `starved`.
-    init(length: Int64, wake: @escaping @Sendable () -> Void) {
+    init(length: Int64, source: BodySource, wake: @escaping @Sendable () -> Void) {
         self.length = length
+        self.source = source
         self.wake = wake
+        // Even a source that has bytes at once begins with a chunk: nobody waits for it yet.
+        state = Mutex(State(awaited: source.immediate == nil ? .max : 1))
     }
 
     /// Pulls chunks until the end, an error, or `close`.
-    func fill(from next: @Sendable () async throws -> [UInt8]?) async {
+    func fill() async {
         while await waitForRoom() {
             do {
-                guard let chunk = try await next() else {
+                guard let chunk = try await source.next() else {
                     finish()
                     return
                 }
@@ -54,11 +61,14 @@ final class BodyPipe: Sendable {
 
     /// Copies bytes out. Called on the sending thread only.
     func read(into buffer: UnsafeMutableRawBufferPointer) -> Reading {
-        let (reading, producer) = state.withLock { state -> (Reading, CheckedContinuation<Void, Never>?) in
+        let (reading, producer) = state.withLock { state -> (Reading?, CheckedContinuation<Void, Never>?) in
             if let failure = state.failure { return (.failed(failure), nil) }
             guard let chunk = state.chunks.first else {
-                state.isReaderStarved = true
-                return (.starved, nil)
+                guard state.awaited == 0 else {
+                    state.isReaderStarved = true
+                    return (.starved, nil)
+                }
+                return (nil, nil)
             }
             let count = min(buffer.count, chunk.count - state.offset)
             chunk.withUnsafeBytes { source in
@@ -68,9 +78,28 @@ final class BodyPipe: Sendable {
             guard state.offset == chunk.count else { return (.bytes(count), nil) }
             state.chunks.removeFirst()
             state.offset = 0
-            let producer = state.producer
-            state.producer = nil
-            return (.bytes(count), producer)
+            return (.bytes(count), state.awaited > 0 ? state.takeProducer() : nil)
+        }
+        producer?.resume()
+        return reading ?? readImmediately(into: buffer)
+    }
+
+    /// No chunk is there, and none was asked for: the producer waits.
+    private func readImmediately(into buffer: UnsafeMutableRawBufferPointer) -> Reading {
+        let given = source.immediate?(buffer) ?? .later(chunks: .max)
+        let (reading, producer) = state.withLock { state -> (Reading, CheckedContinuation<Void, Never>?) in
+            switch given {
+            case .bytes(let count):
+                state.delivered += Int64(count)
+                guard state.delivered > length else { return (.bytes(count), nil) }
+                let error = BodyLengthError(promised: length, given: state.delivered)
+                state.failure = error
+                return (.failed(error), nil)
+            case .later(let chunks):
+                state.awaited = max(chunks, 1)
+                state.isReaderStarved = true
+                return (.starved, state.takeProducer())
+            }
         }
         producer?.resume()
         return reading
@@ -81,17 +110,16 @@ final class BodyPipe: Sendable {
         let producer = state.withLock { state in
             state.isClosed = true
             state.chunks = []
-            defer { state.producer = nil }
-            return state.producer
+            return state.takeProducer()
         }
         producer?.resume()
     }
 
-    /// Waits until a chunk fits; false when the pipe is closed.
+    /// Waits until a chunk is asked for and fits; false when the pipe is closed.
     private func waitForRoom() async -> Bool {
         await withCheckedContinuation { continuation in
             let hasRoom = state.withLock { state in
-                if state.isClosed || state.chunks.count < Self.capacity { return true }
+                if state.isClosed || state.awaited > 0 && state.chunks.count < Self.capacity { return true }
                 state.producer = continuation
                 return false
             }
@@ -104,6 +132,7 @@ final class BodyPipe: Sendable {
         let isAwaited = state.withLock { state in
             guard !state.isClosed else { return false }
             state.delivered += Int64(chunk.count)
+            if state.awaited < .max { state.awaited -= 1 }
             if state.delivered > length {
                 state.failure = BodyLengthError(promised: length, given: state.delivered)
             } else {
@@ -132,5 +161,10 @@ extension BodyPipe.State {
     fileprivate mutating func takeStarved() -> Bool {
         defer { isReaderStarved = false }
         return isReaderStarved
+    }
+
+    fileprivate mutating func takeProducer() -> CheckedContinuation<Void, Never>? {
+        defer { producer = nil }
+        return producer
     }
 }

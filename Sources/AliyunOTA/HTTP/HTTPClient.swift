@@ -49,13 +49,13 @@ package final class HTTPClient: Sendable {
     /// Sends a request and waits for the whole answer, whatever its status.
     package func send(_ request: HTTPRequest) async throws(HTTPFailure) -> HTTPResponse {
         let id = queue.nextID
-        guard case .stream(let length, let next) = request.body else {
+        guard case .stream(let length, let source) = request.body else {
             return try await perform(TransferJob(id: id, request: request, pipe: nil)).get()
         }
         let queue = queue
-        let pipe = BodyPipe(length: length) { queue.post(.resume(id)) }
+        let pipe = BodyPipe(length: length, source: source) { queue.post(.resume(id)) }
         // Leaving the scope cancels the producer and waits for it; the finished job has closed the pipe by then.
-        async let _ = pipe.fill(from: next)
+        async let _ = pipe.fill()
         return try await perform(TransferJob(id: id, request: request, pipe: pipe)).get()
     }
 

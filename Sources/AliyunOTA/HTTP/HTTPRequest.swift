@@ -26,9 +26,9 @@ package struct HTTPRequest: Sendable {
         /// Nothing; a POST says `Content-Length: 0`.
         case none
         case bytes([UInt8])
-        /// A body of known length that is pulled while it is sent, at most three chunks ahead. `next` returns nil at
-        /// the end. A body that turns out shorter or longer than `length` fails the request.
-        case stream(length: Int64, next: @Sendable () async throws -> [UInt8]?)
+        /// A body of known length that is pulled while it is sent. One that turns out shorter or longer than `length`
+        /// fails the request.
+        case stream(length: Int64, BodySource)
     }
 
     /// Which connection may carry it.
@@ -63,7 +63,7 @@ package struct HTTPRequest: Sendable {
     /// Bounds the whole call; nil for uploads, which are bounded by `stallTimeout`.
     package var timeout: Duration? = .seconds(30)
     /// Ends the request when the link takes no byte for so long, or the answer stays away for so long after the last
-    /// byte. Time in which `next` has nothing to give does not count.
+    /// byte. Time in which a stream has nothing to give does not count.
     package var stallTimeout: Duration?
     /// Told how many bytes of the body the socket has taken so far. Called on the client's thread: it must not block.
     package var progress: (@Sendable (Int64) -> Void)?

@@ -24,13 +24,24 @@ package struct CRC64: Sendable, Equatable {
 
     /// The sum of two pieces one after the other, out of their sums and the length of the second.
     package static func combine(_ first: UInt64, _ second: UInt64, secondCount: Int64) -> UInt64 {
-        multiply(power(bytes: secondCount), first) ^ second
+        var combiner = Combiner()
+        return combiner.combine(first, second, secondCount: secondCount)
     }
 
-    /// The sum of the second of two pieces, out of that of both and that of the first: what `combine` undoes.
-    package static func second(of both: UInt64, first: UInt64, secondCount: Int64) -> UInt64 {
-        // Addition is its own inverse here.
-        combine(first, both, secondCount: secondCount)
+    /// Does what `combine` does, for pieces that have the same length most of the time: the costly part is kept. In place of
+    /// the second sum that of both gives the second.
+    package struct Combiner: Sendable {
+        private var count: Int64 = 0
+        private var power: UInt64 = 1 << 63
+
+        /// One that knows no length yet.
+        package init() {}
+
+        /// Like `CRC64.combine`.
+        package mutating func combine(_ first: UInt64, _ second: UInt64, secondCount: Int64) -> UInt64 {
+            if secondCount != count { (count, power) = (secondCount, CRC64.power(bytes: secondCount)) }
+            return multiply(power, first) ^ second
+        }
     }
 
     /// x to the power of eight times the number, modulo the polynomial. The highest bit is that of x⁰.

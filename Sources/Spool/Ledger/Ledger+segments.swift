@@ -165,6 +165,16 @@ extension Ledger {
         return (bytes, crc64)
     }
 
+    /// The committed rows of a file from the one that begins at `offset`, so many at most, for reading them in pieces
+    /// without the spool's thread, see `RowPieces`. It ends early where that is not possible.
+    package func rows(key: Int64, from offset: Int64, atMost limit: Int) throws(SpoolError) -> [RowPieces] {
+        try statements.segments.pieces(
+            from: SegmentPosition.position(key: key, offset: offset),
+            key: key,
+            limit: limit
+        )
+    }
+
     /// - Parameter each: told the bytes of each row, and their CRC-64 where they are all of the row.
     private func readRows(
         key: Int64,

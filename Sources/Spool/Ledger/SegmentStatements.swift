@@ -9,9 +9,11 @@ final class SegmentStatements {
     private let bytesOfRow: Statement
     /// The page where SQLite's search for a row begins; 0: the direct way is closed.
     private let root: UInt32
+    private let rowsFrom: Statement
     private let rowRanges: Statement
     private let rowSizes: Statement
     private let deleteRow: Statement
+    private var combiner = CRC64.Combiner()
     /// The first reason why the transaction lacks pages or bytes, of which SQLite does not know. It must not be committed.
     private(set) var lost: SpoolError?
 
@@ -32,6 +34,11 @@ final class SegmentStatements {
         let isUsual = try database.number("PRAGMA page_size") == 4_096
         let found = try database.number("SELECT rootpage FROM sqlite_master WHERE name = 'segment'")
         root = isUsual ? UInt32(clamping: found) : 0
+        rowsFrom = try Statement(
+            database,
+            "SELECT position, crc64, length(bytes) FROM segment WHERE position >= ?1 AND position < ?2"
+                + " ORDER BY position LIMIT ?3"
+        )
         rowRanges = try Statement(
             database,
             "SELECT position, length(bytes), seq, at FROM segment WHERE position >= ?1 AND position < ?2"
@@ -102,7 +109,41 @@ final class SegmentStatements {
             return (count, nil)
         }
         if try !isRead(row, into: part) { try copy(row, from: 0, into: part) }
-        return (count, SegmentChecksum.sumOfBytes(row.checksum, position: row.start, count: count))
+        return (count, SegmentChecksum.sumOfBytes(row.checksum, position: row.start, count: count, &combiner))
+    }
+
+    /// The rows that begin at `position` and follow each other without a hole, so many at most, for reading them without
+    /// SQLite. It ends before a row that is not where it is expected.
+    func pieces(from position: Int64, key: Int64, limit: Int) throws(SpoolError) -> [RowPieces] {
+        guard root != 0 else { return [] }
+        let statement = rowsFrom
+        try statement.bind(1, position)
+        try statement.bind(2, SegmentPosition.range(of: key).upperBound)
+        try statement.bind(3, Int64(limit))
+        // Until then SQLite holds its read lock.
+        defer { statement.reset() }
+        var found: [RowPieces] = []
+        var next = position
+        while try statement.step(), statement.integer(0) == next {
+            let count = Int(statement.integer(2))
+            do throws(SpoolError) {
+                let row = try RowPieces(
+                    database,
+                    root: root,
+                    position: next,
+                    count: count,
+                    checksum: statement.integer(1),
+                    &combiner
+                )
+                guard let row else { break }
+                found.append(row)
+            } catch {
+                lost = lost ?? error
+                throw error
+            }
+            next += Int64(count)
+        }
+        return found
     }
 
     /// Whether a row has to fit whole.
@@ -240,8 +281,14 @@ enum SegmentChecksum {
     }
 
     /// The CRC-64 of the bytes alone, out of a checksum that was compared.
-    static func sumOfBytes(_ checksum: Int64, position: Int64, count: Int) -> UInt64 {
-        CRC64.second(of: UInt64(bitPattern: checksum), first: ~register(position: position), secondCount: Int64(count))
+    static func sumOfBytes(
+        _ checksum: Int64,
+        position: Int64,
+        count: Int,
+        _ combiner: inout CRC64.Combiner
+    ) -> UInt64 {
+        // What comes before is taken away as it was added.
+        combiner.combine(~register(position: position), UInt64(bitPattern: checksum), secondCount: Int64(count))
     }
 
     /// What the sum begins with: bytes of another place must not pass for these.

@@ -3,13 +3,13 @@ import FerryCore
 /// What happened to a transfer, for a person.
 struct TransferHistory {
     let events: [JSONValue]
-    /// The reason that was said before, and is not said again for the last event.
-    var known: String?
 
     /// The oldest first; broken between words at a terminal.
-    func lines(terminal: Terminal) -> [String] {
+    ///
+    /// - Parameter known: a reason that was said before, and is not said again at the end.
+    func lines(terminal: Terminal, known: String? = nil) -> [String] {
         var told = told
-        if let known, let last = told.indices.last, told[last].why == known { told[last].why = "" }
+        if let last = told.last, last.why == known { told[told.count - 1].why = "" }
         return told.flatMap { lines(of: $0, terminal) }
     }
 

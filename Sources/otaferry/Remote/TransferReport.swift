@@ -106,6 +106,6 @@ struct TransferReport {
     /// - Parameter isReasonKnown: the reason that holds now was said before, and is not said again.
     func history(terminal: Terminal, isReasonKnown: Bool = false) -> [String] {
         let known = isReasonKnown ? state["reason"]?["text"]?.string : nil
-        return TransferHistory(events: events, known: known).lines(terminal: terminal)
+        return TransferHistory(events: events).lines(terminal: terminal, known: known)
     }
 }
