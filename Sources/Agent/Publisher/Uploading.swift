@@ -63,12 +63,13 @@ struct Uploading: Sendable {
                 ticket,
                 body: reader.source,
                 progress: { bytes in
-                    sent.bytes.withLock { $0 = bytes }
+                    sent.add(bytes)
                     herald.uploaded(uploading, sent: bytes)
                 }
             )
         }
-        var run = Uplink.Run(sent: sent.bytes.withLock { $0 }, took: .now - begun, life: life, end: .other)
+        var run = Uplink.Run(sent: sent.bytes, took: .now - begun, life: life, end: .other)
+        run.still = sent.still
         switch result {
         case .success(let receipt):
             run.end = .taken
@@ -125,7 +126,7 @@ struct Uploading: Sendable {
                 repeat {
                     // Cancelled: the upload has ended.
                     guard (try? await Task.sleep(for: Self.watchInterval)) != nil else { return nil }
-                } while watch.canEnd(sent: sent.bytes.withLock { $0 }, elapsed: .now - begun)
+                } while watch.canEnd(sent: sent.bytes, elapsed: .now - begun)
                 return .failure(.failed(PublicationFailure(reason: uplink.reason(size: size), remedy: .hold)))
             }
             let first = await group.next() ?? nil
@@ -142,7 +143,30 @@ struct Uploading: Sendable {
 
     /// Bytes that the link has taken, counted by one thread and read by others.
     private final class SentCount: Sendable {
-        let bytes = Mutex<Int64>(0)
+        private struct State {
+            var bytes: Int64 = 0
+            var moved = ContinuousClock.now
+            var still = Duration.zero
+        }
+        private let state = Mutex(State())
+
+        var bytes: Int64 { state.withLock { $0.bytes } }
+
+        /// For how long nothing moved, of breaks that a link does not make that moves at all; until now.
+        var still: Duration { state.withLock { $0.still + Self.breakTime(since: $0.moved) } }
+
+        func add(_ bytes: Int64) {
+            state.withLock { state in
+                state.still += Self.breakTime(since: state.moved)
+                state.moved = .now
+                state.bytes = bytes
+            }
+        }
+
+        private static func breakTime(since moment: ContinuousClock.Instant) -> Duration {
+            let time = ContinuousClock.now - moment
+            return time >= Uplink.stillness ? time : .zero
+        }
     }
 
     private func tooSlow() -> Attempt.End {

@@ -39,6 +39,8 @@ package struct Uplink: Sendable, Equatable {
     package static let documentedLife = Duration.seconds(60)
     /// A measurement older than this says little of now.
     private static let freshness = Duration.seconds(900)
+    /// A link that moves at all moves a socket's buffer in less time than this, unless it is a trickle.
+    package static let stillness = Duration.seconds(4)
     /// Uploads that sent less, in less time, measure the start of a connection only.
     private static let least = (bytes: Int64(1 << 20), time: Duration.seconds(2))
     /// How far off the cloud's clock may be.
@@ -61,6 +63,9 @@ package struct Uplink: Sendable, Equatable {
         /// What was left of the ticket's life when it began.
         package var life: Duration
         package var end: End
+        /// Of `took`, the time in which nothing moved at all: the link was away, or this process stood still. It says
+        /// nothing of how fast the link is.
+        package var still = Duration.zero
 
         package enum End: Sendable, Equatable {
             case taken
@@ -89,8 +94,11 @@ package struct Uplink: Sendable, Equatable {
         }
         /// Bytes a second; nil where it was too short to tell.
         fileprivate var rate: Int64? {
-            guard took > .zero, sent > 0, sent >= Uplink.least.bytes || took >= Uplink.least.time else { return nil }
-            return max(1, Int64(Double(sent) / took.seconds))
+            let moving = took - still
+            guard moving > .zero, sent > 0, sent >= Uplink.least.bytes || moving >= Uplink.least.time else {
+                return nil
+            }
+            return max(1, Int64(Double(sent) / moving.seconds))
         }
     }
 
@@ -228,11 +236,19 @@ extension Uplink {
 }
 
 /// Watches one upload that has to end while its ticket lives. Pure: what was sent and how long it took come from outside.
+///
+/// While nothing moves it is not given up: that costs nothing, and says nothing of how fast the link is when it is back.
 package struct UploadWatch: Sendable {
+    private typealias Look = (elapsed: Double, sent: Int64)
+
     private let size: Int64
     private let life: Duration
+    /// Since when it moves without a long break.
+    private var begun: Look = (0, 0)
+    /// When it was last seen to have moved.
+    private var moved: Look = (0, 0)
     /// Sent at the last looks, oldest first.
-    private var looks: [(elapsed: Double, sent: Int64)] = []
+    private var looks: [Look] = []
 
     /// Before this nothing is judged: connections start slowly.
     private static let grace = 4.0
@@ -253,11 +269,18 @@ package struct UploadWatch: Sendable {
         let elapsed = elapsed.seconds
         let life = life.seconds
         guard elapsed < life else { return false }
-        looks.append((elapsed, sent))
+        guard sent > moved.sent else { return true }
+        if elapsed - moved.elapsed >= Uplink.stillness.seconds {
+            begun = (elapsed, sent)
+            looks = []
+        }
+        moved = (elapsed, sent)
+        looks.append(moved)
         while let second = looks.dropFirst().first, elapsed - second.elapsed >= Self.span { looks.removeFirst() }
-        guard elapsed >= min(Self.grace, life / 3), let first = looks.first, elapsed > 0 else { return true }
+        let moving = elapsed - begun.elapsed
+        guard moving >= min(Self.grace, life / 3), let first = looks.first else { return true }
         let recent = elapsed > first.elapsed ? Double(sent - first.sent) / (elapsed - first.elapsed) : 0
-        let rate = max(recent, Double(sent) / elapsed) * Self.hope
+        let rate = max(recent, Double(sent - begun.sent) / moving) * Self.hope
         return Double(size - sent) <= rate * (life - elapsed)
     }
 }

@@ -174,4 +174,31 @@ struct UplinkTests {
         // Never past the end of the ticket.
         #expect(givenUp({ _ in 999_000 }, size: 60_000_000) ?? 99 <= 60)
     }
+
+    @Test("A link that is away, or a process that stood still, is not a slow link")
+    func stillness() {
+        /// A link of 4 MB a second that is away between these seconds; looked at every second but in those.
+        func isGivenUp(away: ClosedRange<Int>, isLooking: Bool) -> Bool {
+            var watch = UploadWatch(size: 60_000_000, life: .seconds(60))
+            var sent: Int64 = 0
+            for second in 1...59 {
+                if !away.contains(second) { sent = min(sent + 4_000_000, 60_000_000) }
+                guard isLooking || !away.contains(second) else { continue }
+                if !watch.canEnd(sent: sent, elapsed: .seconds(second)) { return true }
+            }
+            return false
+        }
+        for isLooking in [true, false] {
+            for length in [1, 3, 4, 5, 10, 24, 35] {
+                #expect(!isGivenUp(away: 3...2 + length, isLooking: isLooking), "\(length) s, \(isLooking)")
+            }
+        }
+        // What is left needs more than the link has shown, and there is no time for it.
+        #expect(isGivenUp(away: 3...50, isLooking: true))
+        var uplink = Uplink()
+        var run = Uplink.Run(sent: 9_000_000, took: .seconds(33), life: .seconds(60), end: .taken)
+        run.still = .seconds(24)
+        uplink.learn(run, at: now, hour: 5)
+        #expect(uplink.rate == 1_000_000)
+    }
 }
