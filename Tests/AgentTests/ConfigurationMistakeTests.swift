@@ -76,6 +76,11 @@ struct ConfigurationMistakeTests {
         ("[borker]\nurl = \"x\"", "1: [borker]: unknown table; did you mean [broker]?"),
         ("[[products]]\nalias = \"x\"", "1: [products]: unknown table; did you mean [[product]]?"),
         ("zzzzzz = 1", "1: zzzzzz = 1: unknown key"),
+        (
+            "[broker]\npassword = \"hunter2\"",
+            "2: [broker] password = \"***\": unknown key; did you mean \"broker.password-file\"?"
+        ),
+        ("[cloud]\naccess_key_secret = \"hunter4\"", "2: [cloud] access_key_secret = \"***\": unknown key"),
     ]
 
     @Test("Each is told with file, line, key, value and what was expected", arguments: table)

@@ -193,10 +193,19 @@ struct ConfigurationDraft: Sendable {
                 source: origin.source,
                 line: origin.line,
                 key: ConfigurationText.printable(path),
-                value: origin.value,
+                value: Self.mayBeSecret(path) ? "\"***\"" : origin.value,
                 problem: problem
             )
         )
+    }
+
+    /// Whether somebody would write a secret under such a name. There is no such key: secrets have files of their own.
+    private static func mayBeSecret(_ path: String) -> Bool {
+        let letters = path.lowercased().filter(\.isLetter)
+        // `password_file` names a file, `credentials.profile` a part of one.
+        guard !letters.hasSuffix("file") else { return false }
+        return ["password", "passwd", "passphrase", "secret", "token", "accesskey", "privatekey", "credential"]
+            .contains { letters.contains($0) }
     }
 }
 
