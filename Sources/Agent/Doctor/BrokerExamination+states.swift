@@ -63,7 +63,7 @@ extension BrokerExamination {
         guard let topics = facts.foreignStates else {
             return [Finding(.brokerStates, .skipped, "The agent did not say which transfers it knows")]
         }
-        guard let first = topics.first else {
+        guard !topics.isEmpty else {
             return [Finding(.brokerStates, .ok, "The broker keeps the agent's own states alone")]
         }
         let names = topics.prefix(Self.namedMax).map { String($0.dropFirst("\(root)/state/".count)).escaped }
@@ -77,10 +77,19 @@ extension BrokerExamination {
                 "The broker keeps \(what) that the agent does not know: \(names.joined(separator: ", "))\(more)",
                 why: "watch and dashboards show \(them) for ever; somebody else published \(them), or the spool was "
                     + "replaced",
-                remedy: "mosquitto_pub -r -n -q 1 -t '\(first.escaped)'\(topics.count > 1 ? ", and so for each" : "")"
-                    + ", as a user who may write there; docs/operations.md"
+                remedy: remedy(topics)
             )
         ]
+    }
+
+    /// The command is pasted by an operator, and the topics are as whoever published them wanted.
+    private func remedy(_ topics: [String]) -> String {
+        guard let topic = topics.first(where: { !$0.hasControlCharacters }) else {
+            let what = topics.count == 1 ? "The topic has" : "The topics have"
+            return what + " control characters, so no command is shown: docs/operations.md clears all states at once"
+        }
+        return "mosquitto_pub -r -n -q 1 -t \(topic.shellWord)\(topics.count > 1 ? ", and so for each" : "")"
+            + ", as a user who may write there; docs/operations.md"
     }
 
     private func status(_ facts: Facts, _ version: String) -> [Finding] {
