@@ -51,6 +51,8 @@ struct FollowUp: Sendable {
     /// A hint of the agent, with what is missing in its commands.
     func completed(_ hint: String) -> String {
         let told = Self.verbsOfAgent.reduce(hint) { $0.replacing("otaferry \($1)", with: command($1)) }
-        return Self.verbsOnWire.reduce(told) { $0.replacing("the command \($1)", with: command($1)) }
+        return Self.verbsOnWire.reduce(told) { hint, verb in
+            ["the", "The"].reduce(hint) { $0.replacing("\($1) command \(verb)", with: command(verb)) }
+        }
     }
 }
