@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """Uploads out of the spool beside `curl -F` of a file, to the same server, which answers at once and keeps nothing:
 speed and CPU with the file's pages cached and not, memory by size, and the agent's own time for 1 MB from its last byte
-to `registered`. Dropping the caches needs root; without it those rows are left out."""
+to `registered`. Dropping the caches needs root; without it those rows are left out.
+
+Out of the cache, server and sender each have their own cores: the system would put them on one or on two, as it comes, and
+that alone changes the CPU of either sender by a half."""
 import argparse, json, os, shutil, statistics, subprocess, sys, tempfile, time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -18,6 +21,13 @@ class Bench(Rig):
         self.sink = self.start([compile(folder, "sink")], stdout=subprocess.PIPE, text=True)
         self.sink_port = int(self.sink.stdout.readline().split()[1])
 
+    def part(self, is_parted):
+        """The cores for the senders; the server has the last one to itself, or all share all."""
+        all = os.sched_getaffinity(0)
+        server = {max(all)} if is_parted and len(all) > 1 else all
+        place(self.sink.pid, server)
+        return all - server or all
+
     def fresh_agent(self):
         """A new agent with an empty spool, and a client that hears it."""
         shutil.rmtree(os.path.join(self.folder, "bench"), ignore_errors=True)
@@ -30,8 +40,10 @@ class Bench(Rig):
 
     def curl(self, path, cold):
         self.caches(cold, path)
+        cores = self.part(not cold)
         process = subprocess.Popen(
-            ["curl", "-sS", "-o", "/dev/null", "-F", "key=x", "-F", f"file=@{path}", f"http://127.0.0.1:{self.sink_port}/"]
+            ["curl", "-sS", "-o", "/dev/null", "-F", "key=x", "-F", f"file=@{path}", f"http://127.0.0.1:{self.sink_port}/"],
+            preexec_fn=lambda: os.sched_setaffinity(0, cores),
         )
         _, status, usage = os.wait4(process.pid, 0)
         if status:
@@ -64,10 +76,13 @@ class Bench(Rig):
         push += ["--until", "stored"]
         subprocess.run(push, env=self.client_environment(), check=True, stdout=subprocess.DEVNULL)
         self.caches(cold, os.path.join(self.folder, "bench/spool/spool.db"))
+        place(agent.pid, self.part(not cold))
         before = cpu(agent.pid)
         client.publish(ROOT_TOPIC + "/cmd/resume", json.dumps({"request": f"r{number}"}).encode())
         rate = self.uploaded()
-        return rate, cpu(agent.pid) - before
+        used = cpu(agent.pid) - before
+        place(agent.pid, os.sched_getaffinity(0))
+        return rate, used
 
     def own_time(self, client, count):
         """Milliseconds from the last byte of 1 MB to `registered`."""
@@ -90,6 +105,15 @@ class Bench(Rig):
 def said(**members):
     """Whether a payload says so."""
     return lambda payload: members.items() <= json.loads(payload).items()
+
+
+def place(pid, cores):
+    """Keeps every thread of a process on these cores."""
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        try:
+            os.sched_setaffinity(int(thread), cores)
+        except ProcessLookupError:
+            pass  # It has just ended.
 
 
 def cpu(pid):

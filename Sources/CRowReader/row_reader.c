@@ -166,6 +166,11 @@ static int read_some(const page_source *source, otaferry_chain *chain, unsigned 
     if (chain->step < 0 && run > chain->next) run = chain->next;
     uint32_t low = chain->step < 0 ? chain->next - run + 1 : chain->next;
     int is_read = read_run(source, low, &run, chain->step, blob, count, links);
+    if (is_read == OTAFERRY_ABSENT && chain->step < 0 && run > 1) {
+        /* The chain may lead elsewhere before what is not in memory. */
+        run = 1;
+        is_read = read_run(source, chain->next, &run, chain->step, blob, count, links);
+    }
     if (is_read != 1) return is_read;
     /* What was read beyond the place where the chain leads elsewhere is read anew. */
     do {

@@ -245,6 +245,7 @@ package actor Spool {
 
     /// Closes the file and ends the thread. Nothing may be called afterwards.
     package nonisolated func close() {
+        closeStream()
         executor.run {
             self.assumeIsolated { spool in
                 spool.ledger.close()

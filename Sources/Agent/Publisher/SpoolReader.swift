@@ -20,9 +20,16 @@ final class SpoolReader: Sendable {
         var former: RowPieces?
         /// Rows to come.
         var rows: ArraySlice<RowPieces> = []
-        /// Whether there were any when they were looked for.
+        /// Bytes that were read and not given: there was less room than a piece needs.
+        var spare: ArraySlice<UInt8> = []
+        /// Whether there were any rows when they were looked for.
         var hasRows = true
         var isImmediateClosed = false
+        /// Chunks that were wanted when a row was not in memory, and bytes that were read at once since then.
+        var chunksWanted = 0
+        var atOnce: Int64 = 0
+        /// Chunks that are still to come before bytes are wanted at once again.
+        var chunksLeft = 0
         var damage: PublicationFailure?
     }
 
@@ -32,12 +39,14 @@ final class SpoolReader: Sendable {
     private let state = Mutex(State())
 
     private static let chunkBytes: Int64 = 1 << 20
+    private static let spareBytes = 32 << 10
     /// Rows that are looked for at once: what is sent between two questions to the spool's thread.
     private static let rowsAtOnce = 64
     /// They are worth it only where they have so many bytes.
     fileprivate static let bytesAtOnce: Int64 = 4 << 20
-    /// Chunks from the spool's thread after a row that is not in memory. Its neighbors will not be either.
-    private static let chunksFromDevice = 16
+    /// Chunks from the spool's thread after a row that is not in memory: its neighbors will not be either. Each time that
+    /// this is so again they are twice as many.
+    private static let chunksFromDevice = 16...1_024
 
     init(spool: Spool, key: Int64, size: Int64) {
         self.spool = spool
@@ -56,37 +65,59 @@ final class SpoolReader: Sendable {
         BodySource(next: { try await self.next() }, immediate: { self.readImmediately(into: $0) })
     }
 
-    /// The next bytes that the kernel has, of several rows where they fit: whatever comes in one piece is sent in one.
+    /// The next bytes that the kernel has.
     private func readImmediately(into buffer: UnsafeMutableRawBufferPointer) -> BodySource.Immediate {
         state.withLock { state in
-            guard !state.isImmediateClosed else { return .later(chunks: .max) }
-            var count = 0
-            while state.position < size, buffer.count - count >= RowPieces.leastRoom, var row = state.takeRow() {
-                let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[count...])
-                let piece = spool.read(&row, into: rest, waits: false)
-                state.row = row
-                switch piece {
-                case .bytes(let more):
-                    count += more
-                    state.position += Int64(more)
-                    if row.isDone { state.finish(row) }
-                case _ where count > 0: return .bytes(count)
-                case .absent: return .later(chunks: Self.chunksFromDevice)
-                case .closed, .different:
-                    // `next` finds out what is the matter.
-                    state.isImmediateClosed = true
-                    return .later(chunks: .max)
-                }
+            if state.spare.isEmpty {
+                guard buffer.count < RowPieces.leastRoom else { return readRows(into: buffer, &state) }
+                // libcurl since 8.7 asks for what fits behind bytes that are not sent yet.
+                var given = BodySource.Immediate.later(chunks: 1)
+                state.spare =
+                    [UInt8](unsafeUninitializedCapacity: Self.spareBytes) { spare, count in
+                        given = readRows(into: UnsafeMutableRawBufferPointer(spare), &state)
+                        if case .bytes(let read) = given { count = read }
+                    }[...]
+                guard case .bytes = given else { return given }
             }
-            guard count == 0 else { return .bytes(count) }
-            return .later(chunks: state.position == size || state.hasRows ? 1 : Self.chunksFromDevice)
+            let part = state.spare.prefix(buffer.count)
+            buffer.copyBytes(from: part)
+            state.spare = state.spare.dropFirst(part.count)
+            return .bytes(part.count)
         }
+    }
+
+    /// Of several rows where they fit: whatever comes in one piece is sent in one.
+    private func readRows(into buffer: UnsafeMutableRawBufferPointer, _ state: inout State) -> BodySource.Immediate {
+        guard !state.isImmediateClosed else { return state.later(.max) }
+        var count = 0
+        while state.position < size, buffer.count - count >= RowPieces.leastRoom, var row = state.takeRow() {
+            let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[count...])
+            let piece = spool.read(&row, into: rest, waits: false)
+            state.row = row
+            switch piece {
+            case .bytes(let more):
+                count += more
+                state.position += Int64(more)
+                state.atOnce += Int64(more)
+                if row.isDone { state.finish(row) }
+            case _ where count > 0: return .bytes(count)
+            case .absent: return state.later(state.chunksForAbsent(Self.chunksFromDevice))
+            case .closed, .different:
+                // `next` finds out what is the matter.
+                state.isImmediateClosed = true
+                return state.later(.max)
+            }
+        }
+        guard count == 0 else { return .bytes(count) }
+        return state.later(state.position == size || state.hasRows ? 1 : Self.chunksFromDevice.lowerBound)
     }
 
     /// The next chunk; nil at the end.
     private func next() async throws(SpoolError) -> [UInt8]? {
         let (position, row, needsRows) = state.withLock { state in
-            (state.position, state.takeBegunRow(), state.rows.isEmpty && !state.isImmediateClosed)
+            state.chunksLeft -= 1
+            // To look for rows now would bring the device away from what it reads.
+            return (state.position, state.takeBegunRow(), state.rows.isEmpty && state.chunksLeft <= 0)
         }
         guard position < size else { return nil }
         let (spool, key) = (spool, key)
@@ -133,7 +164,10 @@ final class SpoolReader: Sendable {
         }
         guard bytes.isEmpty else { return bytes }
         // SQLite decides. Where the row is what was written, what was given of it was not.
-        _ = try ledger.readSummedChunk(key: key, from: row.offset, atMost: row.count)
+        let stored = try ledger.readSummedChunk(key: key, from: row.offset, atMost: row.count)
+        guard stored.bytes.count == row.count else {
+            throw error("they are not in the spool", .damaged, row.offset, key)
+        }
         spool.closeStream()
         throw error("they were not the same twice", .inputOutput, row.offset, key)
     }
@@ -171,6 +205,18 @@ extension SpoolReader.State {
         let position = position
         rows = rows.drop { $0.offset < position }
         return row.flatMap { $0.given > 0 ? $0 : nil }
+    }
+
+    fileprivate mutating func later(_ chunks: Int) -> BodySource.Immediate {
+        chunksLeft = chunks
+        return .later(chunks: chunks)
+    }
+
+    fileprivate mutating func chunksForAbsent(_ bounds: ClosedRange<Int>) -> Int {
+        let isAgain = atOnce < Int64(chunksWanted) << 20
+        chunksWanted = isAgain ? min(chunksWanted * 2, bounds.upperBound) : bounds.lowerBound
+        atOnce = 0
+        return chunksWanted
     }
 
     /// Few bytes would be sent before the next question: chunks hold as many.

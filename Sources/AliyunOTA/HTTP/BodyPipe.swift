@@ -86,7 +86,8 @@ final class BodyPipe: Sendable {
 
     /// No chunk is there, and none was asked for: the producer waits.
     private func readImmediately(into buffer: UnsafeMutableRawBufferPointer) -> Reading {
-        let given = source.immediate?(buffer) ?? .later(chunks: .max)
+        let room = UnsafeMutableRawBufferPointer(rebasing: buffer.prefix(BodySource.immediateBytes))
+        let given = source.immediate?(room) ?? .later(chunks: .max)
         let (reading, producer) = state.withLock { state -> (Reading, CheckedContinuation<Void, Never>?) in
             switch given {
             case .bytes(let count):

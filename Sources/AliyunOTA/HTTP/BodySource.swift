@@ -8,6 +8,9 @@ package struct BodySource: Sendable {
         case later(chunks: Int)
     }
 
+    /// `immediate` is asked for so many bytes at most: few enough that they are in the processor's cache when they are sent.
+    package static let immediateBytes = 128 << 10
+
     /// The next chunk, nil at the end. It may wait; without `immediate` it is called up to three chunks ahead.
     package let next: @Sendable () async throws -> [UInt8]?
     /// Puts the next bytes into libcurl's own buffer. Called on the thread that sends: it must not block. Every hand-over

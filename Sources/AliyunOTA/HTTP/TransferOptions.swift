@@ -53,9 +53,8 @@ struct TransferOption {
         self.reason = reason
     }
 
-    /// Bytes that libcurl takes from the body and hands to the socket in one go: few system calls, and still in the
-    /// processor's cache when they are sent.
-    static let uploadBuffer = 128 << 10
+    /// Bytes that libcurl takes from the body and hands to the socket in one go at most.
+    static let uploadBuffer = 512 << 10
     /// The least that libcurl allows for it.
     static let uploadBufferLeast = 16 << 10
 

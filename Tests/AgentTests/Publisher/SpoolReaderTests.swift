@@ -59,20 +59,25 @@ struct SpoolReaderTests {
         }
     }
 
-    @Test("It comes as it was stored, most of it at once", arguments: [9_000, 16_384, 131_072, 3 << 20])
+    @Test("It comes as it was stored, most of it at once", arguments: [100, 700, 9_000, 16_384, 131_072, 3 << 20])
     func whole(room: Int) async throws {
         let bytes = TemporaryFolder.bytes(20 << 20, seed: 1)
         let (spool, key) = try await spool(with: bytes, segment: 250_000)
         defer { spool.close() }
-        let reader = SpoolReader(spool: spool, key: key, size: Int64(bytes.count))
-        let read = try await self.read(reader.source, room: room)
-        let isSame = read.bytes == bytes
-        #expect(isSame)
-        #expect(read.atOnce > bytes.count / 2)
         var crc = CRC64()
         crc.update(bytes)
-        #expect(reader.sum == crc.value)
-        #expect(reader.damage == nil)
+        var atOnce: [Int] = []
+        // The kernel may take a page back at any time.
+        while atOnce.count < 10, (atOnce.last ?? 0) <= bytes.count / 2 {
+            let reader = SpoolReader(spool: spool, key: key, size: Int64(bytes.count))
+            let read = try await self.read(reader.source, room: room)
+            let isSame = read.bytes == bytes
+            #expect(isSame)
+            #expect(reader.sum == crc.value)
+            #expect(reader.damage == nil)
+            atOnce.append(read.atOnce)
+        }
+        #expect(atOnce.last ?? 0 > bytes.count / 2, "\(atOnce)")
     }
 
     @Test("It comes as it was stored in rows that are too small to be read at once")
