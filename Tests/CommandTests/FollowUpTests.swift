@@ -71,6 +71,10 @@ struct FollowUpTests {
         let hint = Reason(.outsideWindow, .retry, "").hint
         #expect(FollowUp.plain.completed(hint).contains("opens; otaferry limits changes"))
         #expect(try followUp(Self.given).completed(hint).contains("otaferry limits --broker mqtt://b --gateway gw2 ch"))
+        for (code, words) in [(ReasonCode.paused, "otaferry resume lets"), (.outsideWindow, "otaferry limits changes")]
+        {
+            #expect(FollowUp.plain.completed(Reason(code, .operator, "").hint).hasPrefix(words))
+        }
     }
 
     private func document(_ state: String, _ reason: Reason?) -> JSONValue {

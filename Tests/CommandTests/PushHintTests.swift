@@ -28,4 +28,22 @@ struct PushHintTests {
         let hint = PushHints.hint(for: status, address: address)
         #expect(hint.contains(words), "\(hint)")
     }
+
+    @Test("Damaged bytes are sent again, those that could not be read for a while are tried again")
+    func damaged() throws {
+        let address = try #require(TransferAddress(parsing: "ci/x"))
+        var status = TransferStatus(state: .failed, seq: 1)
+        status.attempt = 3
+        status.reason = Reason(.spoolDamaged, .permanent, "Wrong")
+        let anew = PushHints.hint(for: status, address: address)
+        #expect(anew.hasSuffix("send the file again. It begins anew then"), "\(anew)")
+        status.reason = Reason(
+            .spoolDamaged,
+            .operator,
+            "No",
+            hint: "Tried 3 times; retry begins anew. Look at the disk"
+        )
+        let again = PushHints.hint(for: status, address: address)
+        #expect(again.contains("(otaferry retry ci/x)") && !again.contains("send"), "\(again)")
+    }
 }

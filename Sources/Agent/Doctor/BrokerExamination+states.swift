@@ -5,46 +5,86 @@ import FerryCore
 // list; without one, or after a spool was replaced, other things may stand there, and nobody ever takes them away.
 extension BrokerExamination {
     private static let pageSize: Int64 = 100
+    /// Whoever may write to the topic of the answers could lead on for ever.
+    private static let pagesMax = 1_000
+    private static let listLimit = Duration.seconds(60)
     /// So many are named; whoever has more clears them all.
     private static let namedMax = 5
+    /// What the agent has forgotten just now it is about to clear, and what is new it is about to say.
+    private static let patience = Duration.seconds(1)
 
-    /// The topics of states that the broker keeps and the agent does not know; nil where the agent did not tell.
-    func foreignStates(_ visit: BrokerVisit) async -> [String]? {
+    /// What a comparison of the kept states with the agent's list showed.
+    enum KeptStates: Sendable, Equatable {
+        /// The agent was not asked, or did not tell.
+        case untold
+        /// The agent knows some, and none came: a broker need not say that it lets nobody read them.
+        case unread
+        /// The topics of those that the agent does not know.
+        case foreign([String])
+    }
+
+    /// Compares the states that the broker keeps with those that the agent knows.
+    func keptStates(_ visit: BrokerVisit) async -> KeptStates {
         let prefix = "\(root)/state/"
         // What is retained came before the agent's first answer, and the list is newer.
         let kept = Set(visit.messages { $0.topic.hasPrefix(prefix) }.map(\.topic))
-        guard !kept.isEmpty else { return [] }
-        guard let known = await knownStates(visit) else { return nil }
-        // What the agent has forgotten meanwhile it has cleared.
-        return kept.subtracting(known)
-            .filter { topic in visit.lastMessage { $0.topic == topic }?.payload.isEmpty == false }
-            .sorted()
+        guard let known = await knownStates(visit, "list") else { return .untold }
+        guard !kept.isEmpty else {
+            guard !known.isEmpty else { return .foreign([]) }
+            // The first of all may have come meanwhile.
+            let said = await visit.message(within: Self.patience) { $0.topic.hasPrefix(prefix) }
+            return said == nil ? .unread : .foreign([])
+        }
+        let strange = kept.subtracting(known)
+        guard !Self.isCleared(strange, visit.messages { strange.contains($0.topic) }) else { return .foreign([]) }
+        await visit.wait(within: Self.patience) { Self.isCleared(strange, $0.messages) }
+        guard let knownNow = await knownStates(visit, "again") else { return .untold }
+        return .foreign(
+            strange.subtracting(knownNow)
+                .filter { topic in !Self.isCleared([topic], visit.messages { $0.topic == topic }) }
+                .sorted()
+        )
     }
 
-    private func knownStates(_ visit: BrokerVisit) async -> Set<String>? {
-        var known: Set<String> = []
-        var after = JSONValue.null
+    /// Whether the last message on each of the topics takes its state away.
+    private static func isCleared(_ topics: Set<String>, _ messages: [InboundMessage]) -> Bool {
+        topics.allSatisfy { topic in messages.last { $0.topic == topic }?.payload.isEmpty == true }
+    }
+
+    private func knownStates(_ visit: BrokerVisit, _ name: String) async -> Set<String>? {
+        let answerTopic = "\(root)/res/\(self.name)"
+        let end = ContinuousClock.now + Self.listLimit
         var page = 0
-        repeat {
+        return await known { after in
+            guard ContinuousClock.now < end else { return nil }
             page += 1
-            let request = "\(name)-list-\(page)"
+            let request = "\(self.name)-\(name)-\(page)"
             var command: [String: JSONValue] = ["request": .string(request), "limit": .integer(Self.pageSize)]
             if after != .null { command["after"] = after }
-            let answerTopic = "\(root)/res/\(name)"
             visit.publish("\(root)/cmd/list", JSONValue.object(command).encoded, responseTopic: answerTopic)
             let message = await visit.message(within: .seconds(5)) { message in
                 message.topic == answerTopic && Self.request(of: message) == request
             }
-            guard let result = message.flatMap({ try? JSONValue(parsing: $0.payload) })?["result"],
-                let states = result["states"]?.array
-            else { return nil }
+            return message.flatMap { try? JSONValue(parsing: $0.payload) }?["result"]
+        }
+    }
+
+    /// The topics of the states on all pages of a list; nil where one does not come, or there is no end of them.
+    func known(page: (_ after: JSONValue) async -> JSONValue?) async -> Set<String>? {
+        var known: Set<String> = []
+        var asked: Set<JSONValue> = [.null]
+        var after = JSONValue.null
+        for _ in 0..<Self.pagesMax {
+            guard let result = await page(after), let states = result["states"]?.array else { return nil }
             for state in states {
                 guard let sender = state["sender"]?.string, let id = state["id"]?.string else { continue }
                 known.insert("\(root)/state/\(sender)/\(id)")
             }
             after = result["next"] ?? .null
-        } while after != .null
-        return known
+            guard after != .null else { return known }
+            guard asked.insert(after).inserted else { return nil }
+        }
+        return nil
     }
 
     private static func request(of message: InboundMessage) -> String? {
@@ -60,10 +100,23 @@ extension BrokerExamination {
     }
 
     private func foreign(_ facts: Facts) -> [Finding] {
-        guard let topics = facts.foreignStates else {
-            return [Finding(.brokerStates, .skipped, "The agent did not say which transfers it knows")]
+        let topics: [String]
+        switch facts.keptStates {
+        case .untold: return [Finding(.brokerStates, .skipped, "The agent did not say which transfers it knows")]
+        case .unread:
+            return [
+                Finding(
+                    .brokerStates,
+                    .skipped,
+                    "The agent knows transfers, and the broker showed no state of them",
+                    remedy:
+                        "The broker's ACL needs for this account: topic read \(root)/state/#; if it has that, otaferry "
+                        + "sync says them again"
+                )
+            ]
+        case .foreign(let found): topics = found
         }
-        guard let first = topics.first else {
+        guard !topics.isEmpty else {
             return [Finding(.brokerStates, .ok, "The broker keeps the agent's own states alone")]
         }
         let names = topics.prefix(Self.namedMax).map { String($0.dropFirst("\(root)/state/".count)).escaped }
@@ -77,10 +130,19 @@ extension BrokerExamination {
                 "The broker keeps \(what) that the agent does not know: \(names.joined(separator: ", "))\(more)",
                 why: "watch and dashboards show \(them) for ever; somebody else published \(them), or the spool was "
                     + "replaced",
-                remedy: "mosquitto_pub -r -n -q 1 -t '\(first.escaped)'\(topics.count > 1 ? ", and so for each" : "")"
-                    + ", as a user who may write there; docs/operations.md"
+                remedy: remedy(topics)
             )
         ]
+    }
+
+    /// The command is pasted by an operator, and the topics are as whoever published them wanted.
+    private func remedy(_ topics: [String]) -> String {
+        guard let topic = topics.first(where: { !$0.hasControlCharacters }) else {
+            let what = topics.count == 1 ? "The topic has" : "The topics have"
+            return what + " control characters, so no command is shown: docs/operations.md clears all states at once"
+        }
+        return "mosquitto_pub -r -n -q 1 -t \(topic.shellWord)\(topics.count > 1 ? ", and so for each" : "")"
+            + ", as a user who may write there; docs/operations.md"
     }
 
     private func status(_ facts: Facts, _ version: String) -> [Finding] {

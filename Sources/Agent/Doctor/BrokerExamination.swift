@@ -19,8 +19,8 @@ struct BrokerExamination: Sendable {
         var agentVersion: String?
         var agentStatus: JSONValue?
         var takesAnybody = false
-        /// States that the broker keeps of transfers that the agent does not know, by topic; nil: not asked.
-        var foreignStates: [String]?
+        /// States that the broker keeps, compared with the agent's.
+        var keptStates = KeptStates.untold
         /// Messages that the broker kept for a client that was away; nil: not asked.
         var kept: Int?
 
@@ -155,10 +155,10 @@ struct BrokerExamination: Sendable {
             let reply = await visit.message { $0.topic == answer }
             facts.agentVersion = reply.flatMap { try? JSONValue(parsing: $0.payload) }?["result"]?["version"]?.string
         }
-        if facts.agentVersion != nil { facts.foreignStates = await foreignStates(visit) }
         // What is retained came before the answers.
         let status = visit.lastMessage { $0.topic == "\(root)/status" }
         facts.agentStatus = status.flatMap { try? JSONValue(parsing: $0.payload) }
+        if facts.agentVersion != nil { facts.keptStates = await keptStates(visit) }
         let version = await visit.message(within: .milliseconds(300)) { $0.topic == Self.versionTopic }
         facts.versionText = version.map { String(decoding: $0.payload.prefix(80), as: UTF8.self).escaped }
     }

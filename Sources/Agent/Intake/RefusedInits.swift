@@ -28,7 +28,7 @@ final class RefusedInits: Sendable {
     ) {
         refusals.withLock { refusals in
             if refusals.count >= Self.largest { refusals = refusals.filter { now - $0.value.at < Self.limit } }
-            guard refusals.count < Self.largest else { return }
+            guard refusals.count < Self.largest || refusals[address] != nil else { return }
             refusals[address] = Refusal(reason: reason, text: text, size: size, at: now)
         }
     }

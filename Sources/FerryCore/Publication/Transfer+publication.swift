@@ -205,13 +205,20 @@ extension Transfer {
         var delay = policy.backoff.delay(after: publication.failures, using: &generator)
         switch failure.remedy {
         case .fail:
+            // What was read wrong is read wrong again: whoever sends the file again begins anew.
+            if failure.reason.code == .spoolDamaged, failure.reason.kind == .permanent { received = ByteRanges() }
             enter(.failed, because: failure.reason, at: now)
             return
         case _ where isTooOften:
             var reason = failure.reason
             // That it is tried again by itself is no longer so.
-            let hint = reason.kind == .retry ? reason.code.remedy(.permanent) : reason.hint
+            var hint = reason.kind == .retry ? reason.code.remedy(.permanent) : reason.hint
             reason.kind = .permanent
+            if reason.code == .spoolDamaged {
+                // Its bytes are kept, and nothing is known to be wrong with them.
+                reason.kind = .operator
+                hint = "Look at the disk: dmesg, sudo otaferry doctor"
+            }
             reason.hint = "Tried \(publication.failures) times; retry begins anew. \(hint)"
             enter(.failed, because: reason, at: now)
             return

@@ -20,7 +20,7 @@ struct FollowUp: Sendable {
         self.init(
             options: given.compactMap { name, value in
                 // What begins with a hyphen would be taken for an option.
-                value.map { "\(name)\($0.hasPrefix("-") || $0.isEmpty ? "=" : " ")\(Self.quoted($0))" }
+                value.map { "\(name)\($0.hasPrefix("-") || $0.isEmpty ? "=" : " ")\($0.shellWord)" }
             }
         )
     }
@@ -33,9 +33,9 @@ struct FollowUp: Sendable {
     func command(_ verb: String, _ argument: String? = nil, _ more: [String] = []) -> String {
         var words = ["otaferry", verb]
         let isLikeOption = argument?.hasPrefix("-") == true
-        if let argument, !isLikeOption { words.append(Self.quoted(argument)) }
+        if let argument, !isLikeOption { words.append(argument.shellWord) }
         words += more + options
-        if let argument, isLikeOption { words += ["--", Self.quoted(argument)] }
+        if let argument, isLikeOption { words += ["--", argument.shellWord] }
         return words.joined(separator: " ")
     }
 
@@ -51,17 +51,8 @@ struct FollowUp: Sendable {
     /// A hint of the agent, with what is missing in its commands.
     func completed(_ hint: String) -> String {
         let told = Self.verbsOfAgent.reduce(hint) { $0.replacing("otaferry \($1)", with: command($1)) }
-        return Self.verbsOnWire.reduce(told) { $0.replacing("the command \($1)", with: command($1)) }
-    }
-
-    /// As a shell takes it for one word.
-    private static func quoted(_ text: String) -> String {
-        let isPlain = text.utf8.allSatisfy { byte in
-            switch byte {
-            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
-            default: "._-/:@%+=,".utf8.contains(byte)
-            }
+        return Self.verbsOnWire.reduce(told) { hint, verb in
+            ["the", "The"].reduce(hint) { $0.replacing("\($1) command \(verb)", with: command(verb)) }
         }
-        return isPlain && !text.isEmpty ? text : "'" + text.replacing("'", with: "'\\''") + "'"
     }
 }

@@ -66,7 +66,7 @@ struct RemoteOptions: ParsableArguments {
             guard !json else { return Console.answer(result) }
             Console.say("\(address) \(done)")
             if verb == "describe", result["state"]?.string == TransferState.held.rawValue,
-                let status = try await Self.status(client, address), let reason = status.reason
+                let status = try? await Self.status(client, address), let reason = status.reason
             {
                 Console.complain("It is still held: \(ColumnText.printable(reason.text))\n  \(reason.hint)")
             }
@@ -97,11 +97,13 @@ struct RemoteOptions: ParsableArguments {
             case ReasonCode.needsMetadata.rawValue:
                 throw try await Self.completed(error, client, address)
             case AttemptWait.code where verb == "describe":
-                return try await AttemptWait(client: client, address: address, isSilent: json).call(
-                    verb,
-                    members,
-                    error
-                )
+                do throws(CommandClient.Failure) {
+                    return try await AttemptWait(client: client, address: address, isSilent: json)
+                        .call(verb, members, error)
+                } catch {
+                    guard error.code == ReasonCode.needsMetadata.rawValue else { throw error }
+                    throw try await Self.completed(error, client, address)
+                }
             default: throw error
             }
         }

@@ -29,14 +29,16 @@ struct StatusCommand: AsyncParsableCommand {
     func run() async throws {
         let route: BrokerRoute
         let status: JSONValue
-        let isSilent: Bool
+        /// What came of asking an agent that is said to be there.
+        let pulse: AgentPulse?
         do throws(CommandClient.Failure) {
             route = try broker.route()
-            (status, isSilent) = try await Self.read(route)
+            (status, pulse) = try await Self.read(route)
         } catch {
             error.report(json: json)
             throw error.exit.code
         }
+        let isSilent = pulse?.isBroken == true
         if json {
             Console.answer(isSilent ? .object((status.object ?? [:]).merging(["answers": false]) { $1 }) : status)
         } else if metrics {
@@ -47,20 +49,20 @@ struct StatusCommand: AsyncParsableCommand {
             var report = StatusReport(status: status, gateway: route.gateway.text, now: .now())
             report.followUp = route.followUp
             report.isSilent = isSilent
+            if let pulse { report.silenceRemedy = pulse.remedy(route) }
             for line in report.lines(terminal: terminal) { Console.say(line) }
         }
         guard status["state"]?.string == "online", !isSilent else { throw ProgramExit.failed.code }
     }
 
-    /// What the broker keeps, and whether the agent that says there that it is online does not answer.
-    private static func read(_ route: BrokerRoute) async throws(CommandClient.Failure) -> (JSONValue, Bool) {
+    /// What the broker keeps, and what came of asking the agent where it says there that it is online.
+    private static func read(_ route: BrokerRoute) async throws(CommandClient.Failure) -> (JSONValue, AgentPulse?) {
         let reader = StatusReader(route: route)
         guard let status = try await reader.read() else {
             throw AgentPulse.nothingHeard(on: reader.topic, await AgentPulse.take(route), route)
         }
         // An agent that hangs, or a broker that kept this from before it fell.
         let isSaidToBeThere = ["online", "degraded"].contains(status["state"]?.string)
-        guard isSaidToBeThere, let pulse = await AgentPulse.take(route) else { return (status, false) }
-        return (status, pulse.isBroken)
+        return (status, isSaidToBeThere ? await AgentPulse.take(route) : nil)
     }
 }

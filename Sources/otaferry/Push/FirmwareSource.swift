@@ -26,7 +26,7 @@ final class FirmwareSource: Sendable {
         guard descriptor >= 0 else {
             let code = errno
             // What is no UTF-8 on the command line has become this before it comes here.
-            guard code == ENOENT, path.contains("\u{FFFD}") else {
+            guard code == ENOENT, path.contains("\u{FFFD}"), !Self.isGiven(path) else {
                 throw SourceFileError(text: "\(ColumnText.printable(path)): \(Self.systemText(code))")
             }
             throw SourceFileError(
@@ -75,6 +75,14 @@ final class FirmwareSource: Sendable {
             try report(position)
         }
         return FerryCore.Digest(bytes: hash.finalize())
+    }
+
+    /// Whether the command line has these very bytes.
+    private static func isGiven(_ path: String) -> Bool {
+        (0..<Int(CommandLine.argc)).contains { index in
+            guard let argument = CommandLine.unsafeArgv[index] else { return false }
+            return strstr(argument, path) != nil
+        }
     }
 
     static func systemText(_ code: Int32) -> String { strerror(code).map { String(cString: $0) } ?? "error \(code)" }

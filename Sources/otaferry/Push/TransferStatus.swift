@@ -54,11 +54,12 @@ struct TransferStatus: Sendable, Equatable {
     /// Whether product or version are not known.
     var needsMetadata: Bool { reason?.code == .needsMetadata && reason?.cloudCode == nil }
 
-    /// Whether a failed one can only be sent again: the bytes of what the gateway refused are not kept. The cloud has some
-    /// reasons of the same name.
+    /// Whether a failed one can only be sent again: the bytes of what the gateway refused are not kept, nor those that
+    /// cannot be read back as they were written. The cloud has some reasons of the same name.
     var areBytesGone: Bool {
         guard state == .failed, let reason else { return false }
-        return reason.code == .spoolDamaged || attempt == 0 && ReasonCode.inAcknowledgements.contains(reason.code)
+        let isDamaged = reason.code == .spoolDamaged && reason.kind == .permanent
+        return isDamaged || attempt == 0 && ReasonCode.inAcknowledgements.contains(reason.code)
     }
 
     /// What a person should know while it waits, or empty.

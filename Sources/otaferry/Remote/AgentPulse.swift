@@ -43,6 +43,17 @@ enum AgentPulse: Sendable, Equatable {
     /// Whether an agent that says it is online is not to be believed.
     var isBroken: Bool { self == .absent || self == .silent }
 
+    /// What a person can do where an agent that says it is online is not to be believed.
+    func remedy(_ route: BrokerRoute) -> String {
+        self == .silent ? Self.silenceRemedy(route) : AgentAway.remedy
+    }
+
+    /// An answer that does not come may have been dropped: a broker need not refuse a subscription that it does not serve.
+    static func silenceRemedy(_ route: BrokerRoute) -> String {
+        AgentAway.remedy
+            + ". The broker's ACL may also keep answers from \(route.account): topic read \(route.root)/res/#"
+    }
+
     /// Why nothing came on a topic of the agent, as far as can be known.
     ///
     /// - Parameter pulse: what came of asking; nil where that failed too.
@@ -71,11 +82,14 @@ enum AgentPulse: Sendable, Equatable {
                 hint: AgentAway.remedyOrOther
             )
         case .silent, nil:
+            // Where there was no time to ask nothing is known of an answer.
             return CommandClient.Failure(
                 exit: .unreachable,
-                text: "No agent has said anything for the gateway \(route.gateway) at \(route.url), and none answers",
+                text: "No agent has said anything for the gateway \(route.gateway) at \(route.url)"
+                    + (pulse == nil ? "" : ", and none answers"),
                 hint: AgentAway.remedyOrOther
                     + ". The broker's ACL may also keep its word from \(route.account): \(line)"
+                    + (pulse == .silent ? ", topic read \(route.root)/res/#" : "")
             )
         }
     }

@@ -189,7 +189,7 @@ struct CommandClient: Sendable {
                         (isConnected ? "The agent of \(route.gateway)" : "The broker at \(route.url)")
                             + " did not answer in \(limit.components.seconds) s",
                         isConnected
-                            ? AgentAway.remedy
+                            ? AgentPulse.silenceRemedy(route)
                             : "Is it a broker? \(BrokerRoute.tlsQuestion)",
                         isConnected && isRefusalTold ? .noAnswer : nil
                     )

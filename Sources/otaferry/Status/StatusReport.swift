@@ -9,6 +9,8 @@ struct StatusReport {
     var followUp = FollowUp.plain
     /// Whether it was asked and did not answer.
     var isSilent = false
+    /// What a person can do then.
+    var silenceRemedy = AgentAway.remedy
 
     private static let labelWidth = 10
 
@@ -46,7 +48,9 @@ struct StatusReport {
                 lines += Self.lines("", followUp.completed(hint), terminal)
             }
         }
-        if state == "offline" || isSilent { lines += Self.lines("Hint", AgentAway.remedy, terminal) }
+        if state == "offline" || isSilent {
+            lines += Self.lines("Hint", isSilent ? silenceRemedy : AgentAway.remedy, terminal)
+        }
         return lines
     }
 

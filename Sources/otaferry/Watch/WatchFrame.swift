@@ -10,6 +10,8 @@ struct WatchFrame {
     var isConnected = true
     /// Whether an agent that said it is there does not answer.
     var isSilent = false
+    /// What a person can do then.
+    var silenceRemedy = AgentAway.remedy
     /// Whether it said that it goes, or the broker did in its place.
     var isAgentAway = false
     /// The commands that hints name.
@@ -90,7 +92,7 @@ struct WatchFrame {
     private var agentNote: String {
         // As it goes down, the broker says that the agent does.
         guard isConnected else { return connectionNote }
-        if isSilent { return "The agent does not answer. " + AgentAway.remedy }
+        if isSilent { return "The agent does not answer. " + silenceRemedy }
         return isAgentAway ? "The agent is away. " + AgentAway.remedy : ""
     }
 

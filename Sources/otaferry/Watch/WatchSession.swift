@@ -318,6 +318,7 @@ struct WatchSession: ~Copyable {
         frame.isConnected = isConnected
         frame.isAgentAway = board.agent?["state"]?.string == "offline"
         frame.isSilent = pulse?.isBroken == true && isAgentSaidToBeThere
+        if let pulse { frame.silenceRemedy = pulse.remedy(task.route) }
         if !isConnected {
             frame.connectionNote = "The connection to the broker is lost; trying again. Below is what was heard last"
         }

@@ -44,9 +44,10 @@ struct FileTransferIntakeTests {
         }
         let outcome = try await bench.send([
             initialize("one", 60_000), initialize("two", 60_000), initialize("three", 65_537),
-            message("$file/one/fin/65537"),
+            message("$file/one/fin/65537"), message("$file/three/0", "abc", reply: "r"),
+            message("$file/three/fin/65537", reply: "r"),
         ])
-        #expect(outcome.fileAnswers.map(code) == [0, 151, 131, 131])
+        #expect(outcome.fileAnswers.map(code) == [0, 151, 131, 131, 131, 131])
     }
 
     @Test("A whole delivery as EMQX's clients do it is answered step by step")
@@ -132,6 +133,17 @@ struct FileTransferIntakeTests {
         #expect(refused.refusal(of: address, at: now + .seconds(59))?.1 == "init was refused: No JSON")
         #expect(refused.refusal(of: address, at: now + .seconds(60)) == nil)
         #expect(refused.refusal(of: address, at: now) == nil)
+    }
+
+    @Test("A refusal is renewed also where no other would be remembered")
+    func refusalsAreRenewed() {
+        let refused = RefusedInits()
+        let now = ContinuousClock.now
+        let addresses = (0..<1_025).map { Known.address("emqx/f\($0)") }
+        for address in addresses { refused.note(address, .badMetadata, "No JSON", at: now) }
+        #expect(refused.refusal(of: addresses[1_024], at: now) == nil)
+        refused.note(addresses[0], .noRoom, "Full", at: now + .seconds(50))
+        #expect(refused.refusal(of: addresses[0], at: now + .seconds(70))?.1 == "init was refused: Full")
     }
 
     @Test("A fin without a size is refused with what it lacks, at either door")

@@ -226,6 +226,28 @@ struct PublicationTests {
         #expect(transfer.state == .stored && transfer.publication.failures == 0)
     }
 
+    @Test("Bytes that were read wrong are not kept, so that the file can be sent again")
+    func damaged() throws {
+        var generator = SeededGenerator(seed: 3)
+        let damage = Reason(.spoolDamaged, .permanent, "Wrong")
+        var transfer = uploading()
+        let failure = PublicationFailure(reason: damage, remedy: .fail)
+        transfer.attemptFailed(failure, policy: PublicationPolicy(), at: now, using: &generator)
+        #expect(transfer.state == .failed && !transfer.hasBytes && transfer.reason == damage)
+        // Nothing is known to be wrong with what a disk would not give for a while.
+        var policy = PublicationPolicy()
+        policy.attemptsMax = 1
+        var unread = uploading()
+        let silence = PublicationFailure(reason: Reason(.spoolDamaged, .retry, "No"), remedy: .retry(floor: .zero))
+        unread.attemptFailed(silence, policy: policy, at: now, using: &generator)
+        #expect(unread.state == .failed && unread.hasBytes)
+        let reason = try #require(unread.reason)
+        #expect(reason.kind == .operator && reason.hint.contains("retry begins anew"))
+        #expect(!reason.hint.contains("send"), "\(reason.hint)")
+        try unread.retried(at: now, catalog: Known.catalog)
+        #expect(unread.state == .stored)
+    }
+
     @Test("Success ends the row of failures")
     func successResets() {
         var transfer = registering()

@@ -249,12 +249,36 @@ extension SystemTests {
             }
             let report = try await examine(words)
             #expect(report.findings("broker-states").count == 2, "\(report.text)")
-            for part in ["not know: ci/forged", "mosquitto_pub -r -n -q 1 -t '\(topics[0])'", "otaferry sync"] {
+            for part in ["not know: ci/forged", "mosquitto_pub -r -n -q 1 -t \(topics[0]), as", "otaferry sync"] {
                 #expect(report.text.contains(part), "\(report.text)")
             }
             try await gateway.probe.publish(topics[0], [], retained: true)
             _ = try await Person(gateway: gateway).run(["sync"])
             #expect(try await examine(words).grade("broker-states") == "ok")
+        }
+
+        @Test("States that may not be read are not found well")
+        func unreadStates() async throws {
+            let acl = try TemporaryFolder("acl")
+            // The test comes without a name.
+            let rights =
+                [
+                    "topic readwrite #", "user otaferry", "topic readwrite #", "topic readwrite $file/#",
+                    "topic readwrite $file-async/#", "user blind", "topic write otaferry/v1/#",
+                ] + ["in/#", "cmd/#", "res/#", "status"].map { "topic read otaferry/v1/gw1/\($0)" }
+            try acl.write(rights.joined(separator: "\n") + "\n", to: "acl")
+            let gateway = try await Gateway { $0.brokerConfiguration = "acl_file \(acl.file("acl"))" }
+            let words = [
+                "--config", gateway.folder.file("otaferry.toml"), "--offline", "--broker-file", "/nowhere",
+                "--username", "blind",
+            ]
+            #expect(try await examine(words).grade("broker-states") == "ok")
+            let firmware = TestFirmware(2_000, seed: 11)
+            try await gateway.send("put/pumpctl/1.4.2", firmware.bytes)
+            try await gateway.waitForState(.registered, of: firmware.oneShotID)
+            let report = try await examine(words)
+            #expect(report.grade("broker-states") == "skipped", "\(report.text)")
+            #expect(report.text.contains("topic read otaferry/v1/gw1/state/#"), "\(report.text)")
         }
 
         @Test("--broker, --gateway and the like go over what the configuration says, and their mistakes are told")

@@ -33,6 +33,23 @@ extension SystemTests {
             #expect(try await person.run(["status"]).ending == .exited(0))
         }
 
+        @Test("Where no answer comes the right to read answers is named as a cause too")
+        func unreadAnswers() async throws {
+            let acl = try TemporaryFolder("acl")
+            let rights = [
+                "topic readwrite #", "user ci", "topic read otaferry/v1/+/status", "topic write otaferry/v1/+/cmd/#",
+                "user otaferry", "topic readwrite #", "topic readwrite $file/#", "topic readwrite $file-async/#",
+            ]
+            try acl.write(rights.joined(separator: "\n") + "\n", to: "acl")
+            let gateway = try await Gateway { $0.brokerConfiguration = "acl_file \(acl.file("acl"))" }
+            let person = Person(gateway: gateway)
+            for words in [["status"], ["list"]] {
+                let ran = try await person.run(words, ["OTAFERRY_USERNAME": "ci"])
+                let text = (ran.text() + ran.text(.errors)).split(whereSeparator: \.isWhitespace).joined(separator: " ")
+                #expect(text.contains("topic read otaferry/v1/gw1/res/#"), "\(words): \(ran.story)")
+            }
+        }
+
         @Test("Who may not read what the agent says is told so, and not that there is no agent")
         func forbidden() async throws {
             let acl = try TemporaryFolder("acl")

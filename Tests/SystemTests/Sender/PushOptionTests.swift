@@ -73,6 +73,9 @@ extension SystemTests {
             let named = try await ProgramRunner.run("sh", ["-c", script], environment: person.environment)
             #expect(named.ending == .exited(1), "\(named.story)")
             #expect(named.text(.errors).contains("the name is not UTF-8"), "\(named.story)")
+            // A name that really has the character that others are shown with.
+            let missing = try await person.run(words([gateway.folder.file("pump\u{FFFD}.bin")]))
+            #expect(missing.text(.errors).contains("No such file"), "\(missing.story)")
             #expect(!gateway.probe.messages.contains { $0.topic.hasPrefix(Gateway.root + "/out/") })
         }
 
