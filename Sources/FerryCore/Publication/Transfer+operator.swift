@@ -22,12 +22,15 @@ extension Transfer {
         let text =
             isUnknown
             ? "Cancelled while the registration was under way: the cloud may have the firmware all the same"
-            : "Cancelled by an operator"
+            : Self.cancelledText
         let hint = isUnknown ? "Look into the cloud's console, and delete it there if it is not wanted" : ""
         received = ByteRanges()
         publication.nextAttempt = nil
         enter(.cancelled, because: Reason(.cancelledByOperator, .permanent, text, hint: hint), at: now)
     }
+
+    /// The reason where nothing speaks against it; else it tells what else has to be done.
+    package static let cancelledText = "Cancelled by an operator"
 
     /// The cloud turned out to have registered the firmware of a transfer that was cancelled meanwhile.
     package mutating func registeredAfterCancel(id: String, requestID: String?) {

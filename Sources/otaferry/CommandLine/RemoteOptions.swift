@@ -71,6 +71,15 @@ struct RemoteOptions: ParsableArguments {
                 Console.complain("It is still held: \(ColumnText.printable(reason.text))\n  \(reason.hint)")
             }
             let isToMove = verb == "resume" || verb == "retry"
+            let reason = result["reason"].flatMap { Reason(json: $0) }
+            // The window holds for what is tried again, too; and a registration under way cannot be called back.
+            let isHalf = verb == "cancel" && reason?.text != Transfer.cancelledText
+            if let reason, isHalf || isToMove && reason.code == .outsideWindow {
+                Console.complain(
+                    ColumnText.printable(reason.text)
+                        + (reason.hint.isEmpty ? "" : "\n  \(ColumnText.printable(reason.hint))")
+                )
+            }
             if isToMove, result["paused"]?.bool == true {
                 Console.complain(
                     verb == "resume"

@@ -59,6 +59,24 @@ extension SystemTests {
             }
         }
 
+        @Test("retry outside the window, and cancel during a registration, say what is the case all the same")
+        func saysWhatElse() async throws {
+            let gateway = try await Gateway { $0.settings["upload.window"] = PackageTests.windowElsewhere }
+            let person = Person(gateway: gateway)
+            try await gateway.send("put/pumpctl/1.4.2", firmware.bytes)
+            try await gateway.waitForState(.stored, of: id) { $0.reasonCode == "outside-window" }
+            let retry = try await person.run(["retry", id])
+            #expect(retry.ending == .exited(0))
+            #expect(retry.text(.errors).contains("window"), "\(retry.story)")
+            gateway.cloud.setFault(.createFirmware, .hangUpAfterwards, times: nil)
+            gateway.cloud.setFault(.listFirmware, .unavailable, times: nil)
+            #expect(try await gateway.command("limits", ["window": ""])["ok"]?.bool == true)
+            try await gateway.waitForState(.registering, of: id) { $0.reasonCode != nil }
+            let cancel = try await person.run(["cancel", id])
+            #expect(cancel.ending == .exited(0))
+            #expect(cancel.text(.errors).contains("the cloud may have the firmware all the same"), "\(cancel.story)")
+        }
+
         @Test("status right after pause, resume and limits tells what they did")
         func statusAtOnce() async throws {
             let gateway = try await Gateway()

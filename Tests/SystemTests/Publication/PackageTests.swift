@@ -213,7 +213,7 @@ extension SystemTests {
         }
 
         /// An hour that is far from now.
-        private static var windowElsewhere: String {
+        static var windowElsewhere: String {
             let hour = (Calendar.current.component(.hour, from: Date()) + 6) % 24
             return String(format: "%02d:00-%02d:30", hour, hour)
         }
