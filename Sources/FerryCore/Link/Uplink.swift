@@ -195,7 +195,9 @@ package struct Uplink: Sendable, Equatable {
             .operator,
             "\(file) have to be sent in \(Int64(ticketLife.seconds.rounded())) s, while their ticket lives: that takes "
                 + "\(needed)/s, \(carries)",
-            hint: "It waits for a better hour; retry when the link is faster, or raise upload.rate-limit if it is set"
+            hint:
+                "It waits for a better hour; retry when the link is faster. Where a rate limit is in force, which the command "
+                + "limits shows, it may be that"
         )
     }
 }

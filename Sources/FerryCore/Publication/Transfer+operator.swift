@@ -42,17 +42,21 @@ extension Transfer {
         reason?.hint = "Delete it in the cloud's console if it is not wanted"
     }
 
+    private var noBytesRefusal: OperatorRefusal {
+        OperatorRefusal(
+            code: "no-bytes",
+            text: "The bytes of this transfer are not in the spool",
+            hint: "Send the file again"
+        )
+    }
+
     /// Now, not at `nextAttempt`.
     package mutating func retried(at now: WallTime, catalog: ProductCatalog) throws(OperatorRefusal) {
         switch state {
         case .stored, .registering: break
         case .held, .failed:
             guard digests != nil, hasBytes else {
-                throw OperatorRefusal(
-                    code: "no-bytes",
-                    text: "The bytes of this transfer are not in the spool",
-                    hint: "Send the file again"
-                )
+                throw noBytesRefusal
             }
             guard CloudFirmware(firmware, catalog: catalog) != nil else {
                 throw OperatorRefusal(
@@ -103,6 +107,7 @@ extension Transfer {
         guard !state.isFinal || state == .failed else {
             throw OperatorRefusal(code: "final", text: "The transfer is \(state.rawValue)")
         }
+        guard state != .failed || hasBytes else { throw noBytesRefusal }
         if let product = corrected.product, catalog.entry(for: product) == nil {
             throw OperatorRefusal(
                 code: ReasonCode.unknownProduct.rawValue,

@@ -65,7 +65,8 @@ extension ReasonCode {
         case .uploadBroken: "Check the uplink, then retry"
         case .uploadStalled: "Check the uplink or raise upload.stall-timeout, then retry"
         case .uploadDamaged: "Something on the way changes bytes: check the uplink, then retry"
-        case .linkTooSlow: "Retry when the link is faster, or raise upload.rate-limit if it is set"
+        case .linkTooSlow:
+            "Retry when the link is faster, or when the rate limit is higher that the command limits shows"
         case .outsideWindow: "The command limits changes the window"
         case .nameTaken: "Give it another name with the command describe; or delete the other one, then retry"
         case .versionTaken: "Give it another version with the command describe; or delete the other one, then retry"

@@ -42,7 +42,7 @@ struct TransferHistory {
             let state = event["state"]?.string.flatMap(TransferState.init(rawValue:))
             guard kind == "retry" || change != nil || state?.isPublishing != true else { continue }
             let pattern = attempt.map { Self.pattern(of: $0.event) }
-            let isFailure = change == nil && kind != "gap" && !Self.text(of: event).isEmpty
+            let isFailure = change == nil && kind != "gap" && !Self.text(of: event).isEmpty && !Self.isWait(event)
             // The first attempt to register has come from the upload.
             if isFailure, failed?.suffix(pattern.count).elementsEqual(pattern) == true, let last = attempt.last {
                 repeats += 1
@@ -57,6 +57,12 @@ struct TransferHistory {
             attempt = []
         }
         return lines + attempt
+    }
+
+    /// Whether it waits for something without having tried.
+    private static func isWait(_ event: JSONValue) -> Bool {
+        let code = event["reason"]?["code"]?.string.map(ReasonCode.init(rawValue:))
+        return [.packageIncomplete, .outsideWindow, .paused].contains(code)
     }
 
     /// The same for what differs by a figure only, such as the milliseconds that a connection took.

@@ -297,6 +297,17 @@ struct PublicationTests {
         #expect(early.reason?.text == "Cancelled by an operator" && !early.hasBytes)
     }
 
+    @Test("A failed transfer whose bytes are gone cannot be described: it has to be sent again")
+    func describeNeedsBytes() {
+        var transfer = stored()
+        transfer.lostBytes(at: now)
+        #expect(transfer.state == .failed && !transfer.hasBytes)
+        let refusal = #expect(throws: OperatorRefusal.self) {
+            try transfer.described(as: Known.metadata(["name": "x"]), catalog: Known.catalog, at: now)
+        }
+        #expect(refusal?.code == "no-bytes")
+    }
+
     @Test("Without bytes or metadata there is nothing to retry")
     func retryNeedsBytes() {
         var transfer = uploading()
