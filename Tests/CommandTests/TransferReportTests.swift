@@ -48,7 +48,7 @@ struct TransferReportTests {
             ("failed", "spool-damaged", 3, "then send the file again. It begins anew then"),
             ("held", "needs-metadata", 0, "Supply what is missing: otaferry describe ci/1 --version VERSION\n"),
             ("expired", "expired", 0, "look at the gateway's clock. The same push begins anew"),
-            ("cancelled", "cancelled-by-operator", 0, "Nothing, or send it again: it begins anew"),
+            ("cancelled", "cancelled-by-operator", 0, "If it is wanted after all, send it again: it begins anew"),
         ]
     )
     func hints(state: String, code: String, attempts: Int64, words: String) {

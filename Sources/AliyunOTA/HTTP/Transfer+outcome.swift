@@ -25,7 +25,11 @@ extension Transfer {
             return failure(kind, "\(bodyFailure)", cause: bodyFailure)
         }
         if answer.isTooLarge { return failure(.answerTooLarge, "the answer is larger than 1 MiB") }
-        return failure(kind(of: result), describe(result))
+        // libcurl's own words are of what it would have done next.
+        let text =
+            result == CURLE_SEND_FAIL_REWIND
+            ? "the server closed it without an answer (libcurl \(result.rawValue))" : describe(result)
+        return failure(kind(of: result), text)
     }
 
     /// The failure of this transfer for a reason that libcurl did not find.

@@ -76,9 +76,9 @@ extension ReasonCode {
         case .packageIncomplete: "Send the other files, or cancel this one"
         case .spoolDamaged: "Look at the disk: dmesg, sudo otaferry doctor; then send the file again"
         case .paused: "The command resume lets it go on"
-        case .cancelledByOperator: "Nothing, or send it again: it begins anew"
+        case .cancelledByOperator: "If it is wanted after all, send it again: it begins anew"
         case .expired: "Send the file again, with a later expire_at or segments_ttl; look at the gateway's clock"
-        case .checksumMismatch: "Send abort, then the file again"
+        case .checksumMismatch: "Send abort, or end it with the command cancel; then send the file again"
         case .conflict: "Use another transfer id, or otaferry push"
         default: nil
         }

@@ -33,7 +33,7 @@ extension Transfer {
                 .checksumMismatch,
                 .operator,
                 "The stored bytes have the SHA-256 \(digests.sha256), announced was \(expected)",
-                hint: "Send abort, then the file again"
+                hint: "Send abort, or end it with the command cancel; then send the file again"
             )
             return
         }

@@ -90,6 +90,11 @@ struct PushOrder: Sendable {
 
     /// What the agent or the cloud would refuse about one file, as a sentence; nil when nothing is.
     static func problem(with document: JSONValue, size: Int64) -> String? {
+        problem(ofFile: document, size: size) ?? problem(ofOptions: document)
+    }
+
+    /// What the cloud would refuse about the file itself.
+    static func problem(ofFile document: JSONValue, size: Int64) -> String? {
         let name = document["name"]?.string ?? ""
         guard size > 0 else { return "\(name.escaped) is empty; the cloud takes no empty firmware" }
         guard size <= CloudLimits.fileBytes else {
@@ -100,6 +105,10 @@ struct PushOrder: Sendable {
             return "The cloud takes no \(name.escaped): the name must end in one of "
                 + FileName.suffixes.map { ".\($0)" }.joined(separator: ", ")
         }
+        return nil
+    }
+
+    private static func problem(ofOptions document: JSONValue) -> String? {
         do throws(FirmwareMetadata.Problem) {
             _ = try TransferRequest(document: document)
             return nil

@@ -18,7 +18,7 @@ enum PushSession {
             var sources: [FirmwareSource] = []
             for path in paths { sources.append(try FirmwareSource(path: path)) }
             if let problem = PushOrder.problem(withNames: sources.map(\.name)) {
-                return Result(ending: .init(.failed, problem, hint: "Nothing was sent"))
+                return Result(ending: .init(.usage, problem, hint: "Nothing was sent"))
             }
             // By name, so that the order on the command line makes no difference.
             sources.sort { $0.name < $1.name }
@@ -26,7 +26,8 @@ enum PushSession {
             for file in files {
                 guard let problem = PushOrder.problem(with: file.document, size: file.source.size) else { continue }
                 display.finish()
-                return Result(ending: .init(.failed, problem, hint: "Nothing was sent"))
+                let isOfFile = PushOrder.problem(ofFile: file.document, size: file.source.size) != nil
+                return Result(ending: .init(isOfFile ? .failed : .usage, problem, hint: "Nothing was sent"))
             }
             introduce(files, order, route, &display)
             return try deliver(PushDriver.Task(order: order, files: files, route: route), display)
