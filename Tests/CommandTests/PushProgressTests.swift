@@ -47,6 +47,20 @@ struct PushProgressTests {
         #expect(line([delivery]).sentence == "uploading 40 % of 100 B, 10 B/s, 0:06 left")
     }
 
+    @Test("How long an upload took counts from its beginning, if that was seen, and anew after a pause")
+    func uploadTime() throws {
+        func state(_ name: String, _ seq: Int64) throws -> TransferStatus {
+            try #require(TransferStatus(json: ["state": .string(name), "seq": .integer(seq)]))
+        }
+        var late = try delivery("a.bin", .uploading)
+        late.take(try state("uploading", 3), at: .seconds(5))
+        #expect(late.uploadBegunAt == .seconds(5) && !late.isUploadWhole)
+        late.take(try state("stored", 4), at: .seconds(6))
+        late.take(try state("uploading", 5), at: .seconds(9))
+        late.take(try state("uploading", 6), at: .seconds(10))
+        #expect(late.uploadBegunAt == .seconds(9) && late.isUploadWhole)
+    }
+
     @Test("A state from before the agent's answer, which comes after it, changes nothing")
     func isNotTakenBack() throws {
         let late = try delivery("a.bin", .stored, ["state": "receiving", "seq": 0])

@@ -17,8 +17,10 @@ struct Delivery {
     private(set) var upload: Upload?
     /// When its first message went out.
     var begunAt: Duration?
-    /// When its upload was first seen under way.
+    /// When the upload that is under way, or was last, was first seen.
     private(set) var uploadBegunAt: Duration?
+    /// Whether it was seen to begin: how long it took is known then.
+    private(set) var isUploadWhole = false
     /// Whether it was not yet at its end when the agent first told of it.
     private(set) var wasSeenOpen = false
     /// Whether a byte of it was sent by this push.
@@ -93,10 +95,13 @@ struct Delivery {
     mutating func take(_ status: TransferStatus, at now: Duration) {
         hasSeenState = true
         guard !isDelivered || status.seq >= answeredSeq else { return }
+        let former = latest?.state
         latest = status
         if !status.state.isFinal { wasSeenOpen = true }
         if status.state == .uploading {
-            uploadBegunAt = uploadBegunAt ?? now
+            // One that begins anew after a pause, or a restart of the agent, counts from then.
+            let isBeginning = former != nil && former != .uploading
+            if isBeginning || uploadBegunAt == nil { (uploadBegunAt, isUploadWhole) = (now, isBeginning) }
         } else {
             upload = nil
         }

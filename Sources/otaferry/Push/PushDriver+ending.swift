@@ -142,7 +142,9 @@ extension PushDriver {
         hasToldUpload = true
         guard !display.isForPrograms else { return }
         let size = ByteCount(rawValue: deliveries.reduce(0) { $0 + $1.size })
-        display.note("\(size) uploaded in \(ColumnText.clock(now - begun))", .success)
+        // Of one that was under way before this command nobody here knows when it began.
+        let isKnown = deliveries.allSatisfy { $0.uploadBegunAt == nil || $0.isUploadWhole }
+        display.note("\(size) uploaded" + (isKnown ? " in \(ColumnText.clock(now - begun))" : ""), .success)
     }
 
     private func reachedText(_ status: TransferStatus) -> String {
