@@ -132,6 +132,16 @@ struct ConfigurationMistakeTests {
     }
 
     @Test(
+        "What looks like a secret is written nowhere, with quotes or without",
+        arguments: ["password = \"hunter2\"", "password = hunter2", "proxy_pass = 'hunter2'", "api-key = hunter2"]
+    )
+    func secrets(line: String) throws {
+        let mistakes = try mistakes("[broker]\n\(line)")
+        #expect(mistakes.count == 1)
+        #expect(mistakes.allSatisfy { !$0.contains("hunter2") && $0.contains("***") }, "\(mistakes)")
+    }
+
+    @Test(
         "A misspelled key gets the nearest key as a suggestion",
         arguments: [
             ("upload.rate", "upload.rate-limit"), ("upload.stall", "upload.stall-timeout"),

@@ -36,6 +36,7 @@ struct ConfigurationDraft: Sendable {
         else {
             return nil
         }
+        if mayBeSecret(parts[0]) { return "\(parts[0]) = \"***\"".escaped }
         return "\(parts[0]) = \"\(parts[1])\"".escaped
     }
 
@@ -201,10 +202,10 @@ struct ConfigurationDraft: Sendable {
 
     /// Whether somebody would write a secret under such a name. There is no such key: secrets have files of their own.
     private static func mayBeSecret(_ path: String) -> Bool {
-        let letters = path.lowercased().filter(\.isLetter)
+        let letters = (path.split(separator: ".").last ?? "").lowercased().filter(\.isLetter)
         // `password_file` names a file, `credentials.profile` a part of one.
         guard !letters.hasSuffix("file") else { return false }
-        return ["password", "passwd", "passphrase", "secret", "token", "accesskey", "privatekey", "credential"]
+        return ["pass", "pwd", "psk", "secret", "token", "accesskey", "apikey", "privatekey", "credential"]
             .contains { letters.contains($0) }
     }
 }

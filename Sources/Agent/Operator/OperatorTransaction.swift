@@ -59,8 +59,9 @@ struct OperatorTransaction {
                 try transfer.cancelled(at: now)
             }
         case .retry:
-            try change(.retried, .hurry) { [herald] (transfer, now) throws(OperatorRefusal) in
+            try change(.retried, .hurry) { [herald, publisher] (transfer, now) throws(OperatorRefusal) in
                 try transfer.retried(at: now, catalog: herald.catalog)
+                transfer.looksAtWindow(publisher.limits.closed, at: now)
             }
         case .pause where isForAll, .resume where isForAll:
             command.arguments["sender"] == nil
@@ -68,7 +69,11 @@ struct OperatorTransaction {
                 : bad("\(command.verb.rawValue) with \"sender\" needs \"transfer\" too")
         case .pause:
             try change(.paused, .stopAttempt) { (transfer, _) throws(OperatorRefusal) in try transfer.paused() }
-        case .resume: try change(.resumed, .look) { (transfer, _) throws(OperatorRefusal) in try transfer.resumed() }
+        case .resume:
+            try change(.resumed, .look) { [publisher] (transfer, now) throws(OperatorRefusal) in
+                try transfer.resumed()
+                transfer.looksAtWindow(publisher.limits.closed, at: now)
+            }
         case .priority: try prioritize()
         case .purge: try purge()
         case .limits: try setLimits()

@@ -177,7 +177,8 @@ final class SpoolReader: Sendable {
     }
 
     private static func failure(_ error: SpoolError) -> PublicationFailure {
-        guard error.code == .damaged else { return Attempt.failure(error) }
+        // With a result code it is the file that is damaged, which is looked at as a whole.
+        guard error.code == .damaged, error.resultCode == 0 else { return Attempt.failure(error) }
         let hint = "The disk is failing or was written to by somebody else; send the file again"
         return PublicationFailure(
             reason: Reason(.spoolDamaged, .permanent, error.description, hint: hint),

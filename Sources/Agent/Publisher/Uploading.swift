@@ -85,7 +85,13 @@ struct Uploading: Sendable {
             if case .failed(let failure) = failure, failure.reason.code == .linkTooSlow { run.end = .givenUp }
             publisher.learned.learn(run, at: cloud.clock.now())
             let uplink = publisher.learned.uplink
-            if run.end == .givenUp { throw tooSlow() }
+            if run.end == .givenUp {
+                // The link was away, and is as fast as is needed when it is not.
+                guard run.still == .zero || uplink.decision(size: size, at: cloud.clock.now()) == .tooSlow else {
+                    throw .failed(wasAway)
+                }
+                throw tooSlow()
+            }
             if run.end == .expired, uplink.decision(size: size, at: cloud.clock.now()) == .tooSlow { throw tooSlow() }
             throw Attempt.End(failure)
         }
@@ -100,9 +106,10 @@ struct Uploading: Sendable {
             PublicationFailure(
                 reason: Reason(
                     .spoolDamaged,
-                    .permanent,
+                    .operator,
                     "Other bytes were sent than were stored (CRC-64 \(sum) instead of \(expected)); nothing is registered",
-                    hint: "The disk or the memory is failing; send the file again"
+                    hint:
+                        "Its rows are sound: the memory may be failing. Retry, and where it repeats, look at the gateway"
                 ),
                 remedy: .fail
             )
@@ -167,6 +174,18 @@ struct Uploading: Sendable {
             let time = ContinuousClock.now - moment
             return time >= Uplink.stillness ? time : .zero
         }
+    }
+
+    private var wasAway: PublicationFailure {
+        PublicationFailure(
+            reason: Reason(
+                .uploadStalled,
+                .retry,
+                "Nothing moved on the connection for so long that the file could not end while its ticket lived",
+                hint: "It is tried again by itself, with a new ticket"
+            ),
+            remedy: .newTicket
+        )
     }
 
     private func tooSlow() -> Attempt.End {

@@ -95,9 +95,9 @@ package struct Uplink: Sendable, Equatable {
         /// Bytes a second; nil where it was too short to tell.
         fileprivate var rate: Int64? {
             let moving = took - still
-            guard moving > .zero, sent > 0, sent >= Uplink.least.bytes || moving >= Uplink.least.time else {
-                return nil
-            }
+            // Where it stood still, some bytes may have gone before that was seen.
+            let isLong = moving >= Uplink.least.time || still == .zero && sent >= Uplink.least.bytes
+            guard moving > .zero, sent > 0, isLong else { return nil }
             return max(1, Int64(Double(sent) / moving.seconds))
         }
     }

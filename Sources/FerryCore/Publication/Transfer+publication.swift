@@ -279,6 +279,13 @@ extension Transfer {
         publication.nextAttempt = moment
     }
 
+    /// An operator wants it to go on: whether the window lets it is known at once, and is in the answer.
+    package mutating func looksAtWindow(_ closed: (untilOpen: Duration, window: String)?, at now: WallTime) {
+        windowChanged()
+        guard state == .stored, reason == nil, let closed else { return }
+        waitsForWindow(until: now + closed.untilOpen, window: closed.window)
+    }
+
     /// The window has changed: looked at anew.
     package mutating func windowChanged() {
         guard reason?.code == .outsideWindow else { return }

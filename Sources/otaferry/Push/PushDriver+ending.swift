@@ -169,9 +169,11 @@ extension PushDriver {
         if let waiting = deliveries.first(where: { $0.state == .held || $0.latest?.isPaused == true }) {
             let show = task.route.followUp.command("show", waiting.file.address)
             if isBlind { return "The gateway keeps it until an operator acts: \(show) tells how it goes on" }
-            guard waiting.latest?.isPaused == true || waiting.latest?.nextAttempt == nil else {
-                return "The gateway has it and tries again by itself: \(show) tells how it goes on"
+            // Held for a person is what is not held for a better hour.
+            let isForHour = deliveries.allSatisfy {
+                $0.latest?.isPaused != true && ($0.state != .held || $0.latest?.reason?.code == .linkTooSlow)
             }
+            if isForHour { return "The gateway has it and tries again by itself: \(show) tells how it goes on" }
             return "The gateway keeps it until a person acts: \(show) tells how it goes on"
         }
         let what = deliveries.count == 1 ? "file" : "files"

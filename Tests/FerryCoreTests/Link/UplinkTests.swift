@@ -200,5 +200,9 @@ struct UplinkTests {
         run.still = .seconds(24)
         uplink.learn(run, at: now, hour: 5)
         #expect(uplink.rate == 1_000_000)
+        // Too little is known of one that stood still nearly all of the time.
+        run.still = .seconds(32)
+        uplink.learn(run, at: now, hour: 5)
+        #expect(uplink.rate == 1_000_000)
     }
 }
