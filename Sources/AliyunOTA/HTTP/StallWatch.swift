@@ -14,16 +14,10 @@ struct StallWatch {
     /// - Parameters:
     ///   - taken: bytes of the body that the socket has taken. The kernel is told to take few more than it may send, so
     ///     on a slow link too this grows as long as anything moves.
-    ///   - isStarved: whether the sender waits for the body and not for the link.
-    ///   - pause: how long a rate limit may keep the sender quiet between two pieces.
-    mutating func isStalled(
-        now: SuspendingClock.Instant,
-        taken: Int64,
-        isStarved: Bool,
-        pause: Duration = .zero
-    ) -> Bool {
+    ///   - isStarved: whether the sender waits for the body or for its turn, and not for the link.
+    mutating func isStalled(now: SuspendingClock.Instant, taken: Int64, isStarved: Bool) -> Bool {
         if isStarved || taken != self.taken { lastProgress = now }
         self.taken = taken
-        return now - lastProgress >= limit + pause
+        return now - lastProgress >= limit
     }
 }

@@ -7,6 +7,9 @@ final class Transfer {
     let handle: UnsafeMutableRawPointer
     private var stallWatch: StallWatch?
     private var unsentBound: UnsentBound?
+    private var pace: SendingPace
+    /// Whether it waits for its turn.
+    private var isPaced = false
     private var headerList: UnsafeMutablePointer<curl_slist>?
     private let errorText = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
 
@@ -19,10 +22,18 @@ final class Transfer {
     private var bytesGiven: Int64 = 0
 
     /// Makes the handle ready to be added to the multi handle.
-    init(_ job: TransferJob, options: [TransferOption], certificateTime: CertificateTime) throws(HTTPFailure) {
+    ///
+    /// - Parameter rateLimit: the most bytes a second of a body out of a stream.
+    init(
+        _ job: TransferJob,
+        options: [TransferOption],
+        certificateTime: CertificateTime,
+        rateLimit: ByteCount?
+    ) throws(HTTPFailure) {
         guard let handle = curl_easy_init() else { throw HTTPFailure(.unusable, "libcurl has no memory") }
         self.job = job
         self.handle = handle
+        pace = SendingPace(rate: rateLimit, now: .now)
         errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
         if let limit = job.request.stallTimeout { stallWatch = StallWatch(limit: limit, now: .now) }
         if job.pipe != nil { unsentBound = UnsentBound(least: Int(otaferry_least_unsent), now: .now) }
@@ -106,27 +117,42 @@ final class Transfer {
         guard result == CURLE_OK else { throw HTTPFailure(.unusable, describe(result)) }
     }
 
-    /// Sends on after a pause.
+    /// Sends on when the body has bytes again.
     func resume() {
         guard isStarved else { return }
         isStarved = false
+        unpause()
+    }
+
+    /// Sends on when it is its turn.
+    func takeTurn(now: SuspendingClock.Instant) {
+        guard isPaced, now >= pace.next else { return }
+        isPaced = false
+        unpause()
+    }
+
+    /// Sends no more than this from now on.
+    func limitRate(_ limit: ByteCount?) {
+        pace.rate = limit
+        guard isPaced else { return }
+        isPaced = false
+        unpause()
+    }
+
+    private func unpause() {
         // A failure shows as the transfer's result.
         curl_easy_pause(handle, CURLPAUSE_CONT)
     }
+
+    /// When it is its turn again.
+    var turn: SuspendingClock.Instant? { isPaced ? pace.next : nil }
 
     /// How often `isStalled` wants to be asked.
     var stallCheckInterval: Duration? { stallWatch.map { min(.seconds(1), $0.limit / 4) } }
 
     /// Whether the link has not moved for too long.
-    ///
-    /// - Parameter rateLimit: what uploads are limited to now.
-    func isStalled(now: SuspendingClock.Instant, rateLimit: ByteCount?) -> Bool {
-        stallWatch?.isStalled(
-            now: now,
-            taken: bytesTaken,
-            isStarved: isStarved,
-            pause: TransferOption.pause(rateLimit: rateLimit)
-        ) ?? false
+    func isStalled(now: SuspendingClock.Instant) -> Bool {
+        stallWatch?.isStalled(now: now, taken: bytesTaken, isStarved: isStarved || isPaced) ?? false
     }
 
     /// libcurl's own words for what happened last, without the URL.
@@ -139,9 +165,15 @@ final class Transfer {
     /// Gives libcurl bytes of the body.
     fileprivate func read(into buffer: UnsafeMutableRawBufferPointer) -> Int {
         guard let pipe = job.pipe, bytesGiven < pipe.length else { return 0 }
-        switch pipe.read(into: buffer) {
+        let allowed = pace.allowance(now: .now)
+        guard allowed > 0 else {
+            isPaced = true
+            return otaferry_curl_readfunc_pause
+        }
+        switch pipe.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer.prefix(allowed))) {
         case .bytes(let count):
             bytesGiven += Int64(count)
+            pace.spend(count)
             return count
         case .starved:
             isStarved = true

@@ -36,6 +36,7 @@ final class TransferLoop {
             for command in commands { perform(command, isClosed: isClosed) }
             if isClosed { break }
             pulse.beat()
+            takeTurns()
             var running: Int32 = 0
             let result = curl_multi_perform(multi, &running)
             if result != CURLM_OK { failAll(.unusable, "libcurl failed (multi \(result.rawValue))") }
@@ -60,18 +61,19 @@ final class TransferLoop {
         case .resume(let id):
             transfers[id]?.resume()
         case .limitRate:
-            let limit = curl_off_t(queue.rateLimit?.rawValue ?? 0)
-            for transfer in transfers.values where transfer.job.pipe != nil {
-                // Takes effect from the next bytes on; a failure leaves the old limit.
-                otaferry_curl_set_offset(transfer.handle, CURLOPT_MAX_SEND_SPEED_LARGE, limit)
-            }
+            let limit = queue.rateLimit
+            for transfer in transfers.values { transfer.limitRate(limit) }
         }
     }
 
     private func start(_ job: TransferJob) {
         do throws(HTTPFailure) {
-            let options = TransferOption.table(for: job.request, link: link, rateLimit: queue.rateLimit)
-            let transfer = try Transfer(job, options: options, certificateTime: link.certificateTime())
+            let transfer = try Transfer(
+                job,
+                options: TransferOption.table(for: job.request, link: link),
+                certificateTime: link.certificateTime(),
+                rateLimit: queue.rateLimit
+            )
             let result = curl_multi_add_handle(multi, transfer.handle)
             guard result == CURLM_OK else {
                 throw HTTPFailure(.unusable, "libcurl took no transfer (multi \(result.rawValue))")
@@ -97,11 +99,16 @@ final class TransferLoop {
         }
     }
 
+    private func takeTurns() {
+        guard transfers.values.contains(where: { $0.turn != nil }) else { return }
+        let now = SuspendingClock.now
+        for transfer in transfers.values { transfer.takeTurn(now: now) }
+    }
+
     private func endStalled() {
         guard transfers.values.contains(where: { $0.stallCheckInterval != nil }) else { return }
         let now = SuspendingClock.now
-        let rateLimit = queue.rateLimit
-        for transfer in Array(transfers.values) where transfer.isStalled(now: now, rateLimit: rateLimit) {
+        for transfer in Array(transfers.values) where transfer.isStalled(now: now) {
             let limit = transfer.job.request.stallTimeout?.configurationText ?? ""
             end(transfer, .failure(transfer.failure(.stalled, "nothing moved on the connection for \(limit)")))
         }
@@ -121,6 +128,8 @@ final class TransferLoop {
     private var waitMilliseconds: Int32 {
         guard !transfers.isEmpty else { return Self.idleWait }
         let wait = transfers.values.compactMap(\.stallCheckInterval).min() ?? Self.busyWait
-        return Int32(max(1, wait.milliseconds))
+        guard let turn = transfers.values.compactMap(\.turn).min() else { return Int32(max(1, wait.milliseconds)) }
+        // Up: a wait that is too short is followed by another.
+        return Int32(max(1, min(wait, SuspendingClock.now.duration(to: turn)).milliseconds + 1))
     }
 }

@@ -55,25 +55,8 @@ struct TransferOption {
 
     /// Bytes that libcurl takes from the body and hands to the socket in one go at most.
     static let uploadBuffer = 512 << 10
-    /// The least that libcurl allows for it.
-    static let uploadBufferLeast = 16 << 10
-
-    /// Buffers larger than what the rate allows in a quarter of a second would make a limited upload jerk, and a slow
-    /// one look stalled.
-    static func uploadBuffer(rateLimit: ByteCount?) -> Int {
-        guard let rateLimit, rateLimit.rawValue > 0 else { return uploadBuffer }
-        return max(uploadBufferLeast, Int(min(Int64(uploadBuffer), rateLimit.rawValue / 4)))
-    }
-
-    /// How long a limited upload is quiet at most: libcurl sends one whole buffer, then waits until the rate is right.
-    /// The limit may be newer than the buffer.
-    static func pause(rateLimit: ByteCount?) -> Duration {
-        guard let rateLimit, rateLimit.rawValue > 0 else { return .zero }
-        return .milliseconds(Int64(uploadBuffer) * 1_000 / rateLimit.rawValue)
-    }
-
     /// The table: everything that is relied on is set, defaults or not.
-    static func table(for request: HTTPRequest, link: LinkSettings, rateLimit: ByteCount?) -> [TransferOption] {
+    static func table(for request: HTTPRequest, link: LinkSettings) -> [TransferOption] {
         var table: [TransferOption] = [
             .init(CURLOPT_NOSIGNAL, .long(1), "no SIGALRM in a program with threads"),
             .init(CURLOPT_PROTOCOLS_STR, .text("http,https"), "nothing else is ever meant"),
@@ -101,12 +84,10 @@ struct TransferOption {
             .init(CURLOPT_SUPPRESS_CONNECT_HEADERS, .long(1), "a proxy's answer is not the server's"),
             .init(CURLOPT_LOW_SPEED_TIME, .long(0), "StallWatch knows whether link or spool is slow"),
             .init(CURLOPT_NOPROGRESS, .long(0), "the progress callback counts what the socket took"),
-            .init(CURLOPT_UPLOAD_BUFFERSIZE, .long(uploadBuffer(rateLimit: rateLimit)), "few system calls an upload"),
+            .init(CURLOPT_UPLOAD_BUFFERSIZE, .long(uploadBuffer), "few system calls an upload"),
+            .init(CURLOPT_MAX_SEND_SPEED_LARGE, .offset(0), "0: none; SendingPace makes up for nothing after a stall"),
             .init(CURLOPT_TIMEOUT_MS, .long(Int(request.timeout?.milliseconds ?? 0)), "0: none"),
         ]
-        if case .stream = request.body {
-            table.append(.init(CURLOPT_MAX_SEND_SPEED_LARGE, .offset(rateLimit?.rawValue ?? 0), "0: none"))
-        }
         if request.connection == .fresh {
             table.append(.init(CURLOPT_FRESH_CONNECT, .long(1), "libcurl repeats requests on reused connections"))
             table.append(.init(CURLOPT_FORBID_REUSE, .long(1), "the next one of its kind makes its own"))
