@@ -152,13 +152,16 @@ struct TransferReportTests {
             event("stored"), event("stored", why: "Slow"), event("stored", change: "paused", why: "Slow"),
             event("stored", why: "Slow"), event("stored", change: "resumed", why: "Slow"),
             event("stored", change: "described", why: "Other"), event("stored", change: "blessed"), event("stored"),
-            event("uploading"),
+            event("uploading"), event("stored", change: "restarted"), event("registering"),
+            event("registering", change: "restarted"),
         ]
         #expect(
             history(events, width: nil).map { String($0.dropFirst(28)) } == [
                 "stored", "stored        Slow", "stored        Paused by an operator",
                 "stored        Resumed by an operator", "stored        Described by an operator: Other",
                 "stored        blessed", "uploading",
+                "stored        The agent was started again in the middle of it", "registering",
+                "registering   The agent was started again in the middle of it",
             ]
         )
         let gap: JSONValue = ["event": "gap", "state": "receiving", "at": "x", "reason": .null]

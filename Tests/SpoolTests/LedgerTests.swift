@@ -221,6 +221,16 @@ struct LedgerTests {
             filter.after = last.key
         }
         #expect(ids == ["t0", "t2", "t4", "t6"])
+        filter.isNewestFirst = true
+        filter.after = nil
+        filter.limit = 1
+        let newest = filter
+        let last = try await spool.read { (ledger) throws(SpoolError) in try ledger.transfers(newest) }
+        #expect(last.map(\.address.id.text) == ["t6"])
+        filter.after = last.first?.key
+        let further = filter
+        let next = try await spool.read { (ledger) throws(SpoolError) in try ledger.transfers(further) }
+        #expect(next.map(\.address.id.text) == ["t4"])
         let counts = try await spool.read { (ledger) throws(SpoolError) in try ledger.counts() }
         #expect(counts == [.cancelled: 4, .receiving: 3])
     }

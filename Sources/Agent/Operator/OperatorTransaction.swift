@@ -107,6 +107,12 @@ struct OperatorTransaction {
             }
             filter.after = key
         }
+        if let order = command.arguments["order"] {
+            guard let order = order.string, ["oldest", "newest"].contains(order) else {
+                return bad("order is \"oldest\" or \"newest\", which comes first")
+            }
+            filter.isNewestFirst = order == "newest"
+        }
         // One more than asked for tells whether there is a next page.
         filter.limit = Int(limit) + 1
         let found = try ledger.transfers(filter)

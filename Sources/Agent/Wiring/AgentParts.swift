@@ -180,9 +180,10 @@ struct AgentParts: Sendable {
             for var transfer in ledger.openTransfers where transfer.state.isPublishing {
                 let former = transfer
                 transfer.restarted(at: now)
-                guard transfer != former else { continue }
+                // One that is registered at its next attempt was not in the middle of one.
+                guard transfer != former || transfer.publication.nextAttempt == nil else { continue }
                 let saved = try ledger.save(transfer)
-                try ledger.note(.state, of: saved, at: now)
+                try ledger.note(.restarted, of: saved, at: now)
                 try PackageDesk.refresh(around: saved, in: ledger, herald: herald, at: now)
             }
             let receiving = ledger.receivingTransfers.map(\.key)

@@ -22,12 +22,14 @@ package struct TransferEvent: Sendable, Equatable {
         case retried
         case described
         case prioritized
+        // The agent was started again in the middle of an attempt.
+        case restarted
 
-        /// The member `event`: what an operator changes is told as all that a state says.
+        /// The member `event`: what has a name of its own is told as all that a state says.
         var event: Kind {
             switch self {
             case .state, .gap, .retry: self
-            case .paused, .resumed, .retried, .described, .prioritized: .state
+            case .paused, .resumed, .retried, .described, .prioritized, .restarted: .state
             }
         }
     }

@@ -20,8 +20,10 @@ package struct TransferFilter: Sendable {
     package var sender: Name?
     /// Told under one of these names; empty: whatever their product.
     package var products: [Name] = []
-    /// Only transfers with a greater key.
-    package var after: Int64 = 0
+    /// Only transfers behind the one with this key; from the first on without.
+    package var after: Int64?
+    /// The greatest keys first.
+    package var isNewestFirst = false
     package var limit = 50
 
     package init() {}
@@ -67,7 +69,7 @@ extension Ledger {
         return counts
     }
 
-    /// A page of transfers in the order of their keys.
+    /// A page of transfers in the order of their keys, or against it.
     package func transfers(_ filter: TransferFilter) throws(SpoolError) -> [Transfer] {
         try statements.page(filter, known: openTransfer(key:))
     }

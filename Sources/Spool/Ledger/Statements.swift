@@ -91,13 +91,13 @@ final class Statements {
 
     /// - Parameter known: a transfer that need not be read.
     func page(_ filter: TransferFilter, known: (Int64) -> Transfer?) throws(SpoolError) -> [Transfer] {
-        var conditions = "WHERE key > ?1"
+        var conditions = filter.isNewestFirst ? "WHERE key < ?1" : "WHERE key > ?1"
         if filter.state != nil { conditions += " AND state = ?2" }
         if filter.sender != nil { conditions += " AND sender = ?3" }
         let products = filter.products.indices.map { "?\(Self.firstProduct + Int32($0))" }
         if !products.isEmpty { conditions += " AND product IN (\(products.joined(separator: ", ")))" }
         let bind = { (statement: Statement) throws(SpoolError) in
-            try statement.bind(1, filter.after)
+            try statement.bind(1, filter.after ?? (filter.isNewestFirst ? .max : 0))
             if let state = filter.state { try statement.bind(2, state.rawValue) }
             if let sender = filter.sender { try statement.bind(3, sender.text) }
             try statement.bind(4, Int64(filter.limit))
@@ -105,7 +105,8 @@ final class Statements {
                 try statement.bind(Self.firstProduct + Int32(index), product.text)
             }
         }
-        return try rows(conditions + " ORDER BY key LIMIT ?4", bind, known: known)
+        let order = filter.isNewestFirst ? " ORDER BY key DESC" : " ORDER BY key"
+        return try rows(conditions + order + " LIMIT ?4", bind, known: known)
     }
 
     /// Where the products of a filter are bound; as many as there are.

@@ -8,7 +8,7 @@ struct List: AsyncParsableCommand {
         abstract: "List the transfers of a gateway.",
         usage: "otaferry list [<options>]",
         discussion: """
-            All of them, or those of one --sender, --product or --state. A state with a star is paused. AGE is the time since the \
+            All of them, or those of one --sender, --product or --state; the oldest first. A state with a star is paused. AGE is the time since the \
             state changed. On a terminal the \
             table fits its width: what matters least is cut or left out. Elsewhere nothing is cut.
             """
@@ -16,7 +16,7 @@ struct List: AsyncParsableCommand {
 
     @OptionGroup var filter: TransferFilter
 
-    @Option(help: ArgumentHelp("At most so many; else all.", valueName: "number"))
+    @Option(help: ArgumentHelp("The newest, at most so many; else all.", valueName: "number"))
     var limit: Int?
 
     @OptionGroup var remote: RemoteOptions
@@ -47,7 +47,7 @@ struct List: AsyncParsableCommand {
             for line in table.lines(columns: terminal.isInteractive ? terminal.width : nil, terminal: terminal) {
                 Console.say(line)
             }
-            if next != .null { Console.complain("There are more; raise --limit") }
+            if next != .null { Console.complain("There are older ones; raise --limit") }
         }
     }
 
@@ -55,12 +55,16 @@ struct List: AsyncParsableCommand {
         states: [JSONValue], next: JSONValue, isPaused: Bool
     ) {
         let filter = filter.members(sender: remote.namedSender?.text)
+        // A list that may grow while it is read is read upwards.
+        let order = limit == nil ? "oldest" : "newest"
         let limit = limit ?? .max
         var states: [JSONValue] = []
         var next = JSONValue.null
         var isPaused = false
         repeat {
-            var question: [String: JSONValue] = ["limit": .integer(Int64(min(limit - states.count, Self.pageLimit)))]
+            var question: [String: JSONValue] = [
+                "limit": .integer(Int64(min(limit - states.count, Self.pageLimit))), "order": .string(order),
+            ]
             if !filter.isEmpty { question["filter"] = .object(filter) }
             if next != .null { question["after"] = next }
             let page = try await client.call("list", question)
@@ -69,6 +73,6 @@ struct List: AsyncParsableCommand {
             isPaused = page["paused"]?.bool == true
             next = found.isEmpty ? .null : page["next"] ?? .null
         } while next != .null && states.count < limit
-        return (states, next, isPaused)
+        return (order == "newest" ? states.reversed() : states, next, isPaused)
     }
 }

@@ -113,6 +113,7 @@ struct TransferHistory {
             case "retried": "Tried again at the wish of an operator"
             case "described": "Described by an operator"
             case "prioritized": "Given another priority by an operator"
+            case "restarted": "The agent was started again in the middle of it"
             default: change
             }
         // Most often the reason is that of the state, which was there before.

@@ -126,13 +126,21 @@ struct OperatorTests {
             after = answer["result"]?["next"] ?? .null
         } while after != .null
         #expect(ids == ["t0", "t1", "t2", "t3", "t4"])
+        let newest = await bench.give("list", ["filter": ["state": "receiving"], "order": "newest", "limit": 3])
+        #expect(newest["result"]?["states"]?.array?.compactMap { $0["id"]?.string } == ["t4", "t3", "t2"])
+        let next = newest["result"]?["next"] ?? .null
+        let older = await bench.give(
+            "list",
+            ["filter": ["state": "receiving"], "order": "newest", "after": next]
+        )
+        #expect(older["result"]?["states"]?.array?.compactMap { $0["id"]?.string } == ["t1", "t0"])
         let held = await bench.give("list", ["filter": ["sender": "ci", "state": "held"]])
         #expect(held["result"]?["states"]?.array?.count == 1 && held["result"]?.object?["next"] == .null)
         let none = await bench.give("list", ["filter": ["sender": "nobody"]])
         #expect(none["result"]?["states"] == [])
         for wrong in [
             ["filter": ["state": "flying"]], ["limit": 0], ["limit": 501], ["filter": ["sender": "a b"]],
-            ["after": "x"],
+            ["after": "x"], ["order": "up"],
         ] as [JSONValue] {
             #expect(await bench.code("list", wrong) == "bad-request", "\(wrong.text)")
         }

@@ -212,6 +212,14 @@ extension SystemTests {
             #expect(try await number(["--state", "registered"]) == 0)
             #expect(try await number(["--product", "other"]) == 0)
             #expect(try await number(["--limit", "501"]) == 501)
+            let newest = try await person.run(["list", "--limit", "2"])
+            #expect(
+                newest.lines().map { $0.split(separator: " ").dropFirst(2).first ?? "" } == [
+                    "VERSION", "4.0.518", "4.0.519",
+                ],
+                "\(newest.story)"
+            )
+            #expect(newest.lines(.errors).prefix(1) == ["There are older ones; raise --limit"], "\(newest.story)")
             for columns in [40, 80, 200] {
                 let list = try person.atTerminal(["list", "--limit", "3"], columns: columns)
                 #expect(try await list.program.waitForExit() == .exited(0))

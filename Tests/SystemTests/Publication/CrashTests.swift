@@ -22,6 +22,13 @@ extension SystemTests {
             #expect(try await gateway.retained("state/ci/x") == state)
         }
 
+        /// The history says why there was another attempt.
+        private func expectRestart(_ gateway: Gateway) async throws {
+            let answer = try await gateway.command("get", ["sender": "ci", "transfer": "x"])
+            let changes = answer["result"]?["events"]?.array?.compactMap { $0["change"]?.string }
+            #expect(changes == ["restarted"])
+        }
+
         @Test("Killed while it receives, it loses nothing that it acknowledged, and the sender goes on")
         func receiving() async throws {
             let gateway = try await Gateway()
@@ -62,8 +69,11 @@ extension SystemTests {
             gateway.cloud.setFault(.postObject, .holdUpload(afterBytes: 100_000, Gate()))
             try await deliver(gateway)
             try await gateway.cloud.waitForUpload(bytes: 90_000)
+            // Said after it was committed.
+            try await gateway.waitForState(.uploading, of: "x")
             try await gateway.killAndRestart()
             try await expectOnce(gateway)
+            try await expectRestart(gateway)
             #expect(gateway.cloud.calls(.postObject).count == 2)
             #expect(gateway.cloud.calls(.createFirmware).count == 1)
         }
@@ -88,6 +98,7 @@ extension SystemTests {
             try await gateway.killAndRestart()
             try await expectOnce(gateway)
             #expect(gateway.cloud.calls(.postObject).count == 1)
+            try await expectRestart(gateway)
         }
 
         @Test("Killed after the cloud registered and before it heard so, it finds the firmware and registers once")
