@@ -47,7 +47,8 @@ for suite in "${suites[@]}"; do
     tar=$cache/$suite.tar
     if [[ ! -s $tar ]]; then
         echo "Making a root of Debian $suite, once"
-        mmdebstrap --quiet --variant=minbase --aptopt='Acquire::Check-Valid-Until "false"' "$suite" "$tar.part" "$mirror"
+        mmdebstrap --quiet --format=tar --variant=minbase --aptopt='Acquire::Check-Valid-Until "false"' \
+            "$suite" "$tar.part" "$mirror"
         mv "$tar.part" "$tar"
     fi
     echo "Debian $suite"

@@ -15,7 +15,7 @@ mkdir -p "$cache" "$folder"
 
 if [[ ! -s $tar ]]; then
     echo "Making a Debian $suite with a kernel, once"
-    mmdebstrap --quiet --variant=minbase --aptopt='Acquire::Check-Valid-Until "false"' \
+    mmdebstrap --quiet --format=tar --variant=minbase --aptopt='Acquire::Check-Valid-Until "false"' \
         --include=systemd,systemd-sysv,dbus,linux-image-cloud-amd64,initramfs-tools,e2fsprogs,procps,libcap2-bin \
         --include=mosquitto,mosquitto-clients,sqlite3,ca-certificates,debconf,libcurl4 \
         "$suite" "$tar.part" "$mirror"
