@@ -111,6 +111,8 @@ live() {
     grep -q '^CapEff:.0*$' "$pid/status" || fail "it has capabilities"
     grep -q '^NoNewPrivs:.1$' "$pid/status" || fail "it may get more rights"
     [[ $(<$group/memory.max) -eq $((128 << 20)) && $(<$group/pids.max) -eq 64 ]] || fail "no limits of memory or tasks"
+    # Field 19 of a thread's stat is its niceness; the names of these threads hold no blanks.
+    cut -d ' ' -f 2,19 "$pid"/task/*/stat | grep -q -- ' -10$' || fail "the thread that stores does not go before others"
     passed "limits: $(($(<$group/memory.current) >> 20)) MiB of 128 and $(<$group/pids.current) tasks of 64 are used; $(
         systemd-analyze security otaferry --no-pager 2>/dev/null | tail -n 1 | sed 's/.*: \([0-9.]*\).*/exposure \1/')"
 
