@@ -26,7 +26,11 @@ enum Program {
             }
         } catch {
             // A command that ends with a code of its own has said why.
-            if words.contains("--json"), !(error is ExitCode), Otaferry.exitCode(for: error) == .validationFailure {
+            let isUsage = !(error is ExitCode) && Otaferry.exitCode(for: error) == .validationFailure
+            if isUsage, let complaint = Otaferry.complaint(aboutOptionsOf: words) {
+                complain(complaint.text, complaint.hint, words)
+            }
+            if isUsage, words.contains("--json") {
                 complain(Otaferry.message(for: error), "\(Otaferry.helpCommand(for: words)) tells more", words)
             }
             // As `exit(withError:)` says it, in what the terminal can show.
