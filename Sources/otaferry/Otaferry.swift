@@ -6,6 +6,7 @@ import Glibc
 @main
 enum Program {
     static func main() async {
+        OutputFailure.keepStreamsApart()
         // Not `CommandConfiguration.version`: each subcommand would inherit it, and take `push FILE --version 1` without a
         // product for the question.
         let arguments = CommandLine.arguments.dropFirst()
@@ -46,8 +47,8 @@ enum Program {
 
     /// Ends the program; where its result could not be written, not with success.
     private static func end(_ code: ExitCode) -> Never {
-        guard let reason = OutputFailure.reason else { Otaferry.exit(withError: code) }
-        Console.complain("otaferry: standard output could not be written: \(reason)")
+        guard let sentence = OutputFailure.sentence else { Otaferry.exit(withError: code) }
+        Console.complain("otaferry: \(sentence)")
         Otaferry.exit(withError: code == .success ? ProgramExit.outputFailed.code : code)
     }
 

@@ -120,6 +120,8 @@ struct Terminal: Sendable {
 
     /// Writes at once, without a line's end.
     static func write(_ text: String, for reader: Reader = .person) {
+        guard !text.isEmpty else { return }
+        guard !OutputFailure.isStreamClosed else { return OutputFailure.note(EBADF) }
         var bytes = Array((reader == .person ? readable(text, at: STDOUT_FILENO) : text).utf8)[...]
         while !bytes.isEmpty {
             let count = bytes.withUnsafeBytes { Glibc.write(STDOUT_FILENO, $0.baseAddress, $0.count) }
