@@ -84,9 +84,24 @@ struct WatchFrame {
         let limit = max(least, min(size.rows / 2 - 1, size.rows - Self.rowsBesideNotes))
         let notes = notes(board)
         guard notes.count > limit else { return [text] + notes.map(colored) }
-        let last = fitted(notes[limit - 1] + " " + terminal.ellipsis)
-        return [text] + notes.prefix(limit - 1).map(colored) + [colored(last)]
+        return [text] + notes.prefix(limit - 1).map(colored) + [colored(last(notes[limit - 1], before: notes[limit]))]
     }
+
+    /// The last line of a note that has room; that it goes on shows, unless a sentence ends there.
+    private func last(_ line: String, before next: String) -> String {
+        guard next.hasPrefix(Self.noteMargin), line.last != "." else { return line }
+        var words = line.split(separator: " ", omittingEmptySubsequences: false)
+        while words.count > 1,
+            ColumnText.width((words + [""]).joined(separator: " ") + terminal.ellipsis) > size.columns
+        {
+            words.removeLast()
+        }
+        return words.joined(separator: " ") + " " + terminal.ellipsis
+    }
+
+    /// Before what begins a note, and before what goes on.
+    private static let noteMark = "! "
+    private static let noteMargin = "  "
 
     /// Why nothing new may come, or empty.
     private var agentNote: String {
@@ -124,7 +139,7 @@ struct WatchFrame {
     /// A note in as many lines as it takes.
     private func noteLines(_ note: String) -> [String] {
         ColumnText.broken(note, to: max(1, size.columns - 2)).enumerated().map { index, piece in
-            fitted((index == 0 ? "! " : "  ") + piece)
+            fitted((index == 0 ? Self.noteMark : Self.noteMargin) + piece)
         }
     }
 
