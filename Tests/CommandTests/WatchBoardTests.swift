@@ -58,7 +58,7 @@ struct WatchBoardTests {
     func wide() throws {
         #expect(
             try frame(130, 12) == [
-                "gw1  online   1 publishing   1 waiting   spool 30.0 MB of 4.0 GB",
+                "gw1  online   1 publishing   1 stored   spool 30.0 MB of 4.0 GB",
                 "! 1 held: otaferry show ID tells what to do",
                 "! Publication is paused by an operator: otaferry resume",
                 "",

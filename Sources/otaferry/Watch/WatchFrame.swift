@@ -64,7 +64,7 @@ struct WatchFrame {
         }
         count("receiving", "receiving")
         count("publishing", "publishing")
-        count("stored", "waiting")
+        count("stored", "stored")
         if let used = agent?["spool"]?["used"]?.count, let quota = agent?["spool"]?["quota"]?.count {
             parts.append("spool \(ByteCount(rawValue: used)) of \(ByteCount(rawValue: quota))")
         }
@@ -96,7 +96,7 @@ struct WatchFrame {
         {
             words.removeLast()
         }
-        return words.joined(separator: " ") + " " + terminal.ellipsis
+        return fitted(words.joined(separator: " ") + " " + terminal.ellipsis)
     }
 
     /// Before what begins a note, and before what goes on.
@@ -169,7 +169,7 @@ struct WatchFrame {
             lines.append(terminal.colored(bar.text(columns: size.columns, isUnicode: terminal.isUnicode), .cyan))
         } else if let next = entry.status.nextAttempt, next > now, !entry.status.state.isFinal {
             // Why it waits stands above.
-            let line = ProgressLine(phase: row.stateText, note: "next try in \(ColumnText.clock(next - now))")
+            let line = ProgressLine(phase: row.stateText, note: "next attempt in \(ColumnText.clock(next - now))")
             let text = line.text(columns: size.columns, isUnicode: terminal.isUnicode)
             lines.append(terminal.colored(text, row.color ?? .cyan))
         } else {
