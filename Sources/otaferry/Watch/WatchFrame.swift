@@ -183,6 +183,26 @@ struct WatchFrame {
         return withFooter(lines, Self.hint)
     }
 
+    /// What stays of one that has ended: what it was and what happened. Why it has ended is said below.
+    func remains(_ entry: WatchBoard.Entry, events: [JSONValue]) -> [String] {
+        let report = TransferReport(state: entry.document, events: events)
+        func head(_ extent: TransferReport.Extent) -> [String] {
+            report.head(extent, terminal: plain, isReasonKnown: true)
+        }
+        let room = size.rows - Self.rowsOfEnding
+        var lines = head(.all)
+        if lines.count > room { lines = head(.standing) }
+        let history = report.history(terminal: plain, isReasonKnown: true)
+        // One for the title, and an empty one.
+        if !history.isEmpty, room - lines.count > 2 {
+            lines += ["", "History"] + history.suffix(room - lines.count - 2)
+        }
+        return lines
+    }
+
+    /// The sentence that says how it ended, with the hint and what the shell writes next.
+    private static let rowsOfEnding = 7
+
     /// Colors would be cut in the middle.
     private var plain: Terminal {
         var terminal = terminal
