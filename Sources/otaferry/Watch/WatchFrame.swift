@@ -178,7 +178,7 @@ struct WatchFrame {
         let history = report.history(terminal: plain, isReasonKnown: true)
         let room = size.rows - lines.count - 3
         if !history.isEmpty && room > 1 {
-            lines += ["", "History"] + history.suffix(room - 1).map(fitted)
+            lines += ["", "History"] + Self.newest(history, room - 1).map(fitted)
         }
         return withFooter(lines, Self.hint)
     }
@@ -195,9 +195,14 @@ struct WatchFrame {
         let history = report.history(terminal: plain, isReasonKnown: true)
         // One for the title, and an empty one.
         if !history.isEmpty, room - lines.count > 2 {
-            lines += ["", "History"] + history.suffix(room - lines.count - 2)
+            lines += ["", "History"] + Self.newest(history, room - lines.count - 2)
         }
         return lines
+    }
+
+    /// The last lines of a history, without the end of what does not begin in them.
+    private static func newest(_ history: [String], _ count: Int) -> [String] {
+        Array(history.suffix(count).drop { $0.hasPrefix(TransferHistory.margin) })
     }
 
     /// The sentence that says how it ended, with the hint and what the shell writes next.
