@@ -6,6 +6,7 @@ import Glibc
 @main
 enum Program {
     static func main() async {
+        OutputFailure.keepStreamsApart()
         // Not `CommandConfiguration.version`: each subcommand would inherit it, and take `push FILE --version 1` without a
         // product for the question.
         let arguments = CommandLine.arguments.dropFirst()
@@ -26,7 +27,11 @@ enum Program {
             }
         } catch {
             // A command that ends with a code of its own has said why.
-            if words.contains("--json"), !(error is ExitCode), Otaferry.exitCode(for: error) == .validationFailure {
+            let isUsage = !(error is ExitCode) && Otaferry.exitCode(for: error) == .validationFailure
+            if isUsage, let complaint = Otaferry.complaint(aboutOptionsOf: words) {
+                complain(complaint.text, complaint.hint, words)
+            }
+            if isUsage, words.contains("--json") {
                 complain(Otaferry.message(for: error), "\(Otaferry.helpCommand(for: words)) tells more", words)
             }
             // As `exit(withError:)` says it, in what the terminal can show.
@@ -42,8 +47,8 @@ enum Program {
 
     /// Ends the program; where its result could not be written, not with success.
     private static func end(_ code: ExitCode) -> Never {
-        guard let reason = OutputFailure.reason else { Otaferry.exit(withError: code) }
-        Console.complain("otaferry: standard output could not be written: \(reason)")
+        guard let sentence = OutputFailure.sentence else { Otaferry.exit(withError: code) }
+        Console.complain("otaferry: \(sentence)")
         Otaferry.exit(withError: code == .success ? ProgramExit.outputFailed.code : code)
     }
 

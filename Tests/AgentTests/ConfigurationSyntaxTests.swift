@@ -31,7 +31,7 @@ struct ConfigurationSyntaxTests {
         ),
         (
             "[retry]\nmin = 7\n[cloud]\nupload hosts = [\n  \"b.example\",\n]\n[spool]\nquota = 4",
-            ["2: [retry] min", "4:"]
+            ["2: [retry] min", "4:", "8: [spool] quota"]
         ),
         // A list that is not closed ends before the next key or head.
         (
@@ -44,8 +44,20 @@ struct ConfigurationSyntaxTests {
         ),
         ("[retry]\nmin = 7\n[cloud]\nupload-hosts = [\"a.example\",\n", ["2: [retry] min", "4:"]),
         ("x = [\n[1]\n[2]\n]\n[retry]\nmin = 7", ["3:"]),
-        // What is right by itself has its mistake somewhere before: nothing is guessed.
-        ("gateway = \"\"\"x\n[spool]\nquota = 4", ["3:"]),
+        (
+            "[retry]\nmin = 7\n[cloud]\nupload-hosts = [\"a.example\n[spool]\nquota = 4",
+            ["2: [retry] min", "4:", "6: [spool] quota"]
+        ),
+        // A text that is not closed ends so too.
+        ("gateway = \"\"\"x\n[spool]\nquota = 4", ["1:", "3: [spool] quota"]),
+        (
+            "gateway = \"gw\"\n[cloud]\nregion = '''cn\n  more of it\n\n[retry]\nmin = 7\n[spool]\nkwota = 1",
+            ["3:", "7: [retry] min", "9: [spool] kwota"]
+        ),
+        (
+            "x = \"\"\"a\nb = 1\n\"\"\"\n[retry]\nmin = 7\n[cloud]\nregion = \"\"\"cn\\\"\"\"\nformat = 7",
+            ["1: x", "5: [retry] min", "7:", "8: [cloud] format"]
+        ),
         // What was left out is not missed, nor held against other keys.
         ("[[product]]\nalias = x\nproduct-key = \"a1AbCdEfGhI\"", ["2:"]),
         ("[[product]]\nalias = \"a\"\nalias = \"b\"", ["1: [[product]] product-key", "3:"]),
@@ -79,6 +91,13 @@ struct ConfigurationSyntaxTests {
         let found = directory.mistakes()
         #expect(found.count == 3 && found.count { $0.hasPrefix(broken) } == 1, "\(found)")
         #expect(found.count { $0.contains(":2: [retry] max = 7: expected a duration") } == 2, "\(found)")
+    }
+
+    @Test("A key of the top below a table is told where it belongs, and not to be another")
+    func top() throws {
+        let found = try mistakes("[cloud]\nupload-hosts = [\"a\"\ngateway = \"gw1\"")
+        #expect(found.count == 2, "\(found)")
+        #expect(found[1].contains("gateway stands at the top of the file, before all tables"), "\(found)")
     }
 
     @Test(

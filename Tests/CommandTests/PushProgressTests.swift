@@ -138,8 +138,32 @@ struct PushProgressTests {
         let notes = [Duration.zero, .seconds(4), .seconds(9)].map {
             status.waitingNote(of: address, now: WallTime.now() + $0, isLive: false)
         }
-        #expect(Set(notes).count == 1 && notes[0].contains("; next try at "), "\(notes)")
-        #expect(status.waitingNote(of: address, now: next + .seconds(1)).hasPrefix("next try when its turn comes: The"))
+        #expect(Set(notes).count == 1 && notes[0].contains("; next attempt at "), "\(notes)")
+        #expect(
+            status.waitingNote(of: address, now: next + .seconds(1)).hasPrefix("next attempt when its turn comes: The")
+        )
+    }
+
+    @Test("In a log a failed registration is said once, with the next attempt, and not again while that is under way")
+    func registering() throws {
+        var progress = PushProgress()
+        progress.isLive = false
+        func note(_ seq: Int64, _ text: JSONValue, _ next: JSONValue) throws -> String {
+            let reason: JSONValue = ["code": "cloud-busy", "class": "retry", "text": text, "hint": ""]
+            let state: JSONValue = [
+                "state": "registering", "seq": .integer(seq), "reason": reason, "cloud": ["next_attempt": next],
+            ]
+            return progress.line([try delivery("a.bin", .registering, state)], .init(), at: .seconds(seq)).note
+        }
+        let busy = try note(2, "The cloud is busy", "2030-01-01T00:00:00.000Z")
+        #expect(busy == "The cloud is busy; next attempt at 2030-01-01T00:00:00Z")
+        #expect(try note(3, "The cloud is busy", .null) == busy)
+        let away = try note(4, "The cloud is away", "2030-01-01T00:00:09.000Z")
+        #expect(away == "The cloud is away; next attempt at 2030-01-01T00:00:09Z")
+        // One that has failed before this push looked is told.
+        progress = PushProgress()
+        progress.isLive = false
+        #expect(try note(2, "The cloud is busy", .null) == "The cloud is busy")
     }
 
     @Test("Files of a package are one bar: first to the gateway, then to the cloud")

@@ -21,6 +21,27 @@ struct TerminalTextTests {
         #expect(ColumnText.wrapped("averyveryverylongword", to: 5) == ["averyveryverylongword"])
     }
 
+    @Test("A figure and its unit are not broken apart")
+    func units() {
+        #expect(
+            ColumnText.broken("The spool has 12.5 MB of 4.0 GB, at 3 MB/s, 40 % (5 s)", to: 15)
+                == ["The spool has", "12.5 MB of", "4.0 GB, at", "3 MB/s, 40 %", "(5 s)"]
+        )
+        // A figure that ends a sentence has none, and neither has one in a name.
+        #expect(ColumnText.broken("attempt 3 Bytes v2 s", to: 9) == ["attempt 3", "Bytes v2", "s"])
+        #expect(ColumnText.broken("123456 MB", to: 7) == ["123456", "MB"])
+    }
+
+    @Test("What is cut shows, but for what ends with a sentence")
+    func fits() {
+        func fitted(_ text: String, _ columns: Int) -> String { ColumnText.fitted(text, to: columns, ellipsis: "…") }
+        #expect(fitted("The cloud is busy. It is asked again", 22) == "The cloud is busy. It…")
+        #expect(fitted("The cloud is busy. It is asked again", 20) == "The cloud is busy.")
+        #expect(fitted("The cloud is busy. It is asked again", 14) == "The cloud is…")
+        #expect(fitted("pumpctl 1.4.2 is registered", 11) == "pumpctl 1.…")
+        #expect(fitted("It fits.", 8) == "It fits.")
+    }
+
     @Test("What has no room beside its head stands below it, broken between words")
     func below() {
         let lines = terminal(40).lines(

@@ -58,7 +58,7 @@ struct WatchBoardTests {
     func wide() throws {
         #expect(
             try frame(130, 12) == [
-                "gw1  online   1 publishing   1 waiting   spool 30.0 MB of 4.0 GB",
+                "gw1  online   1 publishing   1 stored   spool 30.0 MB of 4.0 GB",
                 "! 1 held: otaferry show ID tells what to do",
                 "! Publication is paused by an operator: otaferry resume",
                 "",
@@ -98,6 +98,28 @@ struct WatchBoardTests {
         let text = text(try frame(columns, 16))
         #expect(text.contains("1 held: otaferry show ID tells what to do"), "\(text)")
         #expect(text.contains("Publication is paused by an operator: otaferry resume"), "\(text)")
+    }
+
+    /// A small window of a gateway with one problem.
+    private func notes(_ text: JSONValue, _ hint: JSONValue, columns: Int) throws -> [String] {
+        var board = WatchBoard(root: root)
+        let status: JSONValue = ["state": "online", "problems": [["code": "x", "text": text, "hint": hint]]]
+        _ = board.take(topic: "\(root)/status", payload: status.encoded)
+        let terminal = Terminal(isInteractive: true, isUnicode: true, hasColor: false)
+        let frame = WatchFrame(
+            gateway: try #require(Name("gw1")),
+            terminal: terminal,
+            size: Terminal.Size(columns: columns, rows: 8)
+        )
+        return frame.lines(board, [], now: now).filter { $0.hasPrefix("! ") }
+    }
+
+    @Test("A note that has no room to its end is cut behind a sentence, or between words, which shows")
+    func cut() throws {
+        let whole = try notes("The disk is full. Make room on it", "", columns: 20)
+        #expect(whole == ["! The disk is full."])
+        #expect(try notes("The disk of it is full", "Make room on it", columns: 20) == ["! The disk of it …"])
+        #expect(try notes("The disk is full", "", columns: 20) == ["! The disk is full"])
     }
 
     @Test("However many notes there are, a small window has room for transfers", arguments: 5...12)

@@ -59,6 +59,8 @@ package struct ConfigurationMistake: Error, Sendable, Hashable, CustomStringConv
     package var expected: String {
         switch problem {
         case .expected(let text): "expected \(text)"
+        case .unknownKey(let nearest?) where key?.hasSuffix(".\(nearest)") == true:
+            "unknown key; \(nearest) stands at the top of the file, before all tables"
         case .unknownKey(let nearest?): "unknown key; did you mean \"\(nearest)\"?"
         case .unknownKey(nil): "unknown key"
         case .unknownTable(let nearest?): "unknown table; did you mean \(Self.header(nearest))?"

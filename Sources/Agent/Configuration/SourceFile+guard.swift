@@ -43,8 +43,17 @@ extension SourceFile {
 
     /// Behind the quotes that close, or at the end of the line where only those of several lines may go on.
     private static func endOfQuotes(_ bytes: [UInt8], from start: Int) -> Int {
+        closeOfQuotes(bytes, from: start) ?? bytes.count
+    }
+
+    private static func isLong(_ bytes: [UInt8], from start: Int) -> Bool {
+        bytes[start...].starts(with: [bytes[start], bytes[start], bytes[start]])
+    }
+
+    /// The same; nil where those of several lines are open to the end.
+    private static func closeOfQuotes(_ bytes: [UInt8], from start: Int) -> Int? {
         let quote = bytes[start]
-        let isLong = bytes[start...].starts(with: [quote, quote, quote])
+        let isLong = isLong(bytes, from: start)
         var index = start + (isLong ? 3 : 1)
         while index < bytes.count {
             if bytes[index] == UInt8(ascii: "\\") && quote == UInt8(ascii: "\"") {
@@ -60,7 +69,28 @@ extension SourceFile {
                 index += 1
             }
         }
-        return bytes.count
+        return isLong ? nil : bytes.count
+    }
+
+    /// Where a text of several lines begins that is still open at the end: its line, from 0, and its column, from 1.
+    static func openText(in text: String) -> (line: Int, column: Int)? {
+        let bytes = Array(text.utf8)
+        var index = 0
+        while index < bytes.count {
+            switch bytes[index] {
+            case UInt8(ascii: "#"): index = endOfLine(bytes, from: index)
+            case UInt8(ascii: "\""), UInt8(ascii: "'"):
+                guard let end = closeOfQuotes(bytes, from: index) else { return place(of: index, in: bytes) }
+                index = end
+            default: index += 1
+            }
+        }
+        return nil
+    }
+
+    private static func place(of offset: Int, in bytes: [UInt8]) -> (line: Int, column: Int) {
+        let start = bytes[..<offset].lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
+        return (bytes[..<offset].count { $0 == UInt8(ascii: "\n") }, offset - start + 1)
     }
 
     /// U+0085, U+2028 or U+2029.
@@ -145,9 +175,7 @@ extension SourceFile {
             index += 1
         }
         guard !nesting.isOutermost, code[begin] == UInt8(ascii: "[") else { return nil }
-        let line = code[..<begin].count { $0 == UInt8(ascii: "\n") }
-        let start = code[..<begin].lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
-        return (line, begin - start + 1)
+        return place(of: begin, in: code)
     }
 
     /// Which brackets are open.

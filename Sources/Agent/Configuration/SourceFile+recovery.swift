@@ -13,9 +13,9 @@ extension SourceFile {
 
     /// Reads a text, leaving out the lines that are not TOML.
     ///
-    /// A line `key = value` is left out by itself, the head of a table with its keys, and a list that is not closed before the
-    /// next key or head with its lines. Where another value goes over several lines the rest is left out, and where a line
-    /// is right by itself nothing is read: the mistake is somewhere before it.
+    /// A line `key = value` is left out by itself, the head of a table with its keys, and a list or a text that is not closed
+    /// up to the next key or head. Where another value goes over several lines the rest is left out, and where a line is
+    /// right by itself nothing is read: the mistake is somewhere before it.
     static func recovering(_ text: String) -> Recovered {
         var lines = text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
         var errors: [SyntaxError] = []
@@ -35,6 +35,14 @@ extension SourceFile {
                     let begin = unclosed.line - 1
                     leftOut.append(key(of: lines[begin]))
                     for index in begin..<min(index, lines.count) { lines[index] = "" }
+                    continue
+                }
+                if cut == lines.count, let unclosed = unclosedText(in: lines, before: index) {
+                    errors.append(unclosed)
+                    errors.sort { $0.line < $1.line }
+                    let begin = unclosed.line - 1
+                    leftOut.append(key(of: lines[begin]))
+                    for index in begin..<nextBegin(in: lines, after: begin) { lines[index] = "" }
                     continue
                 }
                 // Behind the cut only what it did itself can be found.
@@ -64,6 +72,18 @@ extension SourceFile {
         return SyntaxError(line: begin.line + 1, column: begin.column, text: text)
     }
 
+    /// A text of several lines that is open at the end: what stands below its first line was most likely not meant as a part
+    /// of it.
+    private static func unclosedText(in lines: [Substring], before index: Int) -> SyntaxError? {
+        guard let begin = openText(in: lines.joined(separator: "\n")), begin.line <= index else { return nil }
+        return SyntaxError(line: begin.line + 1, column: begin.column, text: "the text that begins here is not closed")
+    }
+
+    /// The first line that is right by itself and begins something.
+    private static func nextBegin(in lines: [Substring], after index: Int) -> Int {
+        lines[(index + 1)...].firstIndex { isRight($0) && (key(of: $0) != nil || isNamedHead($0)) } ?? lines.count
+    }
+
     /// The key of a line `key = value`, without the tables before it; nil for any other line.
     private static func key(of line: Substring) -> String? {
         guard let match = line.prefixMatch(of: /\s*(?:[A-Za-z0-9_-]+\.)*([A-Za-z0-9_-]+)\s*=/) else { return nil }
@@ -80,13 +100,19 @@ extension SourceFile {
     /// The first line behind a mistake that does not depend on it.
     private static func endOfDamage(in lines: [Substring], at index: Int) -> Int {
         if isHead(lines[index]) { return lines[(index + 1)...].firstIndex(where: isHead) ?? lines.count }
-        return isOneLine(lines[index]) ? index + 1 : lines.count
+        if isOneLine(lines[index]) { return index + 1 }
+        // A list has no keys and no heads in it.
+        return mayBeginListOnly(lines[index]) ? nextBegin(in: lines, after: index) : lines.count
     }
 
     /// Whether a line looks like the head of a table: no list, which has commas or quotes.
     private static func isHead(_ line: Substring) -> Bool {
         let text = line.prefix { $0 != "#" }
         return text.first { $0 != " " && $0 != "\t" } == "[" && !text.contains { ",\"'=".contains($0) }
+    }
+
+    private static func mayBeginListOnly(_ line: Substring) -> Bool {
+        !line.contains("\"\"\"") && !line.contains("'''") && !line.contains { "{}]".contains($0) }
     }
 
     /// Whether a line begins nothing, and ends nothing, that goes over several.

@@ -36,7 +36,7 @@ struct SourceFile: Sendable {
     /// The library's words; where they describe the end of a line within quotes, or a number that it cannot hold, what that
     /// means.
     private static func explained(_ text: String) -> String {
-        if text.contains("unescaped control characters") {
+        if text.contains("unescaped control characters") || text.contains("control characters other than TAB") {
             return "a quote is not closed, or a string has a control character"
         }
         if text.contains("not representable in 64 bits") { return "the number is too large" }

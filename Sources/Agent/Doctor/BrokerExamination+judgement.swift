@@ -147,7 +147,7 @@ extension BrokerExamination {
             check,
             .skipped,
             "Whether \(userName) may read \(topics) cannot be tried: it may not write there",
-            remedy: "Run doctor where it can read the broker's access list, as root"
+            remedy: "The broker's access list tells. " + fileRemedy
         )
     }
 

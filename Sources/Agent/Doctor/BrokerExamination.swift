@@ -1,5 +1,6 @@
 import Broker
 import FerryCore
+import Glibc
 
 /// The local broker: asked over MQTT as the agent's user, and by its own files where they can be read.
 struct BrokerExamination: Sendable {
@@ -8,6 +9,8 @@ struct BrokerExamination: Sendable {
     /// Mosquitto's configuration, where the broker is on this machine.
     var brokerFile: String?
     var isQueueProbed = false
+    /// Who looks; root sees the files of the broker.
+    var user: UInt32 = getuid()
 
     /// What asking the broker showed.
     struct Facts: Sendable {
@@ -261,15 +264,23 @@ struct BrokerExamination: Sendable {
                     isFileTransferEnabled: configuration.broker.isFileTransferEnabled
                 )
             } else {
-                let text = "\(lists), the access list, cannot be read"
-                findings.append(Finding(.brokerRights, .skipped, text, remedy: "Run doctor as root once"))
+                let text = "\(lists), the access list that \(path) names, cannot be read"
+                let remedy = user == 0 ? "Look at acl_file in \(path)" : "sudo otaferry doctor"
+                findings.append(Finding(.brokerRights, .skipped, text, remedy: remedy))
             }
         }
         return findings + Self.packets(settings, facts, configuration)
     }
 
+    /// How the broker's files come into view. Root sees all that are where they are looked for.
+    var fileRemedy: String {
+        let naming = "name Mosquitto's configuration with --broker-file"
+        guard user != 0 else { return "Name" + naming.dropFirst(4) }
+        return "sudo otaferry doctor; if it says the same: " + naming
+    }
+
     private func skipped(_ text: String, _ facts: Facts?) -> [Finding] {
-        let remedy = "--broker-file names Mosquitto's configuration"
+        let remedy = fileRemedy
         var findings = [Finding(.brokerPersistence, .skipped, text, remedy: remedy)]
         findings += facts == nil ? [] : Self.packets(nil, facts, configuration)
         if facts?.kept == nil {

@@ -24,17 +24,17 @@ extension ReasonCode {
         kind == .retry ? whileRetried ?? Self.patience : onceStopped ?? (remedy.isEmpty ? Self.anew : remedy)
     }
 
-    private static let patience = "Nothing: the agent tries it again by itself"
+    private static let patience = "Nothing: it is tried again by itself"
     private static let anew = "Correct what the sentence names, then retry, or send the file again"
     private static let lookUp = "Look the cloud's code up, correct the cause, then retry"
 
     /// The agent tries it again by itself; nil where no more is to be said.
     private var whileRetried: String? {
         switch self {
-        case .cloudUnreachable: "The agent tries it again by itself; where it lasts, check uplink, DNS and firewall"
+        case .cloudUnreachable: "It is tried again by itself; where it lasts, check uplink, DNS and firewall"
         case .cloudThrottled: "Nothing: the gateway finds its share of the account's calls by itself"
         case .credentials: "Nothing: new credentials are taken as soon as there are any"
-        case .clock: "Let the gateway reach a time server; the agent tries it again by itself"
+        case .clock: "Let the gateway reach a time server; it is tried again by itself"
         case .tls: "Check cloud.ca-file, the gateway's clock, and whether a proxy opens TLS"
         case .ticketExpired, .ticketUnusable: "Nothing: it is uploaded again with a new ticket"
         case .uploadBroken: "Nothing: it is uploaded again; where it repeats, check the uplink"

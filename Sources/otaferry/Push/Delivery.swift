@@ -29,6 +29,10 @@ struct Delivery {
     var hasSeenState = false
     /// Whether the agent was asked what it has of the file.
     var hasAskedForOld = false
+    /// The file as it was when its content was last known to be what is sent.
+    var stamp: FirmwareSource.Stamp
+    /// Whether the agent has found other bytes than were announced, or than came before.
+    var isDoubted = false
     /// When the agent refused it for now.
     var refusedAt: Duration?
     /// Why it did, until it takes the file.
@@ -51,6 +55,7 @@ struct Delivery {
         self.segment = segment
         topics = PushTopics(root: root, address: file.address)
         machine = Self.machine(file, segment)
+        stamp = file.source.stamp
     }
 
     private static func machine(_ file: PushFile, _ segment: Int64) -> SendingMachine {
@@ -127,6 +132,7 @@ struct Delivery {
         case .open, .delivered: refusedWords = nil
         case .away, .opening, .refused: break
         }
+        if hasSent, [.checksumMismatch, .conflict].contains(ack.reason) { isDoubted = true }
         if ack.state != nil { answeredSeq = ack.seq }
         if case .delivered(let told) = machine.phase, latest?.state != told || !hasSeenState {
             latest = TransferStatus(state: told, seq: ack.seq, told: ack.text)

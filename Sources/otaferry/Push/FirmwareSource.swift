@@ -6,6 +6,10 @@ import Glibc
 struct SourceFileError: Error, Sendable {
     /// A sentence for a person.
     var text: String
+    /// What to do about it, or empty.
+    var hint = ""
+    /// Whether the file is another than when it was opened.
+    var isChange = false
 }
 
 /// The file that is pushed, read in pieces.
@@ -14,7 +18,30 @@ final class FirmwareSource: Sendable {
     /// The last part of the path.
     let name: String
     let size: Int64
+    /// As it was when it was opened.
+    let stamp: Stamp
+    private let identity: Identity
     private let descriptor: Int32
+
+    /// What is another once somebody has written to a file.
+    struct Stamp: Sendable, Equatable {
+        fileprivate let size: Int64
+        fileprivate let seconds: Int
+        fileprivate let nanoseconds: Int
+
+        fileprivate init(_ status: stat) {
+            size = Int64(status.st_size)
+            (seconds, nanoseconds) = (status.st_mtim.tv_sec, status.st_mtim.tv_nsec)
+        }
+    }
+
+    /// Which file it is, whatever its name.
+    private struct Identity: Equatable {
+        let device: UInt
+        let inode: UInt
+
+        init(_ status: stat) { (device, inode) = (UInt(status.st_dev), UInt(status.st_ino)) }
+    }
 
     private static let pieceLength = 1 << 20
 
@@ -40,6 +67,8 @@ final class FirmwareSource: Sendable {
             throw SourceFileError(text: "\(path) is not a regular file")
         }
         size = Int64(status.st_size)
+        stamp = Stamp(status)
+        identity = Identity(status)
     }
 
     deinit { close(descriptor) }
@@ -59,9 +88,31 @@ final class FirmwareSource: Sendable {
         }
         guard failure == 0 else { throw SourceFileError(text: "\(path): \(Self.systemText(failure))") }
         guard bytes.count == range.count else {
-            throw SourceFileError(text: "\(path) became shorter while it was read")
+            throw SourceFileError(text: "\(path) became shorter while it was read", isChange: true)
         }
         return bytes
+    }
+
+    /// As it is now.
+    var currentStamp: Stamp {
+        var status = stat()
+        // What cannot be asked about an open file is told by reading it.
+        return fstat(descriptor, &status) == 0 ? Stamp(status) : stamp
+    }
+
+    /// Whether its name is now that of another file: the one that was opened is still read.
+    var isReplaced: Bool {
+        var status = stat()
+        return fstatat(AT_FDCWD, path, &status, 0) == 0 && Identity(status) != identity
+    }
+
+    /// Whether its content is still that of the digest. All of it is read again; `report` as for `digest`.
+    func fits<Failure: Error>(
+        _ digest: FerryCore.Digest,
+        report: (Int64) throws(Failure) -> Void
+    ) throws -> Bool {
+        guard currentStamp.size == size else { return false }
+        return try self.digest(report: report) == digest
     }
 
     /// The SHA-256 of the file. `report` gets the bytes read so far and may throw to end it.

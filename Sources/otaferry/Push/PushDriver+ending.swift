@@ -122,6 +122,10 @@ extension PushDriver {
             "state": .string(status.state.rawValue), "reason": status.reason?.json ?? .null,
             "firmware_id": .text(status.firmwareID),
         ])
+        if former == nil && delivery.hasSent && delivery.file.source.isReplaced {
+            let path = ColumnText.printable(delivery.file.source.path)
+            display.note("\(path) was replaced meanwhile; sent is the file that was there at first", .attention)
+        }
         guard former == nil && !display.isForPrograms && !status.state.isFinal else { return }
         let name = deliveries.count == 1 ? nil : ColumnText.printable(delivery.file.source.name)
         if delivery.hasSent {

@@ -61,7 +61,7 @@ final class PushDriver {
     private var progress = PushProgress()
     private let started = ContinuousClock.now
 
-    private(set) var isConnected = false
+    var isConnected = false
     /// Why the last attempt to connect failed.
     private var lastLoss: LinkError?
     private var connectedAt: Duration?
@@ -69,7 +69,7 @@ final class PushDriver {
     private var outlook = AgentOutlook()
     private var hasHeardAgent = false
     /// When something of the agent came last.
-    private var heardAt = Duration.zero
+    var heardAt = Duration.zero
     private var handedOver: [Int64: Int] = [:]
     private var handedOverBytes = 0
     private var transientSince: Duration?
@@ -104,10 +104,12 @@ final class PushDriver {
             for item in mailbox.take(waiting: .milliseconds(100)) {
                 if let ending = take(item) { return ending }
             }
+            if let ending = settleDoubts() { return ending }
             do {
                 try pump()
             } catch {
-                return Ending(.failed, error.text)
+                guard error.isChange, let current else { return Ending(.failed, error.text, hint: error.hint) }
+                return changed(current)
             }
             if let ending = judge() ?? checkTimes() { return ending }
             showProgress()
@@ -274,6 +276,7 @@ final class PushDriver {
     private func send(_ order: Int64, _ range: Range<Int64>, _ index: Int) throws(SourceFileError) {
         deliveries[index].hasSent = true
         let bytes = try deliveries[index].file.source.read(range)
+        try confirmContent(index)
         let receipt = Self.receipt(index, order)
         let message = OutboundMessage(
             topic: "\(deliveries[index].topics.intake)/\(range.lowerBound)",
@@ -290,7 +293,7 @@ final class PushDriver {
     }
 
     /// A message that is refused here is sent again after the next connection, or when the agent keeps silent.
-    private func publish(_ step: String, _ payload: [UInt8], _ index: Int) {
+    func publish(_ step: String, _ payload: [UInt8], _ index: Int) {
         link.publish(
             OutboundMessage(
                 topic: "\(deliveries[index].topics.intake)/\(step)",

@@ -7,6 +7,8 @@ struct PushProgress {
     /// The commands that hints name.
     var followUp = FollowUp.plain
     private var meter = RateMeter()
+    /// Why the last attempt failed, and when the next one is, as it was said where lines stay.
+    private var failure = ""
 
     /// What is around the files.
     struct Surroundings {
@@ -65,7 +67,7 @@ struct PushProgress {
 
     // MARK: - To the cloud
 
-    private func publishingLine(_ deliveries: [Delivery], _ surroundings: Surroundings) -> ProgressLine {
+    private mutating func publishingLine(_ deliveries: [Delivery], _ surroundings: Surroundings) -> ProgressLine {
         let state = Self.state(of: deliveries)
         var line = ProgressLine(phase: state.rawValue)
         if state == .uploading {
@@ -93,14 +95,19 @@ struct PushProgress {
         return line
     }
 
-    private func note(_ deliveries: [Delivery], _ surroundings: Surroundings) -> String {
+    private mutating func note(_ deliveries: [Delivery], _ surroundings: Surroundings) -> String {
         if !surroundings.isConnected { return "the broker is away; trying again" }
         if surroundings.isAgentAway { return "the agent is away; waiting for it" }
         let now = WallTime.now()
-        let notes = deliveries.lazy.compactMap { delivery in
+        let notes = deliveries.lazy.compactMap { [isLive, followUp] delivery in
             delivery.latest?.waitingNote(of: delivery.file.address, now: now, isLive: isLive, followUp)
         }
-        return notes.first { !$0.isEmpty } ?? ""
+        let note = notes.first { !$0.isEmpty } ?? ""
+        guard !isLive else { return note }
+        // A registration keeps its reason while the next attempt is under way: nothing new.
+        let isUnderWay = deliveries.contains { $0.latest?.isTriedAgain == true }
+        if !isUnderWay || failure.isEmpty { failure = note }
+        return failure
     }
 
     /// Said when it takes longer than a moment.

@@ -33,7 +33,7 @@ enum PushSession {
             return try deliver(PushDriver.Task(order: order, files: files, route: route), display)
         } catch let error as SourceFileError {
             display.finish()
-            return Result(ending: .init(.failed, error.text))
+            return Result(ending: .init(.failed, error.text, hint: error.hint))
         } catch let error as LinkError {
             display.finish()
             return Result(ending: .init(.unreachable, error.text))
@@ -99,6 +99,10 @@ enum PushSession {
                     ),
                     at: now
                 )
+            }
+            guard source.currentStamp == source.stamp else {
+                let path = ColumnText.printable(source.path)
+                throw SourceFileError(text: "\(path) changed while it was read", hint: "Nothing was sent")
             }
             digests.append(digest)
             before += source.size

@@ -51,6 +51,9 @@ struct TransferStatus: Sendable, Equatable {
         firmwareID = json["cloud"]?["firmware_id"]?.string
     }
 
+    /// Whether an attempt is under way, and the reason is that of the one before.
+    var isTriedAgain: Bool { state == .registering && reason != nil && nextAttempt == nil && !isPaused }
+
     /// Whether product or version are not known.
     var needsMetadata: Bool { reason?.code == .needsMetadata && reason?.cloudCode == nil }
 
@@ -78,9 +81,9 @@ struct TransferStatus: Sendable, Equatable {
         let text = ColumnText.printable(reason.text)
         guard let nextAttempt else { return text }
         // Said once for each attempt.
-        guard isLive else { return text + "; next try at \(nextAttempt.iso8601Seconds)" }
+        guard isLive else { return text + "; next attempt at \(nextAttempt.iso8601Seconds)" }
         // First what moves: in a narrow window the end is cut.
-        guard nextAttempt > now else { return "next try when its turn comes: " + text }
-        return "next try in \(ColumnText.clock(nextAttempt - now + .milliseconds(999))): " + text
+        guard nextAttempt > now else { return "next attempt when its turn comes: " + text }
+        return "next attempt in \(ColumnText.clock(nextAttempt - now + .milliseconds(999))): " + text
     }
 }

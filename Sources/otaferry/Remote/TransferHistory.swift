@@ -79,6 +79,8 @@ struct TransferHistory {
     private static let momentWidth = 24
     private static let stateWidth = 12
     private static let indent = 2
+    /// What begins with more blanks than an event goes on with the one before.
+    static let margin = String(repeating: " ", count: 2 * indent)
 
     private func lines(of line: Line, _ terminal: Terminal) -> [String] {
         let event = line.event

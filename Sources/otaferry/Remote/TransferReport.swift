@@ -32,11 +32,13 @@ struct TransferReport {
     /// - Parameters:
     ///   - newer: how far it is, where that is known better than from the state.
     ///   - count: how many bytes are here, where that is; which are missing is not known then.
+    ///   - isReasonKnown: reason and hint are said elsewhere.
     func head(
         _ extent: Extent = .all,
         terminal: Terminal,
         progress newer: String? = nil,
-        received count: Int64? = nil
+        received count: Int64? = nil,
+        isReasonKnown: Bool = false
     ) -> [String] {
         let row = TransferTable.Row(state: state, now: WallTime.now())
         let status = TransferStatus(json: state, followUp)
@@ -66,7 +68,7 @@ struct TransferReport {
             if status?.isPaused == true { add("Paused", "yes; \(followUp.command("resume", row.id)) lets it go on") }
             if isPausedForAll { add("Paused", "everything; \(followUp.command("resume")) lets all go on") }
         }
-        if let reason = status?.reason {
+        if let reason = status?.reason, !isReasonKnown {
             add("Reason", "\(reason.text) (\(reason.code.rawValue))")
             add("Hint", hint(for: status, address: TransferAddress(parsing: row.id)) ?? reason.hint)
             add("Cloud's code", reason.cloudCode)

@@ -4,6 +4,20 @@ import Synchronization
 /// Whether results could be written: a full disk behind standard output must not look like success.
 enum OutputFailure {
     private static let code = Atomic<Int32>(0)
+    private static let isClosed = Atomic<Bool>(false)
+
+    /// Opens nothing in the place of a standard stream that the caller has closed: else the next file or socket of the
+    /// program got its number, and what is said would be written there. The first call.
+    static func keepStreamsApart() {
+        for stream in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] where fcntl(stream, F_GETFD) < 0 {
+            if stream == STDOUT_FILENO { isClosed.store(true, ordering: .relaxed) }
+            // The lowest number that is free is this one. Where it fails, nothing can be opened later either.
+            _ = open("/dev/null", O_RDWR)
+        }
+    }
+
+    /// Whether there is nothing to write to. Only who writes has failed then.
+    static var isStreamClosed: Bool { isClosed.load(ordering: .relaxed) }
 
     /// Notes why a write failed; the first one counts. A reader that has gone has what it wanted.
     static func note(_ number: Int32) {
@@ -13,9 +27,11 @@ enum OutputFailure {
 
     static var isNoted: Bool { code.load(ordering: .relaxed) != 0 }
 
-    /// Why, in the system's words; nil where everything was written.
-    static var reason: String? {
+    /// What is wrong, as a sentence; nil where everything was written.
+    static var sentence: String? {
         let number = code.load(ordering: .relaxed)
-        return number == 0 ? nil : FirmwareSource.systemText(number)
+        guard number != 0 else { return nil }
+        guard !isStreamClosed else { return "standard output is closed" }
+        return "standard output could not be written: \(FirmwareSource.systemText(number))"
     }
 }

@@ -120,6 +120,8 @@ struct Terminal: Sendable {
 
     /// Writes at once, without a line's end.
     static func write(_ text: String, for reader: Reader = .person) {
+        guard !text.isEmpty else { return }
+        guard !OutputFailure.isStreamClosed else { return OutputFailure.note(EBADF) }
         var bytes = Array((reader == .person ? readable(text, at: STDOUT_FILENO) : text).utf8)[...]
         while !bytes.isEmpty {
             let count = bytes.withUnsafeBytes { Glibc.write(STDOUT_FILENO, $0.baseAddress, $0.count) }
@@ -186,7 +188,7 @@ enum ColumnText {
         }
     }
 
-    /// At most so many columns; what is cut off shows.
+    /// At most so many columns; what is cut off shows, unless the last of it is the end of a sentence.
     static func fitted(_ text: String, to columns: Int, ellipsis: String) -> String {
         guard width(text) > columns else { return text }
         var result = ""
@@ -197,7 +199,9 @@ enum ColumnText {
             guard used <= columns else { break }
             result.append(character)
         }
-        return result + ellipsis
+        let words = result.trimmingTrailingBlanks
+        let isSentence = words.last == "." && text.dropFirst(words.count).first == " "
+        return isSentence ? words : words + ellipsis
     }
 
     /// The text with blanks behind it.
@@ -217,7 +221,7 @@ enum ColumnText {
 
 extension ColumnText {
     /// The text in lines of at most so many columns, broken at blanks; a longer word stands by itself. A command and the
-    /// transfer that it is about stay together where they have room, to be copied.
+    /// transfer that it is about stay together where they have room, to be copied, and so do a figure and its unit.
     static func broken(_ text: String, to columns: Int) -> [String] {
         var lines: [String] = []
         var line = ""
@@ -234,14 +238,27 @@ extension ColumnText {
         return lines + [line]
     }
 
-    /// What is not broken: words, and `otaferry show ci/7f3c`.
+    /// What stands behind a figure, with a blank between them.
+    private static let units: Set<Substring> = ["B", "kB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "%", "s"]
+
+    private static func isFigure(_ word: some StringProtocol) -> Bool {
+        let digits = word.drop { "(+-".contains($0) }
+        return digits.first?.isNumber == true && digits.allSatisfy { $0.isNumber || ".,".contains($0) }
+    }
+
+    /// Also `MB/s` and `MB,`.
+    private static func isUnit(_ word: Substring) -> Bool { units.contains(word.prefix { $0.isLetter || $0 == "%" }) }
+
+    /// What is not broken: words, `12 MB` and `otaferry show ci/7f3c`.
     private static func words(_ text: String, _ columns: Int) -> [String] {
         var words: [String] = []
         for word in text.split(separator: " ") {
             let last = words.last ?? ""
             let begin = last.drop { $0 == "(" }
             let isCommand = begin == "otaferry" || begin.hasPrefix("otaferry ") && word.contains("/")
-            if isCommand, last.count(where: { $0 == " " }) < 2, width(last) + 1 + width(String(word)) <= columns {
+            let isWhole =
+                isCommand && last.count(where: { $0 == " " }) < 2 || isFigure(last) && isUnit(word)
+            if isWhole, width(last) + 1 + width(String(word)) <= columns {
                 words[words.count - 1] += " " + word
             } else {
                 words.append(String(word))

@@ -64,7 +64,7 @@ struct WatchFrame {
         }
         count("receiving", "receiving")
         count("publishing", "publishing")
-        count("stored", "waiting")
+        count("stored", "stored")
         if let used = agent?["spool"]?["used"]?.count, let quota = agent?["spool"]?["quota"]?.count {
             parts.append("spool \(ByteCount(rawValue: used)) of \(ByteCount(rawValue: quota))")
         }
@@ -84,9 +84,24 @@ struct WatchFrame {
         let limit = max(least, min(size.rows / 2 - 1, size.rows - Self.rowsBesideNotes))
         let notes = notes(board)
         guard notes.count > limit else { return [text] + notes.map(colored) }
-        let last = fitted(notes[limit - 1] + " " + terminal.ellipsis)
-        return [text] + notes.prefix(limit - 1).map(colored) + [colored(last)]
+        return [text] + notes.prefix(limit - 1).map(colored) + [colored(last(notes[limit - 1], before: notes[limit]))]
     }
+
+    /// The last line of a note that has room; that it goes on shows, unless a sentence ends there.
+    private func last(_ line: String, before next: String) -> String {
+        guard next.hasPrefix(Self.noteMargin), line.last != "." else { return line }
+        var words = line.split(separator: " ", omittingEmptySubsequences: false)
+        while words.count > 1,
+            ColumnText.width((words + [""]).joined(separator: " ") + terminal.ellipsis) > size.columns
+        {
+            words.removeLast()
+        }
+        return fitted(words.joined(separator: " ") + " " + terminal.ellipsis)
+    }
+
+    /// Before what begins a note, and before what goes on.
+    private static let noteMark = "! "
+    private static let noteMargin = "  "
 
     /// Why nothing new may come, or empty.
     private var agentNote: String {
@@ -124,7 +139,7 @@ struct WatchFrame {
     /// A note in as many lines as it takes.
     private func noteLines(_ note: String) -> [String] {
         ColumnText.broken(note, to: max(1, size.columns - 2)).enumerated().map { index, piece in
-            fitted((index == 0 ? "! " : "  ") + piece)
+            fitted((index == 0 ? Self.noteMark : Self.noteMargin) + piece)
         }
     }
 
@@ -154,7 +169,7 @@ struct WatchFrame {
             lines.append(terminal.colored(bar.text(columns: size.columns, isUnicode: terminal.isUnicode), .cyan))
         } else if let next = entry.status.nextAttempt, next > now, !entry.status.state.isFinal {
             // Why it waits stands above.
-            let line = ProgressLine(phase: row.stateText, note: "next try in \(ColumnText.clock(next - now))")
+            let line = ProgressLine(phase: row.stateText, note: "next attempt in \(ColumnText.clock(next - now))")
             let text = line.text(columns: size.columns, isUnicode: terminal.isUnicode)
             lines.append(terminal.colored(text, row.color ?? .cyan))
         } else {
@@ -163,10 +178,35 @@ struct WatchFrame {
         let history = report.history(terminal: plain, isReasonKnown: true)
         let room = size.rows - lines.count - 3
         if !history.isEmpty && room > 1 {
-            lines += ["", "History"] + history.suffix(room - 1).map(fitted)
+            lines += ["", "History"] + Self.newest(history, room - 1).map(fitted)
         }
         return withFooter(lines, Self.hint)
     }
+
+    /// What stays of one that has ended: what it was and what happened. Why it has ended is said below.
+    func remains(_ entry: WatchBoard.Entry, events: [JSONValue]) -> [String] {
+        let report = TransferReport(state: entry.document, events: events)
+        func head(_ extent: TransferReport.Extent) -> [String] {
+            report.head(extent, terminal: plain, isReasonKnown: true)
+        }
+        let room = size.rows - Self.rowsOfEnding
+        var lines = head(.all)
+        if lines.count > room { lines = head(.standing) }
+        let history = report.history(terminal: plain, isReasonKnown: true)
+        // One for the title, and an empty one.
+        if !history.isEmpty, room - lines.count > 2 {
+            lines += ["", "History"] + Self.newest(history, room - lines.count - 2)
+        }
+        return lines
+    }
+
+    /// The last lines of a history, without the end of what does not begin in them.
+    private static func newest(_ history: [String], _ count: Int) -> [String] {
+        Array(history.suffix(count).drop { $0.hasPrefix(TransferHistory.margin) })
+    }
+
+    /// The sentence that says how it ended, with the hint and what the shell writes next.
+    private static let rowsOfEnding = 7
 
     /// Colors would be cut in the middle.
     private var plain: Terminal {

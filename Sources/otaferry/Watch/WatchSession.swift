@@ -251,8 +251,15 @@ struct WatchSession: ~Copyable {
             exit: isDone ? .done : .failed,
             text: "\(entry.address) is \(entry.status.state.rawValue)"
                 + (isDone ? id : row.reason.isEmpty ? "" : ": \(row.reason)"),
-            hint: isDone ? "" : PushHints.hint(for: entry.status, address: entry.address, task.route.followUp)
+            hint: isDone ? "" : PushHints.hint(for: entry.status, address: entry.address, task.route.followUp),
+            lastLines: remains(of: entry)
         )
+    }
+
+    private func remains(of entry: WatchBoard.Entry) -> [String] {
+        guard case .screen(let terminal) = mode, drawnSize != nil else { return [] }
+        return WatchFrame(gateway: task.route.gateway, terminal: terminal, size: terminal.size)
+            .remains(entry, events: events)
     }
 
     private mutating func checkTimes() -> Ending? {

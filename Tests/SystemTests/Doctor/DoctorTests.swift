@@ -158,6 +158,11 @@ extension SystemTests {
             // Without its file a right to write $file that is missing hides the right to read.
             let isHidden = !isFileReadable && acl.0 == "user otaferry\ntopic readwrite #\n"
             #expect(report.grade(acl.1) == (isHidden ? "skipped" : acl.2), "\(report.text)")
+            guard isHidden else { return }
+            // What root sees no more of is named.
+            let remedy = report.findings(acl.1).first?["remedy"]?.string ?? ""
+            #expect(remedy.hasSuffix("ame Mosquitto's configuration with --broker-file"), "\(report.text)")
+            #expect(getuid() != 0 || !remedy.contains("sudo") && !remedy.contains("as root"), "\(report.text)")
         }
 
         @Test("A wrong password and a broker that is not there are errors with a remedy")

@@ -88,6 +88,38 @@ extension SystemTests {
         }
 
         @Test(
+            "Where standard output is closed, what has a result says so, and what has none works",
+            arguments: [
+                "status", "list", "show ID", "watch ID", "push FILE", "check --config CONFIG", "--help", "--version",
+            ]
+        )
+        func closedOutput(words: String) async throws {
+            let gateway = try await Gateway()
+            try await gateway.send("put/pumpctl/1.4.2", firmware.bytes)
+            try await gateway.waitForState(.registered, of: firmware.oneShotID)
+            let push = try Person(gateway: gateway).push(firmware).dropFirst().joined(separator: " ")
+            let line = words.replacing("ID", with: firmware.oneShotID).replacing("FILE", with: push)
+                .replacing("CONFIG", with: gateway.folder.file("otaferry.toml"))
+            let program = try ProgramRunner.locate("otaferry")
+            let environment = Person(gateway: gateway).environment
+            for json in words.hasPrefix("-") ? [""] : ["", " --json"] {
+                let command = "\(program) \(line)\(json) >&-"
+                let closed = try await ProgramRunner.run("sh", ["-c", command], environment: environment)
+                #expect(closed.ending == .exited(74), "\(command): \(closed.story)")
+                #expect(closed.text(.errors) == "otaferry: standard output is closed\n", "\(command): \(closed.story)")
+            }
+            let complaint = try await ProgramRunner.run(
+                "sh",
+                ["-c", "\(program) show >&- <&-"],
+                environment: environment
+            )
+            #expect(
+                complaint.ending == .exited(64) && !complaint.text(.errors).contains("closed"),
+                "\(complaint.story)"
+            )
+        }
+
+        @Test(
             "A result that cannot be written is no success",
             arguments: [
                 "list", "list --json", "status", "ping", "show ID --json", "check --config FILE", "--version",

@@ -225,6 +225,34 @@ extension SystemTests {
             #expect(unknown.ending == .exited(1), "\(unknown.story)")
         }
 
+        @Test(
+            "What ends while it is watched leaves what it was, its state, the reason and what to do on the terminal",
+            arguments: [(80, 30), (80, 24), (50, 12)]
+        )
+        func remains(columns: Int, rows: Int) async throws {
+            let gateway = try await Gateway()
+            await gateway.cloud.stop()
+            let firmware = TestFirmware(10_000)
+            try await gateway.send("put/pumpctl/1.4.2", firmware.bytes)
+            try await gateway.waitForState(.stored, of: firmware.oneShotID)
+            let person = Person(gateway: gateway)
+            let watch = try person.atTerminal(["watch", firmware.oneShotID], columns: columns, rows: rows)
+            try await watch.waitForScreen("it waits") { $0.isAlternate && $0.text.contains("State         stored") }
+            #expect(try await person.run(["cancel", firmware.oneShotID]).ending == .exited(0))
+            #expect(try await watch.program.waitForExit() == .exited(1))
+            // What the window shows, without what has scrolled out of it.
+            let screen = watch.screen
+            let text = screen.lines.joined(separator: " ").split(separator: " ").joined(separator: " ")
+            for words in [
+                "Transfer ci/\(firmware.oneShotID)", "State cancelled since",
+                "otaferry: ci/\(firmware.oneShotID) is cancelled: Cancelled by an operator",
+                "If it is wanted after all, send it again: it begins anew",
+            ] { #expect(text.contains(words), "\(words): \(screen.text)") }
+            #expect(rows < 24 || text.contains("History"), "\(screen.text)")
+            #expect(rows < 30 || text.contains("receiving"), "\(screen.text)")
+            #expect(watch.isAsBefore && screen.wraps == 0)
+        }
+
         @Test("A watched transfer that is cancelled ends the command with 1, the time limit with 75")
         func endings() async throws {
             let gateway = try await Gateway()
