@@ -16,6 +16,17 @@ struct PushHintTests {
         #expect(hint(false).contains("--time-limit"))
     }
 
+    @Test("Whoever has signed is not told to sign")
+    func signed() throws {
+        let address = try #require(TransferAddress(parsing: "ci/x"))
+        let refusal = SendingMachine.Refusal(reason: .badSignature, text: "")
+        func hint(_ isSigned: Bool) -> String {
+            PushHints.hint(for: refusal, address: address, isPackage: false, isSigned: isSigned)
+        }
+        #expect(hint(false).hasPrefix("--sign KEY signs the firmware"))
+        #expect(hint(true).hasPrefix("The gateway's intake.allowed-signers"), "\(hint(true))")
+    }
+
     @Test(
         "What the cloud refused is tried again from the gateway, what the gateway refused is sent again",
         arguments: [(1, "otaferry retry ci/x tries again"), (0, "the same push begins anew")]

@@ -91,6 +91,11 @@ struct TransferReportTests {
             receiving(["durable": 9, "bytes": 9, "missing": [], "more": false], size: 9)
                 == "Missing       no byte: its sender has to say fin/<size>, or its bytes are being verified"
         )
+        // More has come than was announced, and not its beginning.
+        let beyond: JSONValue = ["durable": 0, "bytes": 5_000, "missing": [[0, 50]], "more": false]
+        #expect(receiving(beyond, size: 100) == "Missing       50 B: bytes 0-49")
+        let state: JSONValue = ["state": "receiving", "size": 100, "received": beyond]
+        #expect(ReceivedBytes(state: state).countOfAnnounced == 50)
         #expect(lines([:]).allSatisfy { !$0.hasPrefix("Missing") })
         #expect(receiving(["missing": [[7, 5], [-1, 2], ["a"]]], size: 9) == nil)
     }

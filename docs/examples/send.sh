@@ -10,10 +10,19 @@ id=$(printf '%s %s %s' "$digest" "$product" "$version" | sha256sum | cut -c 1-16
 base="otaferry/v1/$gateway/in/$sender/t/$id"
 segment=262144
 
-publish() { mosquitto_pub -h "$host" -p "$port" -q 1 -u "$sender" ${MQTT_PASSWORD:+-P "$MQTT_PASSWORD"} -t "$@"; }
+client() { command=$1 && shift && "$command" -h "$host" -p "$port" -u "$sender" ${MQTT_PASSWORD:+-P "$MQTT_PASSWORD"} "$@"; }
+publish() { client mosquitto_pub -q 1 -t "$@"; }
+quoted() { printf '"%s"' "$(printf %s "$1" | sed 's/["\\]/\\&/g')"; }
 
-publish "$base/init" -m "{\"name\":\"$(basename "$file")\",\"size\":$size,\"checksum\":\"$digest\",
-  \"firmware\":{\"product\":\"$product\",\"version\":\"$version\"}}"
+# Listens for the answer before it asks.
+answer=$(client mosquitto_rr -q 1 -W 30 -t "$base/init" -e "otaferry/v1/$gateway/out/$sender/$id/ack" \
+    -m "{\"name\":$(quoted "$(basename "$file")"),\"size\":$size,\"checksum\":\"$digest\",
+  \"firmware\":{\"product\":$(quoted "$product"),\"version\":$(quoted "$version")}}") || answer=
+case $answer in
+*'"reason":"ok"'* | *'"reason":"incomplete"'*) ;;
+'') echo "no answer: is the agent online, and may $sender read otaferry/v1/$gateway/out/$sender/#?" && exit 69 ;;
+*) echo "$answer" && exit 1 ;;
+esac
 offset=0
 while [ "$offset" -lt "$size" ]; do
     # One segment after the other: the agent takes them in any order, and knows what it has.
@@ -24,8 +33,7 @@ publish "$base/fin/$size/$digest" -n
 
 # The state is retained, so the first message is how things are now.
 while :; do
-    state=$(mosquitto_sub -h "$host" -p "$port" -u "$sender" ${MQTT_PASSWORD:+-P "$MQTT_PASSWORD"} \
-        -C 1 -W 60 -t "otaferry/v1/$gateway/state/$sender/$id")
+    state=$(client mosquitto_sub -q 1 -C 1 -W 60 -t "otaferry/v1/$gateway/state/$sender/$id")
     word=$(printf %s "$state" | sed 's/.*"state":"\([a-z]*\)".*/\1/')
     case $word in
     registered) echo "$word" && exit 0 ;;

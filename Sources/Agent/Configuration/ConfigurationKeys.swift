@@ -27,7 +27,7 @@ package enum ConfigurationKeys {
             default: "the host name",
             """
             The name of this gateway in every topic: `otaferry/v1/<gateway>/…`.
-            Two agents on one broker need two names.
+            Two agents on one broker need two names, and `broker.file-transfer` is for one of them only.
             Characters of the host name that a name cannot have become hyphens.
             """
         )
@@ -100,6 +100,7 @@ package enum ConfigurationKeys {
             """
             Whether the agent also takes files under `$file/…` and `$file-async/…`, as clients written for EMQX send them.
             Turn it off on EMQX itself, which keeps these topics for its own use.
+            These topics name no gateway: of the agents on one broker only one may have it on, or each takes every file.
             """
         ),
         key(

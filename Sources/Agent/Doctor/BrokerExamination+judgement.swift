@@ -134,6 +134,17 @@ extension BrokerExamination {
                     remedy: "Add \"topic read $file/#\" for \(user), or set broker.file-transfer = false"
                 )
             )
+        case .arrived where facts.fileAgents > 1:
+            findings.append(
+                Finding(
+                    .brokerFiles,
+                    .error,
+                    "\(facts.fileAgents) agents take what is published below $file/#",
+                    why: "these topics name no gateway: each takes every file and answers for it, clients get out of step, and "
+                        + "what is no whole file for one stays open there",
+                    remedy: "Set broker.file-transfer = false for all agents of this broker but one"
+                )
+            )
         case .arrived: findings.append(Finding(.brokerFiles, .ok, "What is published below $file/# reaches \(user)"))
         case .refused: findings.append(untried(.brokerFiles, "$file/#"))
         case nil: break

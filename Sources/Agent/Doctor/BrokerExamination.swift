@@ -19,6 +19,8 @@ struct BrokerExamination: Sendable {
         var versionText: String?
         /// Whether a message to the agent's own topics comes back to its user, by topic.
         var trips: [Trip: Outcome] = [:]
+        /// How many agents answer below $file.
+        var fileAgents = 0
         var agentVersion: String?
         var agentStatus: JSONValue?
         var takesAnybody = false
@@ -122,12 +124,15 @@ struct BrokerExamination: Sendable {
 
     private var subscriptions: [Subscription] {
         var filters = ["\(root)/in/\(name)/#", "\(root)/cmd/ping", "\(root)/res/\(name)"]
-        if configuration.broker.isFileTransferEnabled { filters.append("$file/\(name)/#") }
+        if configuration.broker.isFileTransferEnabled { filters += ["$file/\(name)/#", fileAnswer] }
         return filters.map { Subscription($0, retained: .withhold, need: .optional) }
             + [Self.versionTopic, "\(root)/status", "\(root)/state/#"].map {
                 Subscription($0, retained: .send, need: .optional)
             }
     }
+
+    /// Agents of other gateways answer here too.
+    private var fileAnswer: String { "$file-response/otaferry-\(name)" }
 
     private func topic(_ trip: Trip) -> String {
         switch trip {
@@ -162,8 +167,20 @@ struct BrokerExamination: Sendable {
         let status = visit.lastMessage { $0.topic == "\(root)/status" }
         facts.agentStatus = status.flatMap { try? JSONValue(parsing: $0.payload) }
         if facts.agentVersion != nil { facts.keptStates = await keptStates(visit) }
+        // The agent says its status again after this.
+        if facts.trips[.file] == .arrived { facts.fileAgents = await fileAgents(visit) }
         let version = await visit.message(within: .milliseconds(300)) { $0.topic == Self.versionTopic }
         facts.versionText = version.map { String(decoding: $0.payload.prefix(80), as: UTF8.self).escaped }
+    }
+
+    /// How many agents answer a step of EMQX's file transfer. Nobody knows the transfer, so nothing is given up.
+    private func fileAgents(_ visit: BrokerVisit) async -> Int {
+        let answer = fileAnswer
+        visit.publish("$file/\(name)/abort", responseTopic: answer)
+        guard await visit.message(where: { $0.topic == answer }) != nil else { return 0 }
+        // Another one may be slower.
+        await visit.wait(within: .milliseconds(500)) { state in state.messages.count { $0.topic == answer } > 1 }
+        return visit.count { $0.topic == answer }
     }
 
     /// Whether somebody without a name is let in.

@@ -8,7 +8,7 @@ struct FileCommand: Sendable {
     private let correlationData: [UInt8]?
     private let packetID: Int64
     /// The client that an `init` names, also one that is refused.
-    private let namedClient: String?
+    let namedClient: String?
 
     /// The packet id of the client is not visible through a broker; a client may tell it.
     private static let packetIDProperty = "packet-id"

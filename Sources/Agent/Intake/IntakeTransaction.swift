@@ -85,11 +85,15 @@ struct IntakeTransaction {
             }
             clientID = clientID ?? transfer.request?.clientID
         }
+        if let address = content.address {
+            if let named = command.namedClient { refusedInits.note(clientID: named, of: address) }
+            clientID = clientID ?? client ?? refusedInits.clientID(of: address)
+        }
         // A pause is of no use to a file that never fits.
         let refusedSize = content.address.flatMap { refusedInits.size(of: $0) }
         let neverFits = result.reason == .noRoom && max(content.fileSize ?? 0, refusedSize ?? 0) > ledger.usage.quota
         let answer = FileTransferResult(reason: neverFits ? .tooLarge : result.reason, text: result.text)
-        if let message = command.answer(answer, clientID: clientID ?? client) { outcome.fileAnswers.append(message) }
+        if let message = command.answer(answer, clientID: clientID) { outcome.fileAnswers.append(message) }
     }
 
     /// Ends the batch: the acknowledgements tell what will be committed.
@@ -341,7 +345,7 @@ struct IntakeTransaction {
             return reply(address, .badMetadata, "The file is empty; the cloud takes no empty firmware")
         }
         guard transfer.received.upperBound <= end.size else {
-            return reply(address, .conflict, "Bytes behind the end of the file, \(end.size), are stored")
+            return reply(address, .conflict, "Bytes behind the end of the file, \(end.size), are stored; send abort first")
         }
         if isFull { return reply(address, .noRoom, "The disk of the gateway is full") }
         usage = ledger.usage

@@ -9,6 +9,8 @@ final class RefusedInits: Sendable {
         var text: String
         /// What the `init` announced.
         var size: Int64?
+        /// The client of EMQX's file transfer that it named.
+        var clientID: String?
         var at: ContinuousClock.Instant
     }
 
@@ -35,6 +37,14 @@ final class RefusedInits: Sendable {
 
     /// The size that the refused `init` of an address announced.
     func size(of address: TransferAddress) -> Int64? { refusals.withLock { $0[address]?.size } }
+
+    /// The `init` that was refused named a client.
+    func note(clientID: String, of address: TransferAddress) {
+        refusals.withLock { $0[address]?.clientID = clientID }
+    }
+
+    /// The client that the refused `init` of an address named.
+    func clientID(of address: TransferAddress) -> String? { refusals.withLock { $0[address]?.clientID } }
 
     /// What the last `init` of the address was refused with; nil where it was not, or long ago.
     func refusal(of address: TransferAddress, at now: ContinuousClock.Instant = .now) -> (ReasonCode, String)? {

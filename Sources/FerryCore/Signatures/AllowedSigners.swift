@@ -57,7 +57,8 @@ package struct AllowedSigners: Sendable, Equatable {
         }
         guard let signature = SSHSignature(armored: signature) else {
             return Self.refusal(
-                "The signature is not one that ssh-keygen -Y sign makes, or of a kind of key that is not checked"
+                "The signature cannot be checked: it is not one that ssh-keygen -Y sign makes with a key of the kind ed25519 "
+                    + "or ecdsa"
             )
         }
         guard signature.namespace == Self.namespace else {
@@ -69,11 +70,15 @@ package struct AllowedSigners: Sendable, Equatable {
         guard !known.isEmpty else {
             return Self.refusal("The \(signature.publicKey.kind) key that signed it is not among the allowed signers")
         }
-        let named = known.filter {
-            Self.matches(sender.text, $0.principals) && $0.namespaces.map { Self.matches(Self.namespace, $0) } ?? true
-        }
-        guard !named.isEmpty else {
+        let ofSender = known.filter { Self.matches(sender.text, $0.principals) }
+        guard !ofSender.isEmpty else {
             return Self.refusal("The key that signed it may not sign for the sender \(sender)")
+        }
+        let named = ofSender.filter { $0.namespaces.map { Self.matches(Self.namespace, $0) } ?? true }
+        guard !named.isEmpty else {
+            return Self.refusal(
+                "The key that signed it is allowed for other namespaces than \(Self.namespace) only"
+            )
         }
         let isValid = named.contains { signer in
             signer.validAfter.map { now >= $0 } ?? true && signer.validBefore.map { now <= $0 } ?? true

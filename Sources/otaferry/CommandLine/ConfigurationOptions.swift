@@ -37,16 +37,6 @@ struct ConfigurationOptions: ParsableArguments {
         return try loader.load()
     }
 
-    /// The checked configuration; where it has mistakes they are written to standard error and the program ends with 78.
-    func loadOrExit() throws -> Configuration {
-        do throws(ConfigurationError) {
-            return try load()
-        } catch {
-            Self.report(error)
-            throw ProgramExit.configuration.code
-        }
-    }
-
     /// One line a mistake, and how many there are.
     static func report(_ error: ConfigurationError) { Console.complain(text(of: error)) }
 

@@ -81,12 +81,7 @@ struct RemoteOptions: ParsableArguments {
                 )
             }
             if isToMove, result["paused"]?.bool == true {
-                Console.complain(
-                    verb == "resume"
-                        ? "Everything is paused: \(client.route.followUp.command("resume"))"
-                        : "It is paused: \(client.route.followUp.command("resume", address)), or all: "
-                            + client.route.followUp.command("resume")
-                )
+                Console.complain(try await Self.pauses(client, address))
             }
         }
     }
@@ -132,6 +127,22 @@ struct RemoteOptions: ParsableArguments {
             client.route.followUp
         )
         return failure
+    }
+
+    /// What holds a transfer that waits, with the commands that let it go on.
+    private static func pauses(
+        _ client: CommandClient,
+        _ address: TransferAddress
+    ) async throws(CommandClient.Failure) -> String {
+        let answer = try await client.call("get", address.members)
+        var texts: [String] = []
+        if answer["state"]?["paused"]?.bool == true {
+            texts.append("It is paused: \(client.route.followUp.command("resume", address))")
+        }
+        if answer["paused"]?.bool == true {
+            texts.append("Everything is paused: \(client.route.followUp.command("resume"))")
+        }
+        return texts.joined(separator: "\n")
     }
 
     private static func status(

@@ -19,7 +19,13 @@ struct Run: AsyncParsableCommand {
     func run() async throws {
         var options = options
         if json { options.settings.append("log.format=json") }
-        let configuration = try options.loadOrExit()
+        let configuration: Configuration
+        do throws(ConfigurationError) {
+            configuration = try options.load()
+        } catch {
+            report(error)
+            throw ProgramExit.configuration.code
+        }
         let environment = ProcessInfo.processInfo.environment
         let style = LogStyle(configuration.log.format, environment: environment)
         let level = configuration.log.level
@@ -33,12 +39,18 @@ struct Run: AsyncParsableCommand {
         )
         do {
             try await agent.run()
-        } catch let error as AgentError where error.isConfiguration {
-            Console.complain(error.description)
-            throw ProgramExit.configuration.code
         } catch {
-            Console.complain("\(error)")
-            throw ProgramExit.failed.code
+            if style == .json { Logger(label: "otaferry").critical("\(error)") } else { Console.complain("\(error)") }
+            let isConfiguration = (error as? AgentError)?.isConfiguration == true
+            throw isConfiguration ? ProgramExit.configuration.code : ProgramExit.failed.code
         }
+    }
+
+    /// Where the log is to be JSON, what keeps the agent from starting is a part of it.
+    private func report(_ error: ConfigurationError) {
+        guard json else { return ConfigurationOptions.report(error) }
+        LoggingSystem.bootstrap { _ in StandardErrorLog(level: .info, style: .json, journal: nil) }
+        let logger = Logger(label: "otaferry")
+        for mistake in error.mistakes { logger.critical("\(mistake)") }
     }
 }

@@ -36,6 +36,12 @@ struct Show: AsyncParsableCommand {
     }
 }
 
+/// The argument that names a transfer for good: what is done to it cannot be taken back.
+struct WholeTransferArgument: ParsableArguments {
+    @Argument(help: ArgumentHelp("The transfer: <sender>/<id> or <id>, whole.", valueName: "id"))
+    var reference: TransferReference
+}
+
 /// The argument that names a transfer.
 struct TransferArgument: ParsableArguments {
     @Argument(

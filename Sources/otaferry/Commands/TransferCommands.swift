@@ -8,7 +8,7 @@ struct Cancel: AsyncParsableCommand {
         usage: "otaferry cancel <id> [<options>]"
     )
 
-    @OptionGroup var transfer: TransferArgument
+    @OptionGroup var transfer: WholeTransferArgument
     @OptionGroup var remote: RemoteOptions
 
     func run() async throws { try await remote.command("cancel", transfer.reference, done: "is cancelled") }
@@ -34,7 +34,7 @@ struct Purge: AsyncParsableCommand {
         usage: "otaferry purge <id> [<options>]"
     )
 
-    @OptionGroup var transfer: TransferArgument
+    @OptionGroup var transfer: WholeTransferArgument
     @OptionGroup var remote: RemoteOptions
 
     func run() async throws { try await remote.command("purge", transfer.reference, done: "is forgotten") }

@@ -18,6 +18,11 @@ enum FirmwareSigner {
             let reason = words.isEmpty ? "" : ": \(words.prefix(3).joined(separator: "; "))"
             throw SourceFileError(text: "\(program) could not sign \(path) with \(key)\(reason)")
         }
+        guard SSHSignature(armored: result.output) != nil else {
+            throw SourceFileError(
+                text: "--sign: gateways do not check signatures of \(key): take a key of kind ssh-ed25519 or ecdsa-sha2"
+            )
+        }
         return result.output
     }
 

@@ -51,6 +51,7 @@ extension PushDriver {
                 for: refusal,
                 address: deliveries[index].file.address,
                 isPackage: deliveries.count > 1 || task.order.package != nil,
+                isSigned: task.order.isSigned,
                 task.route.followUp
             )
         )

@@ -189,12 +189,15 @@ final class PushDriver {
     private func take(_ ack: Acknowledgement, _ index: Int) -> Ending? {
         hasHeardAgent = true
         if task.order.mustResume && index == 0 && !deliveries[index].hasAskedForOld {
-            guard ack.state != nil else {
-                return Ending(
-                    .failed,
-                    "Nothing of this transfer has begun",
-                    hint: "Without --resume the file is sent from its beginning"
-                )
+            let lacking: String? =
+                switch ack.state {
+                case nil: "Nothing of this transfer has begun"
+                case .cancelled: "Nothing is left of this transfer: it was cancelled"
+                case .expired: "Nothing is left of this transfer: it has expired"
+                default: nil
+                }
+            if let lacking {
+                return Ending(.failed, lacking, hint: "Without --resume the file is sent from its beginning")
             }
             deliveries[index].hasAskedForOld = true
             deliveries[index].machine.agentReached()

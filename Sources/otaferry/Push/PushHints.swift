@@ -4,11 +4,14 @@ import FerryCore
 enum PushHints {
     /// For a refusal of the sending itself.
     ///
-    /// - Parameter isPackage: several files are pushed together, or one as a part of a package.
+    /// - Parameters:
+    ///   - isPackage: several files are pushed together, or one as a part of a package.
+    ///   - isSigned: the firmware has a signature.
     static func hint(
         for refusal: SendingMachine.Refusal,
         address: TransferAddress,
         isPackage: Bool,
+        isSigned: Bool = false,
         _ followUp: FollowUp = .plain
     ) -> String {
         let remedy = followUp.completed(refusal.reason.remedy)
@@ -23,7 +26,7 @@ enum PushHints {
         case .noRoom: remedy + ". --time-limit waits for room"
         case .tooManyTransfers: remedy + "; --time-limit waits for that"
         case .checksumMismatch: "The bytes were damaged twice on their way, or the file changed while it was sent"
-        case .badSignature: "--sign KEY signs the firmware. " + remedy
+        case .badSignature where !isSigned: "--sign KEY signs the firmware. " + remedy
         // What is sent in segments is too large for the cloud itself.
         case .tooLarge, .badTopic, .badMetadata: ""
         default: remedy

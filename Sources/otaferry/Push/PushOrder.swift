@@ -51,6 +51,9 @@ struct PushOrder: Sendable {
         return name
     }
 
+    /// Whether the firmware comes with signatures.
+    var isSigned: Bool { signingKey != nil || firmware["signature"] != nil }
+
     /// The payload of `init`.
     func document(of part: Part, size: Int64, package: (id: Name, files: Int)?, signature: String?) -> JSONValue {
         var firmware = firmware

@@ -28,6 +28,9 @@ struct ReceivedBytes {
         isWhole = isReceiving && isAllHere && (state["reason"] ?? .null) == .null
     }
 
+    /// How much is here of what `init` announced: bytes behind its end do not fill its holes.
+    var countOfAnnounced: Int64 { min(count, size.map { max(0, $0 - Self.sum(missing)) } ?? count) }
+
     /// No message has as many ranges as it would take to leave 63 bits.
     private static func sum(_ ranges: [Range<Int64>]) -> Int64 { ranges.reduce(0) { $0 + Int64($1.count) } }
 
@@ -44,7 +47,8 @@ struct ReceivedBytes {
         guard !missing.isEmpty else {
             return isWhole ? "no byte: its sender has to say fin/<size>, or its bytes are being verified" : nil
         }
-        let total = size.map { max(0, $0 - count) } ?? Self.sum(missing)
+        // More may have come than `init` announced.
+        let total = max(size.map { $0 - count } ?? 0, Self.sum(missing))
         let ranges = missing.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound - 1)" }
         return
             "\(ByteCount(rawValue: total)): bytes \((ranges + (hasMore ? ["and more"] : [])).joined(separator: ", "))"

@@ -351,7 +351,7 @@ extension TransferTable.Row {
         guard let status, let size = status.size, size > 0 else { return "" }
         switch status.state {
         case .receiving:
-            return "\(Percent.of(ReceivedBytes(state: json).count, in: size))%"
+            return "\(Percent.of(ReceivedBytes(state: json).countOfAnnounced, in: size))%"
         case .uploading: return "\(Percent.of(status.sent, in: size))%"
         default: return ""
         }

@@ -143,7 +143,7 @@ extension WatchBoard.Entry {
         guard let size = status.size, size > 0 else { return row }
         switch status.state {
         case .receiving, .uploading:
-            let told = status.state == .uploading ? status.sent : ReceivedBytes(state: document).count
+            let told = status.state == .uploading ? status.sent : ReceivedBytes(state: document).countOfAnnounced
             let done = min(size, max(told, movement?.done ?? 0))
             row.share = Double(done) / Double(size)
             row.progress = "\(Percent.of(done, in: size))%"

@@ -44,7 +44,7 @@ struct AllowedSignersTests {
             ("ci \(Self.otherKey)", "ci", "is not among the allowed signers"),
             ("ci namespaces=\"file,otaferry\" \(Self.key)", "ci", nil),
             ("ci namespaces=\"ota*\" \(Self.key)", "ci", nil),
-            ("ci namespaces=\"file\" \(Self.key)", "ci", "may not sign"),
+            ("ci namespaces=\"file\" \(Self.key)", "ci", "allowed for other namespaces than otaferry only"),
             ("ci valid-after=\"20260101\",valid-before=\"20270101\" \(Self.key)", "ci", nil),
             ("ci Valid-After=\"20270101\" \(Self.key)", "ci", "not valid at this time"),
             ("ci valid-before=20260101Z \(Self.key)", "ci", "not valid at this time"),

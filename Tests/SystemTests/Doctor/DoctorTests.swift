@@ -238,6 +238,21 @@ extension SystemTests {
             #expect(report.grade("cloud-credentials") == "error", "\(report.text)")
         }
 
+        @Test("Two agents that both take files below $file are told")
+        func twoFileAgents() async throws {
+            let gateway = try await Gateway()
+            #expect(try await examine(gateway, ["--offline"]).grade("broker-file-topics") == "ok")
+            let words = gateway.arguments + [
+                "--set", "gateway=gw2", "--set", "spool.path=\(gateway.folder.file("other.db"))",
+            ]
+            let other = try ProgramRunner("otaferry", words)
+            try await other.waitForLine(containing: "Online")
+            let finding = try await examine(gateway, ["--offline"]).findings("broker-file-topics").first
+            #expect(finding?["grade"]?.string == "error", "\(finding ?? .null)")
+            #expect(finding?["text"]?.string == "2 agents take what is published below $file/#")
+            #expect(try await other.stop() == .exited(0))
+        }
+
         @Test("States that the agent has not said are named with the command that clears them, and so is a status")
         func forgedStates() async throws {
             let gateway = try await Gateway()

@@ -72,6 +72,17 @@ extension SystemTests {
             }
         }
 
+        @Test("With --json the mistakes of a configuration are lines of the log")
+        func mistakesInJSON() async throws {
+            let folder = try TemporaryFolder()
+            let file = try folder.write("gatway = \"x\"\n[retry]\nmin = \"soon\"\n", to: "otaferry.toml")
+            let program = try await ProgramRunner.run("otaferry", ["run", "--json", "--config", file])
+            #expect(program.ending == .exited(78))
+            let lines = try program.lines(.errors).map { try JSONValue(parsing: Array($0.utf8)) }
+            #expect(lines.count == 2 && lines.allSatisfy { $0["level"]?.string == "critical" }, "\(program.story)")
+            #expect(lines.first?["message"]?.string?.contains("did you mean \"gateway\"") == true, "\(program.story)")
+        }
+
         @Test("A second agent on the same spool ends with a sentence, and the first goes on")
         func second() async throws {
             let gateway = try await Gateway()

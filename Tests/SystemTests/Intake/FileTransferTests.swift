@@ -65,6 +65,22 @@ extension SystemTests {
             try await gateway.expectRegisteredOnce(firmware, state)
         }
 
+        @Test("A client that init names hears of every step after an init that was refused")
+        func refusedClient() async throws {
+            let gateway = try await Gateway()
+            let request = Array(#"{"name":"notes.txt","user_data":{"client_id":"c8"}}"#.utf8)
+            try await gateway.probe.publish("$file-async/r1/init", request)
+            try await gateway.probe.publish("$file-async/r1/0", firmware.bytes)
+            try await gateway.probe.publish("$file-async/r1/fin/100000", [])
+            for step in ["init", "0", "fin/100000"] {
+                let result = try await gateway.probe.waitFor(topic: "$file-response/c8") {
+                    $0.json?["topic"]?.string == "$file-async/r1/\(step)"
+                }
+                #expect(result.json?["reason_code"]?.integer == 131)
+                #expect(result.json?["reason_description"]?.string?.contains("suffix") == true, "\(result.text)")
+            }
+        }
+
         @Test("A person sees the name of the file and what its client calls it, also after a restart")
         func names() async throws {
             let gateway = try await Gateway()

@@ -57,6 +57,17 @@ extension SystemTests {
             }
         }
 
+        @Test("The shell's sender shows at once why its firmware is refused")
+        func shellRefused() async throws {
+            let gateway = try await Gateway()
+            let file = try gateway.folder.write([1, 2, 3], to: "note \"a\".txt")
+            let script = Self.folder + "/send.sh"
+            let words = ["127.0.0.1", "\(gateway.broker.port)", Gateway.name, "ci", file, "pumpctl", "3.4"]
+            let sender = try await ProgramRunner.run(script, words)
+            #expect(sender.ending == .exited(1), "\(sender.story)")
+            #expect(sender.text().contains("bad-suffix") || sender.text().contains("bad-metadata"), "\(sender.story)")
+        }
+
         /// The indented commands of a page, block by block.
         private func commands(of page: String) throws -> [String] {
             let path = Self.folder + "/../" + page
