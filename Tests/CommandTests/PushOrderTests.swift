@@ -51,7 +51,7 @@ struct PushOrderTests {
         "What the cloud would refuse of one file is found before a byte is sent",
         arguments: [
             ("a.bin", 0, "empty"), ("a.bin", CloudLimits.fileBytes + 1, "at most"), ("a.exe", 5, ".zip"),
-            ("a:b.bin", 5, "\"a:b.bin\" must not hold"),
+            ("a:b.bin", 5, "\"a:b.bin\" must not hold"), ("a\nb.bin", 5, "$'a\\nb.bin' must not hold"),
         ] as [(String, Int64, String)]
     )
     func refuses(name: String, size: Int64, words: String) {

@@ -71,7 +71,7 @@ package struct ConfigurationMistake: Error, Sendable, Hashable, CustomStringConv
 
     /// `/etc/otaferry/otaferry.toml:12: [retry] max = "15x": expected a duration such as "15m"`
     package var description: String {
-        var place = "\(source)"
+        var place = "\(source)".shownName
         if source == .commandLine {
             let assignment = [key, value].compactMap { $0 }.joined(separator: " = ")
             return "\(place) \(assignment): \(expected)"

@@ -140,7 +140,8 @@ extension BrokerExamination {
                     .brokerFiles,
                     .error,
                     "\(facts.fileAgents) agents take what is published below $file/#",
-                    why: "these topics name no gateway: each takes every file and answers for it, clients get out of step, and "
+                    why:
+                        "these topics name no gateway: each takes every file and answers for it, clients get out of step, and "
                         + "what is no whole file for one stays open there",
                     remedy: "Set broker.file-transfer = false for all agents of this broker but one"
                 )

@@ -345,7 +345,11 @@ struct IntakeTransaction {
             return reply(address, .badMetadata, "The file is empty; the cloud takes no empty firmware")
         }
         guard transfer.received.upperBound <= end.size else {
-            return reply(address, .conflict, "Bytes behind the end of the file, \(end.size), are stored; send abort first")
+            return reply(
+                address,
+                .conflict,
+                "Bytes behind the end of the file, \(end.size), are stored; send abort first"
+            )
         }
         if isFull { return reply(address, .noRoom, "The disk of the gateway is full") }
         usage = ledger.usage

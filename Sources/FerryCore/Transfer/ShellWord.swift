@@ -10,6 +10,36 @@ extension String {
         return isPlain && !isEmpty ? self : "'" + replacing("'", with: "'\\''") + "'"
     }
 
+    /// The name of a file for a person: as it is, or, where something in it is not seen, `$'a\nb.bin'`, which a shell takes
+    /// for it.
+    package var shownName: String { Self.shownName(of: Array(utf8)) }
+
+    /// The same for bytes that may be no UTF-8.
+    package static func shownName(of bytes: [UInt8]) -> String {
+        if let text = String(validating: bytes, as: UTF8.self), !text.hasControlCharacters { return text }
+        var result = "$'"
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let character = (1...4).lazy.compactMap { String(validating: rest.prefix($0), as: UTF8.self) }.first
+            let length = character?.utf8.count ?? 1
+            if let character, !character.hasControlCharacters {
+                result += character == "'" || character == "\\" ? "\\" + character : character
+            } else {
+                result += rest.prefix(length).map(escape).joined()
+            }
+            rest = rest.dropFirst(length)
+        }
+        return result + "'"
+    }
+
+    private static func escape(_ byte: UInt8) -> String {
+        switch byte {
+        case UInt8(ascii: "\n"): "\\n"
+        case UInt8(ascii: "\t"): "\\t"
+        default: "\\x" + (byte < 0x10 ? "0" : "") + String(byte, radix: 16)
+        }
+    }
+
     /// Whether it has characters that are not seen where it is read, or that end a line where it is pasted.
     package var hasControlCharacters: Bool {
         unicodeScalars.contains { scalar in

@@ -12,7 +12,11 @@ enum Console {
 
     /// A message for the person at the terminal, who finds its lines broken between words.
     static func complain(_ text: String) {
-        var text = text
+        // What the parser and libraries tell has the words of the command line as they are.
+        var text = text.split(separator: "\n", omittingEmptySubsequences: false).map {
+            ColumnText.printable(String($0))
+        }
+        .joined(separator: "\n")
         if let columns = Terminal.columns(at: STDERR_FILENO) {
             text = text.split(separator: "\n", omittingEmptySubsequences: false)
                 .flatMap { ColumnText.wrapped(String($0), to: columns) }.joined(separator: "\n")

@@ -39,8 +39,10 @@ struct OptionNames {
         return nil
     }
 
-    /// The one that was meant, where one is near.
-    func nearest(to name: String) -> String? { NearestKey.find(name, among: flags.union(valued).sorted()) }
+    /// The one that was meant, where one is near. A letter is near to every other.
+    func nearest(to name: String) -> String? {
+        NearestKey.find(name, among: flags.union(valued).filter { $0.hasPrefix("--") }.sorted())
+    }
 }
 
 extension Otaferry {

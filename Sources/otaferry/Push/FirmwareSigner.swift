@@ -16,7 +16,7 @@ enum FirmwareSigner {
         guard result.status == 0, result.output.contains("BEGIN SSH SIGNATURE") else {
             let words = result.errors.split(separator: "\n").map { ColumnText.printable(String($0)) }
             let reason = words.isEmpty ? "" : ": \(words.prefix(3).joined(separator: "; "))"
-            throw SourceFileError(text: "\(program) could not sign \(path) with \(key)\(reason)")
+            throw SourceFileError(text: "\(program) could not sign \(path.shownName) with \(key.shownName)\(reason)")
         }
         guard SSHSignature(armored: result.output) != nil else {
             throw SourceFileError(

@@ -53,18 +53,19 @@ final class FirmwareSource: Sendable {
         guard descriptor >= 0 else {
             let code = errno
             // What is no UTF-8 on the command line has become this before it comes here.
-            guard code == ENOENT, path.contains("\u{FFFD}"), !Self.isGiven(path) else {
-                throw SourceFileError(text: "\(ColumnText.printable(path)): \(Self.systemText(code))")
+            guard code == ENOENT, path.contains("\u{FFFD}"), let given = Self.given(path), given != Array(path.utf8)
+            else {
+                throw SourceFileError(text: "\(path.shownName): \(Self.systemText(code))")
             }
             throw SourceFileError(
-                text: "\(ColumnText.printable(path)): the name is not UTF-8, which MQTT and the cloud want; give the "
+                text: "\(String.shownName(of: given)): the name is not UTF-8, which MQTT and the cloud want; give the "
                     + "file another name, or a link that has one"
             )
         }
         var status = stat()
         guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
             close(descriptor)
-            throw SourceFileError(text: "\(path) is not a regular file")
+            throw SourceFileError(text: "\(path.shownName) is not a regular file")
         }
         size = Int64(status.st_size)
         stamp = Stamp(status)
@@ -86,9 +87,9 @@ final class FirmwareSource: Sendable {
                 count += result
             }
         }
-        guard failure == 0 else { throw SourceFileError(text: "\(path): \(Self.systemText(failure))") }
+        guard failure == 0 else { throw SourceFileError(text: "\(path.shownName): \(Self.systemText(failure))") }
         guard bytes.count == range.count else {
-            throw SourceFileError(text: "\(path) became shorter while it was read", isChange: true)
+            throw SourceFileError(text: "\(path.shownName) became shorter while it was read", isChange: true)
         }
         return bytes
     }
@@ -128,11 +129,11 @@ final class FirmwareSource: Sendable {
         return FerryCore.Digest(bytes: hash.finalize())
     }
 
-    /// Whether the command line has these very bytes.
-    private static func isGiven(_ path: String) -> Bool {
-        (0..<Int(CommandLine.argc)).contains { index in
-            guard let argument = CommandLine.unsafeArgv[index] else { return false }
-            return strstr(argument, path) != nil
+    /// The bytes that the command line has for it.
+    private static func given(_ path: String) -> [UInt8]? {
+        let arguments = (0..<Int(CommandLine.argc)).compactMap { CommandLine.unsafeArgv[$0] }
+        return arguments.first { String(cString: $0) == path }.map { argument in
+            UnsafeBufferPointer(start: argument, count: strlen(argument)).map { UInt8(bitPattern: $0) }
         }
     }
 

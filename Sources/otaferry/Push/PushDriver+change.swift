@@ -49,7 +49,7 @@ extension PushDriver {
     /// Takes back what was sent, and ends. It does not go on with the new content by itself: a file that is written to may
     /// be half of the next firmware, and a version once registered stays.
     func changed(_ index: Int) -> Ending {
-        let text = "\(ColumnText.printable(deliveries[index].file.source.path)) changed while it was sent"
+        let text = "\(deliveries[index].file.source.path.shownName) changed while it was sent"
         let address = deliveries[index].file.address
         let again = "The same command sends the file as it is now"
         let left =

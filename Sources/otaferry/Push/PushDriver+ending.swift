@@ -124,7 +124,7 @@ extension PushDriver {
             "firmware_id": .text(status.firmwareID),
         ])
         if former == nil && delivery.hasSent && delivery.file.source.isReplaced {
-            let path = ColumnText.printable(delivery.file.source.path)
+            let path = delivery.file.source.path.shownName
             display.note("\(path) was replaced meanwhile; sent is the file that was there at first", .attention)
         }
         guard former == nil && !display.isForPrograms && !status.state.isFinal else { return }

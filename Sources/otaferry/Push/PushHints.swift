@@ -25,7 +25,8 @@ enum PushHints {
         case .noRoom where refusal.isForGood: Admission.noRoomEver
         case .noRoom: remedy + ". --time-limit waits for room"
         case .tooManyTransfers: remedy + "; --time-limit waits for that"
-        case .checksumMismatch: "The bytes were damaged twice on their way, or the file changed while it was sent"
+        case .checksumMismatch:
+            "The bytes were damaged twice on their way; the file has not changed. The same command begins anew"
         case .badSignature where !isSigned: "--sign KEY signs the firmware. " + remedy
         // What is sent in segments is too large for the cloud itself.
         case .tooLarge, .badTopic, .badMetadata: ""

@@ -81,12 +81,12 @@ struct PushOrder: Sendable {
         let limit = PackageMembers.fileNameCharacters
         if let long = names.first(where: { $0.unicodeScalars.count > limit }) {
             return
-                "The name \(long.escaped) has \(long.unicodeScalars.count) characters; in a package a name has at most "
+                "The name \(long.shownName) has \(long.unicodeScalars.count) characters; in a package a name has at most "
                 + "\(limit)"
         }
         var seen: Set<String> = []
         for name in names where !seen.insert(name).inserted {
-            return "Two files are called \(name.escaped); in a package each has a name of its own"
+            return "Two files are called \(name.shownName); in a package each has a name of its own"
         }
         return nil
     }
@@ -99,13 +99,16 @@ struct PushOrder: Sendable {
     /// What the cloud would refuse about the file itself.
     static func problem(ofFile document: JSONValue, size: Int64) -> String? {
         let name = document["name"]?.string ?? ""
-        guard size > 0 else { return "\(name.escaped) is empty; the cloud takes no empty firmware" }
+        guard size > 0 else { return "\(name.shownName) is empty; the cloud takes no empty firmware" }
         guard size <= CloudLimits.fileBytes else {
-            return "\(name.escaped) has \(ByteCount(rawValue: size)); the cloud takes at most "
+            return "\(name.shownName) has \(ByteCount(rawValue: size)); the cloud takes at most "
                 + "\(ByteCount(rawValue: CloudLimits.fileBytes))"
         }
+        if name.hasControlCharacters, FileName.problem(with: name) != nil {
+            return "The file name \(name.shownName) must not hold control characters"
+        }
         guard FileName.suffix(of: name) != nil else {
-            return "The cloud takes no \(name.escaped): the name must end in one of "
+            return "The cloud takes no \(name.shownName): the name must end in one of "
                 + FileName.suffixes.map { ".\($0)" }.joined(separator: ", ")
         }
         return nil

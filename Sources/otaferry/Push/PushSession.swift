@@ -101,7 +101,7 @@ enum PushSession {
                 )
             }
             guard source.currentStamp == source.stamp else {
-                let path = ColumnText.printable(source.path)
+                let path = source.path.shownName
                 throw SourceFileError(text: "\(path) changed while it was read", hint: "Nothing was sent")
             }
             digests.append(digest)

@@ -242,11 +242,14 @@ extension SystemTests {
         func twoFileAgents() async throws {
             let gateway = try await Gateway()
             #expect(try await examine(gateway, ["--offline"]).grade("broker-file-topics") == "ok")
-            let words = gateway.arguments + [
-                "--set", "gateway=gw2", "--set", "spool.path=\(gateway.folder.file("other.db"))",
-            ]
+            let words =
+                gateway.arguments + [
+                    "--set", "gateway=gw2", "--set", "spool.path=\(gateway.folder.file("other.db"))",
+                ]
             let other = try ProgramRunner("otaferry", words)
-            try await other.waitForLine(containing: "Online")
+            try await eventually("both of its connections") {
+                other.lines(.errors).count { $0.contains("Connected to the broker") } == 2
+            }
             let finding = try await examine(gateway, ["--offline"]).findings("broker-file-topics").first
             #expect(finding?["grade"]?.string == "error", "\(finding ?? .null)")
             #expect(finding?["text"]?.string == "2 agents take what is published below $file/#")
