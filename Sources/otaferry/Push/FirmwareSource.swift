@@ -26,12 +26,12 @@ final class FirmwareSource: Sendable {
     /// What is another once somebody has written to a file.
     struct Stamp: Sendable, Equatable {
         fileprivate let size: Int64
-        fileprivate let seconds: Int
-        fileprivate let nanoseconds: Int
+        /// A `timespec`, as it is in memory.
+        fileprivate let modified: [UInt8]
 
         fileprivate init(_ status: stat) {
             size = Int64(status.st_size)
-            (seconds, nanoseconds) = (status.st_mtim.tv_sec, status.st_mtim.tv_nsec)
+            modified = withUnsafeBytes(of: status.st_mtim) { Array($0) }
         }
     }
 
