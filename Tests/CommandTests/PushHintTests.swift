@@ -35,7 +35,7 @@ struct PushHintTests {
         let address = try #require(TransferAddress(parsing: "ci/x"))
         var status = TransferStatus(state: .failed, seq: 1)
         status.attempt = attempts
-        status.reason = Reason(.tooLarge, .permanent, "The file is larger than the cloud takes")
+        status.reason = Reason(.badSuffix, .permanent, "The suffix is none that the cloud takes")
         let hint = PushHints.hint(for: status, address: address)
         #expect(hint.contains(words), "\(hint)")
     }

@@ -44,7 +44,7 @@ struct TransferReportTests {
                 "held", "credentials", 1,
                 "read again by itself. It stays on the gateway and goes on when that is mended "
             ),
-            ("failed", "too-large", 0, "up to 1,048,576,000 bytes. Then send it again; the same push begins anew"),
+            ("failed", "too-large", 0, "otaferry push sends it in segments, up to 1,048,576,000 bytes\n"),
             ("failed", "spool-damaged", 3, "then send the file again. It begins anew then"),
             ("held", "needs-metadata", 0, "Supply what is missing: otaferry describe ci/1 --version VERSION\n"),
             ("expired", "expired", 0, "look at the gateway's clock. The same push begins anew"),

@@ -7,6 +7,8 @@ MQTT_USER and MQTT_PASSWORD say who we are.
 import hashlib, json, os, queue, sys
 import paho.mqtt.client as mqtt
 
+if len(sys.argv) != 6:
+    sys.exit(__doc__)
 host, port, path, product, version = sys.argv[1:]
 data = open(path, "rb").read()
 digest = hashlib.sha256(data).hexdigest()

@@ -2,12 +2,12 @@ import FerryCore
 
 extension AllowedSigners {
     /// Reads a file. Line 0 of a mistake is the file as a whole.
-    init(reading path: String) throws(Mistake) {
+    init(reading path: String) throws(Mistakes) {
         let text: String
         do throws(FileText.Failure) {
             text = try FileText.read(path)
         } catch {
-            throw Mistake(line: 0, text: error.text)
+            throw Mistakes([Mistake(line: 0, text: error.text)])
         }
         try self.init(text: text, localOffset: LocalTime.offset(at:))
     }
@@ -18,10 +18,11 @@ extension Configuration {
     /// changed since.
     func readSigners() throws -> AllowedSigners? {
         guard let file = intake.allowedSigners else { return nil }
-        do throws(AllowedSigners.Mistake) {
+        do throws(AllowedSigners.Mistakes) {
             return try AllowedSigners(reading: file)
         } catch {
-            throw AgentError("\(file):\(error.line): expected \(error.text)", isConfiguration: true)
+            let lines = error.all.map { "\(file):\($0.line): expected \($0.text)" }
+            throw AgentError(lines.joined(separator: "\n"), isConfiguration: true)
         }
     }
 }

@@ -16,12 +16,14 @@ enum ConfigurationChecks {
 
     private static func signers(_ configuration: Configuration) -> [ConfigurationMistake] {
         guard let file = configuration.intake.allowedSigners else { return [] }
-        do throws(AllowedSigners.Mistake) {
+        do throws(AllowedSigners.Mistakes) {
             _ = try AllowedSigners(reading: file)
             return []
         } catch {
-            let place = error.line > 0 ? "in line \(error.line) of it " : "a file that can be read: "
-            return [mistake("intake.allowed-signers", configuration, place + error.text)]
+            return error.all.map { line in
+                let place = line.line > 0 ? "in line \(line.line) of it " : "a file that can be read: "
+                return mistake("intake.allowed-signers", configuration, place + line.text)
+            }
         }
     }
 

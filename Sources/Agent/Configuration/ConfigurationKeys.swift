@@ -214,6 +214,7 @@ package enum ConfigurationKeys {
             Options are `namespaces`, `valid-after` and `valid-before`.
             Set: firmware without a valid signature of one of them, for `otaferry`, is refused.
             Empty: signatures are not asked for.
+            The file is read when the agent starts: restart it after a change, above all when a key is taken away.
             """
         ),
     ]

@@ -54,15 +54,6 @@ struct Verification: Sendable {
     /// The digests of no bytes.
     func begin() -> RunningDigests { RunningDigests(hashes: signatures.map { _ in .init() }) }
 
-    /// What is registered as the version of a firmware and has other bytes. Whoever named its checksum was told at `init`.
-    private func otherBytes(ofVersionOf transfer: Transfer, in ledger: Ledger) throws(SpoolError) -> FerryCore.Digest? {
-        guard let firmware = CloudFirmware(transfer.firmware, catalog: herald.catalog) else { return nil }
-        let same = try ledger.registered(transfer.firmware, catalog: herald.catalog)
-            .filter { $0.firmware.isSameVersion(as: firmware) }.map(\.sha256)
-        guard let own = transfer.digests?.sha256, !same.contains(own) else { return nil }
-        return same.first
-    }
-
     /// Saves what became of a transfer with these digests of all its bytes. Nothing is said yet.
     func conclude(
         _ transfer: Transfer,
@@ -73,7 +64,10 @@ struct Verification: Sendable {
         var transfer = transfer
         let problem = digests.hashes.flatMap { signatures?.problem(with: transfer, $0, at: now) }
         transfer.verified(digests.values, signature: problem, catalog: herald.catalog, at: now)
-        if transfer.state == .stored, let other = try otherBytes(ofVersionOf: transfer, in: ledger) {
+        // Whoever named the checksum was told at `init`.
+        if transfer.state == .stored,
+            let other = try ledger.otherBytes(than: transfer, asVersionOf: transfer.firmware, catalog: herald.catalog)
+        {
             transfer.versionIsRegistered(other, at: now)
         }
         let saved = try ledger.save(transfer)

@@ -224,14 +224,15 @@ struct OperatorTransaction {
 
     private func describe() throws(SpoolError) -> Result<JSONValue, OperatorRefusal> {
         guard let changes = command.arguments["firmware"] else { return bad("describe needs \"firmware\"") }
+        if case .success(let transfer) = try find(), let refusal = try versionRefusal(of: transfer, changes) {
+            return .failure(refusal)
+        }
         var open = ledger.openTransfers
         var others: [Transfer] = []
         return try change(.described, .look, others: { others }) { [herald] (transfer, now) throws(OperatorRefusal) in
             let corrected: FirmwareMetadata
             do throws(FirmwareMetadata.Problem) {
-                corrected = try transfer.firmware.withoutMadeName(herald.catalog, before: changes).corrected(
-                    by: changes
-                )
+                corrected = try self.corrected(transfer, changes)
             } catch {
                 throw OperatorRefusal(code: error.code.rawValue, text: error.text)
             }
@@ -253,6 +254,27 @@ struct OperatorTransaction {
             if let problem { throw OperatorRefusal(code: problem.code.rawValue, text: problem.text) }
             try transfer.described(as: corrected, catalog: herald.catalog, at: now)
         }
+    }
+
+    private func corrected(
+        _ transfer: Transfer,
+        _ changes: JSONValue
+    ) throws(FirmwareMetadata.Problem) -> FirmwareMetadata {
+        try transfer.firmware.withoutMadeName(herald.catalog, before: changes).corrected(by: changes)
+    }
+
+    /// The cloud would refuse it, after all its bytes were sent.
+    private func versionRefusal(of transfer: Transfer, _ changes: JSONValue) throws(SpoolError) -> OperatorRefusal? {
+        // What is wrong with the changes themselves is said with the rest.
+        guard !transfer.state.isPublishing, !transfer.state.isFinal || transfer.state == .failed,
+            let firmware = try? corrected(transfer, changes),
+            let other = try ledger.otherBytes(than: transfer, asVersionOf: firmware, catalog: herald.catalog)
+        else { return nil }
+        return OperatorRefusal(
+            code: ReasonCode.versionExists.rawValue,
+            text: "This version is registered with other bytes (SHA-256 \(other))",
+            hint: ReasonCode.versionExists.remedy
+        )
     }
 
     private func prioritize() throws(SpoolError) -> Result<JSONValue, OperatorRefusal> {

@@ -23,6 +23,13 @@ package struct AllowedSigners: Sendable, Equatable {
         }
     }
 
+    /// All lines that cannot be honored.
+    package struct Mistakes: Error, Sendable, Equatable {
+        package var all: [Mistake]
+
+        package init(_ all: [Mistake]) { self.all = all }
+    }
+
     /// What signatures of firmware are for.
     package static let namespace = "otaferry"
 
@@ -32,15 +39,23 @@ package struct AllowedSigners: Sendable, Equatable {
     ///
     /// - Parameter localOffset: how far local time is ahead of UTC around a moment, in seconds: times without a `Z` are
     ///   local.
-    package init(text: String, localOffset: (WallTime) -> Int64) throws(Mistake) {
+    package init(text: String, localOffset: (WallTime) -> Int64) throws(Mistakes) {
+        var mistakes: [Mistake] = []
         var signers: [Signer] = []
         let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
         for (index, line) in lines.enumerated() {
-            let words = try Self.words(line, index + 1)
-            guard let first = words.first, !first.hasPrefix("#") else { continue }
-            signers.append(try Self.signer(words, index + 1, localOffset))
+            do throws(Mistake) {
+                let words = try Self.words(line, index + 1)
+                guard let first = words.first, !first.hasPrefix("#") else { continue }
+                signers.append(try Self.signer(words, index + 1, localOffset))
+            } catch {
+                mistakes.append(error)
+            }
         }
-        guard !signers.isEmpty else { throw Mistake(line: 1, text: "at least one line with a signer") }
+        if mistakes.isEmpty && signers.isEmpty {
+            mistakes.append(Mistake(line: 1, text: "at least one line with a signer"))
+        }
+        guard mistakes.isEmpty else { throw Mistakes(mistakes) }
         self.signers = signers
     }
 

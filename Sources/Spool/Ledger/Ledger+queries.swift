@@ -85,6 +85,20 @@ extension Ledger {
         return transfer
     }
 
+    /// What is registered as the version of a firmware and has other bytes than the transfer; nil where these are not known.
+    package func otherBytes(
+        than transfer: Transfer,
+        asVersionOf firmware: FirmwareMetadata,
+        catalog: ProductCatalog
+    ) throws(SpoolError) -> Digest? {
+        guard let wanted = CloudFirmware(firmware, catalog: catalog), let own = transfer.digests?.sha256 else {
+            return nil
+        }
+        let same = try registered(firmware, catalog: catalog).filter { $0.firmware.isSameVersion(as: wanted) }
+            .map(\.sha256)
+        return same.contains(own) ? nil : same.first
+    }
+
     /// What is registered of a firmware's product and version, whatever its module and kind. Answered from an index.
     ///
     /// - Parameter ofAnyVersion: of other versions as well, a thousand at most.

@@ -48,6 +48,8 @@ enum PushHints {
         case .held where status.needsMetadata: parts.append("It stays on the gateway and goes on then")
         case .held: parts.append("It stays on the gateway and goes on when that is mended (\(retry))")
         case .failed where status.areBytesGone:
+            // A one-shot that is too large.
+            guard !parts.contains(where: { $0.contains("otaferry push") }) else { break }
             let isSaid = parts.contains { $0.contains("send it again") || $0.contains("send the file again") }
             parts.append(isSaid ? "It begins anew then" : "Then send it again; the same push begins anew")
         case .failed:

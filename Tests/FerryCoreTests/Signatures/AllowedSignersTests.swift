@@ -26,7 +26,7 @@ struct AllowedSignersTests {
     private static let otherKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEqnTHdWIVJYe2VJzn9FyfkuazOt/xZ3db1krTpIhzz3"
     private let now = WallTime(milliseconds: 1_790_000_000_000)
 
-    private func read(_ text: String) throws(AllowedSigners.Mistake) -> AllowedSigners {
+    private func read(_ text: String) throws(AllowedSigners.Mistakes) -> AllowedSigners {
         try AllowedSigners(text: text, localOffset: { _ in 3_600 })
     }
 
@@ -105,8 +105,18 @@ struct AllowedSignersTests {
         ]
     )
     func mistakes(line: String, words: String) {
-        let mistake = #expect(throws: AllowedSigners.Mistake.self) { try read("# first\n" + line) }
+        let mistakes = #expect(throws: AllowedSigners.Mistakes.self) { try read("# first\n" + line) }
+        #expect(mistakes?.all.count == 1)
+        let mistake = mistakes?.all.first
         #expect(mistake?.text.contains(words) == true, "\(mistake?.text ?? "")")
         #expect(mistake?.line == (words == "at least one line" ? 1 : 2))
+    }
+
+    @Test("All lines that cannot be honored are told")
+    func allMistakes() {
+        let mistakes = #expect(throws: AllowedSigners.Mistakes.self) {
+            try read("ci\nci \(Self.key)\nci ssh-rsa AAAA\n")
+        }
+        #expect(mistakes?.all.map(\.line) == [1, 3])
     }
 }

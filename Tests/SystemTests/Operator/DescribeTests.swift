@@ -59,6 +59,25 @@ extension SystemTests {
             }
         }
 
+        @Test("describe refuses a version that is registered with other bytes")
+        func registeredVersion() async throws {
+            let gateway = try await Gateway()
+            let person = Person(gateway: gateway)
+            try await gateway.send("put/pumpctl/1.4.2", firmware.bytes)
+            try await gateway.waitForState(.registered, of: id)
+            try await gateway.ask("x", "init", JSONValue.object(["name": "x.bin"]).encoded)
+            try await gateway.ask("x", "0", TestFirmware(1_000, seed: 5).bytes)
+            try await gateway.send("t/x/fin/1000")
+            try await gateway.waitForState(.held, of: "x")
+            let words = ["describe", "ci/x", "--product", "pumpctl", "--version"]
+            let refused = try await person.run(words + ["1.4.2"])
+            #expect(refused.ending == .exited(1), "\(refused.story)")
+            #expect(refused.text(.errors).contains("registered with other bytes"), "\(refused.story)")
+            #expect(try await person.run(words + ["1.4.3"]).ending == .exited(0))
+            try await gateway.waitForState(.registered, of: "x")
+            #expect(gateway.cloud.calls(.postObject).count == 2)
+        }
+
         @Test("retry outside the window, and cancel during a registration, say what is the case all the same")
         func saysWhatElse() async throws {
             let gateway = try await Gateway { $0.settings["upload.window"] = PackageTests.windowElsewhere }
