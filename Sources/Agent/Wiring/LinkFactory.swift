@@ -105,8 +105,9 @@ struct LinkFactory: Sendable {
         )
     }
 
-    private static func hint(_ error: LinkError) -> String {
-        switch error.code {
+    fileprivate static func hint(_ error: LinkError) -> String {
+        if let trouble = error.trouble { return trouble.remedy(.configuration) }
+        return switch error.code {
         case .notAuthorized: "Look at broker.username, broker.password-file and the broker's password file"
         case .subscriptionRefused: "Give the agent's user the right to read its topics in the broker's ACL"
         case .tls: "Look at broker.ca-file and the broker's certificate"
@@ -147,6 +148,8 @@ final class LinkLog: Sendable {
             let action = failure.withLock { $0.failed(at: .now) }
             guard action != .quiet else { return }
             var metadata: Logger.Metadata = [LogKeys.connection: "\(connection)", LogKeys.error: "\(error.text)"]
+            let hint = LinkFactory.hint(error)
+            if !hint.isEmpty { metadata[LogKeys.hint] = "\(hint)" }
             if case .goesOn(let count, _) = action { metadata[LogKeys.count] = "\(count)" }
             logger.log(
                 level: error.isRefusal ? .error : .warning,

@@ -56,6 +56,8 @@ package struct LinkError: Error, Sendable, Equatable, CustomStringConvertible {
     package var number: Int32
     /// Whether the port likely speaks otherwise than it was spoken to.
     package var misfit: Misfit?
+    /// What is wrong with certificates, where that is known.
+    package var trouble: TLSTrouble?
 
     /// What the end of a connection before the broker's first word likely means.
     package enum Misfit: Sendable, Equatable {
