@@ -52,7 +52,13 @@ enum PushSession {
         var signatures: [String?] = sources.map { _ in nil }
         if let key = order.signingKey {
             for (index, source) in sources.enumerated() {
-                signatures[index] = try FirmwareSigner.sign(source.path, key: key)
+                do throws(SourceFileError) {
+                    signatures[index] = try FirmwareSigner.sign(source.path, key: key)
+                } catch {
+                    // Who is stopped at the passphrase has not failed.
+                    guard !Interruption.isRequested else { throw Interrupted() }
+                    throw error
+                }
                 guard !Interruption.isRequested else { throw Interrupted() }
             }
         }
