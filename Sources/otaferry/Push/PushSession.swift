@@ -146,8 +146,12 @@ enum PushSession {
             session: .clean
         )
         let root = task.route.root
-        let topics = task.files.flatMap { PushTopics(root: root, address: $0.address).incoming }
-        settings.subscriptions = ([PushTopics.status(root: root)] + topics).map { Subscription($0, retained: .send) }
+        let topics = task.files.map { PushTopics(root: root, address: $0.address) }
+        // Who may not read states or the status is told by the agent's answers alone.
+        settings.subscriptions =
+            ([PushTopics.status(root: root)] + topics.flatMap { [$0.state, $0.progress] })
+            .map { Subscription($0, retained: .send, need: .optional) }
+            + topics.map { Subscription($0.acknowledgement, retained: .send) }
         let link = try BrokerLink(
             settings: settings,
             receive: { batch, done in
