@@ -95,6 +95,36 @@ static inline int otaferry_tls_key(const char *path, const char *certificate_pat
     return answer;
 }
 
+/* The first common name of the certificate, or with `is_whole` its whole subject as Mosquitto writes it for
+   use_subject_as_username (RFC 2253), ended by a zero; 0 where there is none that fits. */
+static inline int otaferry_tls_subject(const char *path, int is_whole, char *text, int size) {
+    const int common_name = 13;                 /* NID_commonName */
+    const unsigned long as_rfc2253 = 0x1110317; /* XN_FLAG_RFC2253 */
+    int was_asked = 0, length = 0;
+    void *(*subject)(const void *) = (void *(*)(const void *))dlsym(RTLD_DEFAULT, "X509_get_subject_name");
+    int (*entry)(void *, int, char *, int) =
+        (int (*)(void *, int, char *, int))dlsym(RTLD_DEFAULT, "X509_NAME_get_text_by_NID");
+    int (*print)(void *, void *, int, unsigned long) =
+        (int (*)(void *, void *, int, unsigned long))dlsym(RTLD_DEFAULT, "X509_NAME_print_ex");
+    void *(*memory)(void) = (void *(*)(void))dlsym(RTLD_DEFAULT, "BIO_s_mem");
+    void *(*new_sink)(void *) = (void *(*)(void *))dlsym(RTLD_DEFAULT, "BIO_new");
+    int (*read_sink)(void *, void *, int) = (int (*)(void *, void *, int))dlsym(RTLD_DEFAULT, "BIO_read");
+    void *certificate = otaferry_tls_read(path, "PEM_read_bio_X509_AUX", &was_asked);
+    if (certificate && subject && entry && print && memory && new_sink && read_sink) {
+        if (is_whole) {
+            void *sink = new_sink(memory());
+            if (sink && print(sink, subject(certificate), 0, as_rfc2253) >= 0) length = read_sink(sink, text, size - 1);
+            otaferry_tls_release(sink, "BIO_free");
+        } else {
+            length = entry(subject(certificate), common_name, text, size);
+        }
+    }
+    otaferry_tls_release(certificate, "X509_free");
+    if (length <= 0) return 0;
+    text[length < size ? length : size - 1] = 0;
+    return 1;
+}
+
 /* Whether the functions above are there. */
 static inline int otaferry_tls_is_known(void) {
     const char *names[] = {"BIO_new_file", "BIO_free", "PEM_read_bio_X509_AUX", "PEM_read_bio_PrivateKey", "X509_free",

@@ -263,7 +263,7 @@ struct BrokerExamination: Sendable {
         if let lists = settings.values["acl_file"] {
             if let text = try? host.read(lists) {
                 findings += MosquittoAccessList(text: text).findings(
-                    user: configuration.broker.username,
+                    user: user(by: settings),
                     root: root,
                     isFileTransferEnabled: configuration.broker.isFileTransferEnabled
                 )
@@ -274,6 +274,12 @@ struct BrokerExamination: Sendable {
             }
         }
         return findings + Self.packets(settings, facts, configuration)
+    }
+
+    /// Who the agent is for the access list: the name that it says, or what the listener takes from its certificate.
+    private func user(by settings: MosquittoSettings) -> String {
+        settings.certificateName(on: port).flatMap(configuration.brokerAccessWithoutPassword.certificateName)
+            ?? configuration.broker.username
     }
 
     /// How the broker's files come into view. Root sees all that are where they are looked for.

@@ -85,4 +85,21 @@ extension BrokerAccess {
         default: .unknown
         }
     }
+
+    /// What of our certificate a broker takes for the user name.
+    package enum CertificateName: Sendable {
+        case commonName
+        /// The whole subject: `CN=otaferry,O=Plant`.
+        case subject
+    }
+
+    /// What our certificate says; nil without one.
+    package func certificateName(_ which: CertificateName) -> String? {
+        guard let certificateFile else { return nil }
+        var text = [CChar](repeating: 0, count: 1_024)
+        guard otaferry_tls_subject(certificateFile, which == .subject ? 1 : 0, &text, Int32(text.count)) == 1 else {
+            return nil
+        }
+        return String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
 }

@@ -120,6 +120,38 @@ extension SystemTests {
             try await agent.program.stop()
         }
 
+        @Test(
+            "The doctor judges the access list for the name that the broker takes from the certificate",
+            arguments: [("use_identity_as_username", "client"), ("use_subject_as_username", "CN=client")]
+        )
+        func nameOfCertificate(setting: String, user: String) async throws {
+            let certificates = try await TestCertificates()
+            try await certificates.sign("server", "IP:127.0.0.1")
+            try await certificates.sign("client", "DNS:client")
+            let acl = try TemporaryFolder("acl")
+            let rights = ["topic readwrite otaferry/v1/#", "topic read $SYS/broker/version", "topic readwrite $file/#"]
+            let list = ["user \(user)"] + rights + ["topic readwrite $file-async/#"]
+            let file = try acl.write(list.joined(separator: "\n") + "\n", to: "acl")
+            let (broker, url) = try await broker(
+                certificates,
+                "require_certificate true\n\(setting) true\nacl_file \(file)"
+            )
+            let files = ["ca", "client"].map(certificates.file).map { $0 + ".pem" }
+            let keys = ["ca-file = \"\(files[0])\"", "cert-file = \"\(files[1])\""]
+            let configured = try configuration(
+                broker.folder,
+                url,
+                keys + ["key-file = \"\(certificates.file("client.key"))\""]
+            )
+            let doctor = try await ProgramRunner.run(
+                "otaferry",
+                ["doctor", "--offline", "--config", configured, "--broker-file", broker.folder.file("mosquitto.conf")]
+            )
+            #expect(doctor.text().contains("Firmware and commands reach the agent"), "\(doctor.story)")
+            #expect(!doctor.text().contains("does not let"), "\(doctor.story)")
+            #expect(!doctor.text().contains("a client without a name"), "\(doctor.story)")
+        }
+
         @Test("The doctor takes files from where a person is")
         func relativePath() async throws {
             let certificates = try await TestCertificates()
