@@ -110,6 +110,8 @@ struct BrokerRouteTests {
         plain.misfit = .plainPort
         var gone = LinkError(.tls, "x")
         gone.misfit = .hungUp
+        var closed = LinkError(.unreachable, "x", number: 14)
+        closed.misfit = .closedSocket
         var wanted = LinkError(.tls, "x", number: 7)
         wanted.trouble = .certificateWanted
         var expired = LinkError(.tls, "x", number: 8)
@@ -136,6 +138,7 @@ struct BrokerRouteTests {
                 try route(["--broker", "mqtts://h"]), LinkError(.tls, "x", number: 8),
                 "--ca-file names the certificates"
             ),
+            (try route(["--broker", "mqtt+unix:///run/b.sock"]), closed, "only others in: ls -l /run/b.sock"),
             (try route(["--broker", "mqtts://h"]), wanted, "--cert-file and --key-file name"),
             (try route(["--broker", "mqtts://h"]), expired, "the clock of this machine"),
             (try route([], ["OTAFERRY_BROKER": "mqtts://h"]), stranger, "OTAFERRY_BROKER has to name the broker"),

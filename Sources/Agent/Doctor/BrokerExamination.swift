@@ -95,6 +95,7 @@ struct BrokerExamination: Sendable {
         case .lost where error.misfit == .securePort:
             "If the port speaks TLS, write broker.url with mqtts:// instead of mqtt://; else look whether the broker "
                 + "runs (systemctl status mosquitto)"
+        case .unreachable where error.misfit == .closedSocket: LinkFactory.socketRemedy
         case .notAuthorized: "Look at broker.username, broker.password-file and the broker's password file"
         case .subscriptionRefused: "Give the agent's user the right to read its topics"
         case .tls: "Look at broker.ca-file, the broker's certificate and its host name"

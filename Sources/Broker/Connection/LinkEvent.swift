@@ -68,6 +68,8 @@ package struct LinkError: Error, Sendable, Equatable, CustomStringConvertible {
         case hungUp
         /// MQTT without TLS was spoken, and the other end hung up, as ports that speak TLS do.
         case securePort
+        /// The file of a Unix socket lets only others in.
+        case closedSocket
     }
 
     package init(_ code: Code, _ text: String, number: Int32 = 0) {

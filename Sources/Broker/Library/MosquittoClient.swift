@@ -232,11 +232,14 @@ final class MosquittoClient {
         errno = 0
         let result = list.withPointer { mosquitto_connect_bind_v5(handle, host, Int32(port), keepAlive, nil, $0) }
         guard result != MOSQ_ERR_SUCCESS.number else { return }
-        throw failure(
+        let isClosed = port == 0 && result == MOSQ_ERR_ERRNO.number && errno == EACCES
+        var error = failure(
             "Could not connect to \(port == 0 ? host : "\(host):\(port)")",
             result,
             otherwise: .unreachable
         )
+        if isClosed { error.misfit = .closedSocket }
+        throw error
     }
 
     /// What a code of the library means for the connection, with OpenSSL's words where TLS is the cause.

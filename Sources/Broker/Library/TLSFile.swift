@@ -67,7 +67,7 @@ extension BrokerAccess {
             case OTAFERRY_KEY_ENCRYPTED:
                 return (
                     "the key has a passphrase, and nobody is there to be asked for it",
-                    "openssl pkey -in \(path.escaped) -out NEW.key writes the key without it; let nobody else read that file"
+                    "openssl pkey -in \(path.shellWord) -out NEW.key writes the key without it; let nobody else read that file"
                 )
             case OTAFERRY_KEY_OF_ANOTHER:
                 return ("the key is not that of the certificate \((certificateFile ?? "").escaped)", "")

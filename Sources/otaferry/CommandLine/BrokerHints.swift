@@ -1,5 +1,6 @@
 import Agent
 import Broker
+import FerryCore
 
 extension BrokerRoute {
     /// Who said where the broker is.
@@ -56,6 +57,9 @@ extension BrokerRoute {
                 + "\(saying(.tcp(host: host, port: UInt16(clamping: port)))), which sends the password unprotected"
         case (.securePort, .tcp(let host, let port)):
             "If the port speaks TLS: \(saying(.tls(host: host, port: UInt16(clamping: port)))). Else: is it a broker?"
+        case (.closedSocket, .unixSocket(let path)):
+            "The socket lets only others in: ls -l \(path.shellWord) shows its owner and group, and every folder above it has "
+                + "to let this user pass"
         default:
             if let trouble = error.trouble {
                 trouble.remedy(tlsNames)

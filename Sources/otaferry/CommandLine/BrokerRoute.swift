@@ -89,7 +89,16 @@ struct BrokerRoute: Sendable {
     }
 
     /// Who we are at the broker, for messages.
-    var account: String { access.username.map { ColumnText.printable($0) } ?? "an unnamed user" }
+    var account: String {
+        if let username = access.username { return ColumnText.printable(username) }
+        return hasCertificate ? "the user of the certificate" : "an unnamed user"
+    }
+
+    /// Whether the broker sees a certificate of ours, from which it may take the user name.
+    var hasCertificate: Bool {
+        if case .tls = access.transport { return access.certificateFile != nil }
+        return false
+    }
 
     /// `otaferry/v1/<gateway>`
     var root: String { "otaferry/v1/\(gateway)" }

@@ -219,9 +219,8 @@ final class PushDriver {
         case 0x87:
             return Ending(
                 .notAllowed,
-                "The broker does not let \(task.route.access.username ?? "an unnamed user") publish as the sender "
-                    + "\(task.route.sender)",
-                hint: "The sender's name has to be the user name at the broker, unless its ACL says otherwise"
+                "The broker does not let \(task.route.account) publish as the sender \(task.route.sender)",
+                hint: PushHints.senderRemedy(task.route)
             )
         case 0x10:
             if !hasHeardAgent && task.order.timeLimit == nil { return noAgent() }

@@ -59,6 +59,17 @@ enum PushHints {
         return sentences(parts)
     }
 
+    /// What a sender can do whom the broker does not let publish under its name.
+    static func senderRemedy(_ route: BrokerRoute) -> String {
+        let rule = "The sender's name has to be the user name at the broker, unless its ACL says otherwise"
+        if route.access.username != nil { return rule + ": --sender names another" }
+        guard route.hasCertificate else { return rule + ": --username and --password-file say who you are" }
+        guard let name = route.access.certificateName(.commonName), Name(name) != nil else {
+            return rule + ". It may take that from the certificate: --sender names it"
+        }
+        return rule + ". Where it takes that from the certificate: --sender \(name)"
+    }
+
     /// The line of an access list that lets a sender read the agent's answers.
     static func answerRight(_ route: BrokerRoute) -> String {
         // `%u` is the user name, which need not be the sender's.

@@ -120,6 +120,45 @@ extension SystemTests {
             try await agent.program.stop()
         }
 
+        @Test("A push whose user name is in its certificate is told the sender's name")
+        func senderOfCertificate() async throws {
+            let certificates = try await TestCertificates()
+            try await certificates.sign("server", "IP:127.0.0.1")
+            try await certificates.sign("client", "DNS:client")
+            let acl = try TemporaryFolder("acl")
+            let file = try acl.write("topic read #\npattern write otaferry/v1/+/in/%u/#\n", to: "acl")
+            let (broker, url) = try await broker(
+                certificates,
+                "require_certificate true\nuse_identity_as_username true\nacl_file \(file)"
+            )
+            let firmware = try broker.folder.write([1, 2, 3], to: "pumpctl.bin")
+            let push = try await ProgramRunner.run(
+                "otaferry",
+                ["push", firmware, "--product", "pumpctl", "--version", "1", "--broker", url, "--gateway", "gw1"]
+                    + ["--ca-file", certificates.file("ca.pem"), "--cert-file", certificates.file("client.pem")]
+                    + ["--key-file", certificates.file("client.key")]
+            )
+            #expect(push.ending == .exited(77), "\(push.story)")
+            #expect(push.text(.errors).contains("does not let the user of the certificate publish"), "\(push.story)")
+            #expect(push.text(.errors).contains("--sender client"), "\(push.story)")
+        }
+
+        @Test("A certificate in a configuration without TLS is a warning of the doctor, and the agent starts")
+        func unusedCertificate() async throws {
+            let certificates = try await TestCertificates()
+            try await certificates.sign("client", "DNS:client")
+            let broker = try await MosquittoBroker()
+            let pair = ["cert-file = \"\(certificates.file("client.pem"))\""]
+            let file = try configuration(
+                broker.folder,
+                broker.url,
+                pair + ["key-file = \"\(certificates.file("client.key"))\""]
+            )
+            let doctor = try await ProgramRunner.run("otaferry", ["doctor", "--offline", "--config", file])
+            #expect(doctor.text().contains("broker.cert-file counts for nothing at mqtt://"), "\(doctor.story)")
+            #expect(try await ProgramRunner.run("otaferry", ["check", "--config", file]).ending == .exited(0))
+        }
+
         @Test(
             "The doctor judges the access list for the name that the broker takes from the certificate",
             arguments: [("use_identity_as_username", "client"), ("use_subject_as_username", "CN=client")]
