@@ -153,7 +153,7 @@ struct BrokerRouteTests {
         let tls = ["--broker", "mqtts://h"]
         let option = try problem(tls + ["--ca-file", text])
         #expect(option.exit == .usage && option.text == "--ca-file is \(text): it holds no certificate in PEM")
-        #expect(option.hint == "--ca-file names a file with certificates in PEM")
+        #expect(option.hint == "--ca-file has to name a file with certificates in PEM")
         let pair = try problem(tls + ["--cert-file", "nope", "--key-file", "nope"])
         #expect(pair.exit == .usage && pair.text == "--cert-file is nope: No such file or directory")
         let variable = try problem(tls, ["OTAFERRY_CA_FILE": folder.file("none")])

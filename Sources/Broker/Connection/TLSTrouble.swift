@@ -144,7 +144,7 @@ package enum TLSTrouble: Sendable, Equatable {
                 + "\(names.certificate) and \(names.key) name; its log tells"
         case .file(let mistake):
             mistake.remedy.isEmpty
-                ? "\(names[mistake.file]) names \(mistake.file.expected)"
+                ? "\(names[mistake.file]) has to name \(mistake.file.expected)"
                 : mistake.remedy
         }
     }

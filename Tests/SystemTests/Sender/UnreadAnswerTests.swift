@@ -37,6 +37,43 @@ extension SystemTests {
             }
         }
 
+        @Test(
+            "A broker that refuses the subscription to answers is told with the line, and one to states is done without"
+        )
+        func refusedSubscription() async throws {
+            let folders = try FileManager.default.contentsOfDirectory(atPath: "/usr/lib")
+            let plugin = try #require(
+                folders.map { "/usr/lib/\($0)/mosquitto_dynamic_security.so" }.first {
+                    FileManager.default.fileExists(atPath: $0)
+                }
+            )
+            for (topic, ending, words) in [
+                ("otaferry/v1/+/status", 77, "topic read otaferry/v1/gw1/out/ci/#"),
+                ("otaferry/v1/+/out/#", 69, "No agent of the gateway gw1 answers"),
+            ] as [(String, Int32, String)] {
+                let folder = try TemporaryFolder("rights")
+                let rights = """
+                    {"defaultACLAccess": {"publishClientSend": true, "publishClientReceive": true, "subscribe": false,
+                    "unsubscribe": true}, "clients": [], "anonymousGroup": "all",
+                    "groups": [{"groupname": "all", "roles": [{"rolename": "reader"}]}],
+                    "roles": [{"rolename": "reader", "acls": [
+                    {"acltype": "subscribePattern", "topic": "\(topic)", "allow": true, "priority": 0}]}]}
+                    """
+                let file = try folder.write(rights, to: "rights.json")
+                let broker = try await MosquittoBroker(
+                    configuration: "plugin \(plugin)\nplugin_opt_config_file \(file)"
+                )
+                let firmware = try folder.write([1, 2, 3], to: "pumpctl.bin")
+                let push = try await ProgramRunner.run(
+                    "otaferry",
+                    ["push", firmware, "--product", "pumpctl", "--version", "1", "--sender", "ci", "--gateway", "gw1"]
+                        + ["--broker", broker.url]
+                )
+                #expect(push.ending == .exited(ending), "\(topic): \(push.story)")
+                #expect(push.text(.errors).contains(words), "\(topic): \(push.story)")
+            }
+        }
+
         @Test("An agent that hangs is told as one that does not answer")
         func hanging() async throws {
             let gateway = try await Gateway()
