@@ -110,6 +110,14 @@ struct BrokerRouteTests {
         plain.misfit = .plainPort
         var gone = LinkError(.tls, "x")
         gone.misfit = .hungUp
+        var closed = LinkError(.unreachable, "x", number: 14)
+        closed.misfit = .closedSocket
+        var wanted = LinkError(.tls, "x", number: 7)
+        wanted.trouble = .certificateWanted
+        var expired = LinkError(.tls, "x", number: 8)
+        expired.trouble = .expired
+        var stranger = LinkError(.tls, "x", number: 8)
+        stranger.trouble = .anotherHost
         var secure = LinkError(.lost, "x")
         secure.misfit = .securePort
         let table: [(BrokerRoute, LinkError, String)] = [
@@ -130,9 +138,42 @@ struct BrokerRouteTests {
                 try route(["--broker", "mqtts://h"]), LinkError(.tls, "x", number: 8),
                 "--ca-file names the certificates"
             ),
-            (try route(["--broker", "mqtts://h"]), LinkError(.tls, "Could not read x"), "--cert-file and --key-file"),
+            (try route(["--broker", "mqtt+unix:///run/b.sock"]), closed, "only others in: ls -l /run/b.sock"),
+            (try route(["--broker", "mqtts://h"]), wanted, "--cert-file and --key-file name"),
+            (try route(["--broker", "mqtts://h"]), expired, "the clock of this machine"),
+            (try route([], ["OTAFERRY_BROKER": "mqtts://h"]), stranger, "OTAFERRY_BROKER has to name the broker"),
         ]
         for (route, error, words) in table { #expect(route.hint(for: error).contains(words), "\(words)") }
+    }
+
+    @Test("A file for TLS that is of no use is a mistake of who named it, told before anybody is spoken to")
+    func tlsFiles() throws {
+        let folder = try TemporaryFolder("route")
+        let text = try folder.write("no certificate", to: "text.pem")
+        let tls = ["--broker", "mqtts://h"]
+        let option = try problem(tls + ["--ca-file", text])
+        #expect(option.exit == .usage && option.text == "--ca-file is \(text): it holds no certificate in PEM")
+        #expect(option.hint == "--ca-file has to name a file with certificates in PEM")
+        let pair = try problem(tls + ["--cert-file", "nope", "--key-file", "nope"])
+        #expect(pair.exit == .usage && pair.text == "--cert-file is nope: No such file or directory")
+        let variable = try problem(tls, ["OTAFERRY_CA_FILE": folder.file("none")])
+        #expect(variable.exit == .usage && variable.text.hasPrefix("OTAFERRY_CA_FILE is"), "\(variable)")
+        var configuration = Configuration()
+        configuration.broker.url = .tls(host: "h", port: 1)
+        configuration.broker.caFile = folder.file("none")
+        let configured = try #require(throws: BrokerRoute.Problem.self) { try route([], [:], configuration) }
+        #expect(configured.exit == .configuration && configured.text.hasPrefix("broker.ca-file is"), "\(configured)")
+    }
+
+    @Test("A client certificate for a broker without TLS is a mistake where an option names it")
+    func certificateWithoutTLS() throws {
+        for broker in ["mqtt://h", "mqtt+unix:///run/b.sock"] {
+            let problem = try problem(["--broker", broker, "--cert-file", "c", "--key-file", "k"])
+            #expect(problem.exit == .usage && problem.text.hasPrefix("--cert-file counts for nothing at mqtt"))
+        }
+        // The environment holds for every broker that this person speaks to.
+        let variables = ["OTAFERRY_CERT_FILE": "c", "OTAFERRY_KEY_FILE": "k"]
+        #expect(try route(["--broker", "mqtt://h"], variables).access.certificateFile == "c")
     }
 
     /// Where the URL of a configuration stands.

@@ -25,17 +25,17 @@ def on_message(client, context, message):
         news.notify()
 
 
-def wait_until(condition):
+def wait_until(condition, hint="is it online? Else the access list lacks: pattern read otaferry/v1/+/out/%u/#"):
     with news:
         if not news.wait_for(condition, timeout=60):
-            sys.exit(f"no answer from the agent; last heard: {ack.get('reason')} {ack.get('text')}")
+            sys.exit("no answer from the agent; " + (f"last heard: {ack['reason']} {ack['text']}" if ack else hint))
 
 
 v2 = hasattr(mqtt, "CallbackAPIVersion")
 client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2) if v2 else mqtt.Client()
 subscribed = threading.Event()
 client.on_message = on_message
-client.on_subscribe = lambda *_: subscribed.set()
+client.on_subscribe = lambda *words: any(getattr(code, "value", code) > 127 for code in words[3]) or subscribed.set()
 client.username_pw_set(sender, os.environ.get("MQTT_PASSWORD"))
 client.connect(host, int(port))
 client.loop_start()

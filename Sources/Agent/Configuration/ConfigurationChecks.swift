@@ -1,3 +1,4 @@
+import Broker
 import FerryCore
 
 /// The checks that concern several keys, or files beside the configuration.
@@ -7,11 +8,25 @@ enum ConfigurationChecks {
     /// - Parameter comparesKeys: whether all keys are known, so that they can be held against each other.
     static func mistakes(
         in configuration: Configuration,
-        needsFiles: Bool,
+        files: ConfigurationLoader.Files,
         comparesKeys: Bool = true
     ) -> [ConfigurationMistake] {
         (comparesKeys ? retries(configuration) + signature(configuration) + brokerFiles(configuration) : [])
-            + (needsFiles ? readability(configuration) + signers(configuration) : [])
+            + (files == .ignored ? [] : readability(configuration) + signers(configuration))
+            + (files == .examined ? tlsFiles(configuration) : [])
+    }
+
+    /// What files for TLS hold, where they can be read at all.
+    private static func tlsFiles(_ configuration: Configuration) -> [ConfigurationMistake] {
+        configuration.brokerAccessWithoutPassword.tlsMistakes.compactMap { found in
+            guard (try? FileText.checkReadable(found.path)) != nil else { return nil }
+            let key = TLSTrouble.Names.configuration[found.file]
+            return mistake(
+                key,
+                configuration,
+                "\(found.file.expected): \(found.text)" + (found.remedy.isEmpty ? "" : "; \(found.remedy)")
+            )
+        }
     }
 
     private static func signers(_ configuration: Configuration) -> [ConfigurationMistake] {

@@ -10,10 +10,10 @@ struct ConfigurationDraft: Sendable {
     init(serviceCredentials: ServiceCredentials) { configuration.serviceCredentials = serviceCredentials }
 
     /// The configuration, after the checks that concern several keys.
-    func finished(needsFiles: Bool) throws(ConfigurationError) -> Configuration {
+    func finished(files: ConfigurationLoader.Files) throws(ConfigurationError) -> Configuration {
         let all =
             mistakes
-            + ConfigurationChecks.mistakes(in: configuration, needsFiles: needsFiles, comparesKeys: !isDamaged)
+            + ConfigurationChecks.mistakes(in: configuration, files: files, comparesKeys: !isDamaged)
         guard all.isEmpty else { throw ConfigurationError(mistakes: all) }
         return configuration
     }

@@ -12,8 +12,18 @@ package struct ConfigurationLoader: Sendable {
     private let path: String?
     private let settings: [String]
     private let environment: [String: String]
-    /// Whether the files that it names have to be readable: the agent's, and only by it.
-    package var needsFiles = true
+    /// What the files that it names have to be.
+    package var files = Files.readable
+
+    /// How much of the files that the configuration names is looked at.
+    package enum Files: Sendable {
+        /// Nothing: they are the agent's, and only it can read them.
+        case ignored
+        /// Whether they can be read.
+        case readable
+        /// What they hold too. The agent starts without: what it finds wrong may be mended while it runs.
+        case examined
+    }
 
     /// A named file must exist. `settings` are `key=value` as `--set` takes them. The environment tells the credentials
     /// directory of the service manager.
@@ -37,7 +47,7 @@ package struct ConfigurationLoader: Sendable {
             draft.reject(unreadable: directory, "the directory cannot be read: \(error.text)")
         }
         for setting in settings { draft.set(setting) }
-        return try draft.finished(needsFiles: needsFiles)
+        return try draft.finished(files: files)
     }
 
     private func read(_ path: String, mustExist: Bool, into draft: inout ConfigurationDraft) {

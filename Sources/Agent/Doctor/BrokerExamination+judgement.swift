@@ -5,13 +5,30 @@ extension BrokerExamination {
     /// What the answers of the broker mean.
     func findings(_ facts: Facts) -> [Finding] {
         // One sum of all is more than the compiler takes apart on a slow machine.
-        let connection: [Finding] = [reached(facts)] + version(facts) + spoken(facts) + [inflight(facts)]
+        let connection: [Finding] =
+            [reached(facts)] + unusedCertificate() + version(facts) + spoken(facts) + [inflight(facts)]
         let use: [Finding] = queue(facts) + rights(facts) + senders(facts)
         return connection + use + states(facts) + [agent(facts)] + problems(facts)
     }
 
     private func reached(_ facts: Facts) -> Finding {
         Finding(.broker, .ok, "\(configuration.broker.url) answered in \(facts.delay.milliseconds) ms")
+    }
+
+    /// The agent starts with it, but who wrote it believes the connection to be safe.
+    private func unusedCertificate() -> [Finding] {
+        if case .tls = configuration.broker.url { return [] }
+        guard configuration.broker.certFile != nil else { return [] }
+        return [
+            Finding(
+                .broker,
+                .warning,
+                "broker.cert-file counts for nothing at \(configuration.broker.url)",
+                why: "the connection is not encrypted, and the broker does not see the certificate",
+                remedy:
+                    "Write broker.url with mqtts:// and the port that speaks TLS, or take cert-file and key-file out"
+            )
+        ]
     }
 
     private func version(_ facts: Facts) -> [Finding] {

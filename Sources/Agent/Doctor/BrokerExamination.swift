@@ -81,24 +81,29 @@ struct BrokerExamination: Sendable {
 
     private func unreachable(_ error: LinkError) -> Finding {
         let remedy =
-            switch error.code {
-            case .tls where error.misfit == .plainPort:
-                "The port likely speaks MQTT without TLS: write broker.url with mqtt:// instead of mqtts://, or with the "
-                    + "port that speaks TLS"
-            case .tls where error.misfit == .hungUp:
-                "The other end hung up at the first bytes of TLS: look whether the broker runs (systemctl status mosquitto) "
-                    + "and the port of broker.url is the one that speaks TLS. mqtt:// would send the password unprotected: "
-                    + "write it only where no TLS is meant"
-            case .lost where error.misfit == .securePort:
-                "If the port speaks TLS, write broker.url with mqtts:// instead of mqtt://; else look whether the broker "
-                    + "runs (systemctl status mosquitto)"
-            case .notAuthorized: "Look at broker.username, broker.password-file and the broker's password file"
-            case .subscriptionRefused: "Give the agent's user the right to read its topics"
-            case .tls: "Look at broker.ca-file, the broker's certificate and its host name"
-            case .unreachable, .lost, .silent, .takenOver, .notStored, .refused, .library:
-                "Look whether it runs (systemctl status mosquitto) and broker.url is right"
-            }
+            if let trouble = error.trouble { trouble.remedy(.configuration) } else { Self.remedy(error) }
         return Finding(.broker, .error, error.text, why: "no firmware and no command comes in", remedy: remedy)
+    }
+
+    private static func remedy(_ error: LinkError) -> String {
+        switch error.code {
+        case .tls where error.misfit == .plainPort:
+            "The port likely speaks MQTT without TLS: write broker.url with mqtt:// instead of mqtts://, or with the "
+                + "port that speaks TLS"
+        case .tls where error.misfit == .hungUp:
+            "The other end hung up at the first bytes of TLS: look whether the broker runs (systemctl status mosquitto) "
+                + "and the port of broker.url is the one that speaks TLS. mqtt:// would send the password unprotected: "
+                + "write it only where no TLS is meant"
+        case .lost where error.misfit == .securePort:
+            "If the port speaks TLS, write broker.url with mqtts:// instead of mqtt://; else look whether the broker "
+                + "runs (systemctl status mosquitto)"
+        case .unreachable where error.misfit == .closedSocket: LinkFactory.socketRemedy
+        case .notAuthorized: "Look at broker.username, broker.password-file and the broker's password file"
+        case .subscriptionRefused: "Give the agent's user the right to read its topics"
+        case .tls: "Look at broker.ca-file, the broker's certificate and its host name"
+        case .unreachable, .lost, .silent, .takenOver, .notStored, .refused, .library:
+            "Look whether it runs (systemctl status mosquitto) and broker.url is right"
+        }
     }
 
     // MARK: - Asking
@@ -276,7 +281,7 @@ struct BrokerExamination: Sendable {
         if let lists = settings.values["acl_file"] {
             if let text = try? host.read(lists) {
                 findings += MosquittoAccessList(text: text).findings(
-                    user: configuration.broker.username,
+                    user: user(by: settings),
                     root: root,
                     isFileTransferEnabled: configuration.broker.isFileTransferEnabled
                 )
@@ -287,6 +292,12 @@ struct BrokerExamination: Sendable {
             }
         }
         return findings + Self.packets(settings, facts, configuration)
+    }
+
+    /// Who the agent is for the access list: the name that it says, or what the listener takes from its certificate.
+    private func user(by settings: MosquittoSettings) -> String {
+        settings.certificateName(on: port).flatMap(configuration.brokerAccessWithoutPassword.certificateName)
+            ?? configuration.broker.username
     }
 
     /// How the broker's files come into view. Root sees all that are where they are looked for.

@@ -1,3 +1,5 @@
+import Broker
+
 /// What a Mosquitto configuration says, with the files that it includes. Only what matters here is looked at.
 struct MosquittoSettings: Sendable {
     /// The last value of each key; Mosquitto too lets a later line win.
@@ -6,6 +8,10 @@ struct MosquittoSettings: Sendable {
     private(set) var files: [String] = []
     /// The TCP ports of its listeners.
     private var ports: Set<Int> = []
+    /// The values of each listener, by port; of the default one under 1883.
+    private var valuesOfListeners: [Int: [String: String]] = [:]
+    /// Whose lines are read now.
+    private var listener = 1_883
     /// The files that could not be read.
     private(set) var unreadable: [String] = []
 
@@ -45,13 +51,22 @@ struct MosquittoSettings: Sendable {
             values[String(key)] = String(value)
             if key == "listener" || key == "port", let port = value.split(separator: " ").first.flatMap({ Int($0) }) {
                 ports.insert(port)
+                listener = port
             }
+            valuesOfListeners[listener, default: [:]][String(key)] = String(value)
         }
         return true
     }
 
     /// Whether a broker with these settings listens there. Without a listener it does on 1883.
     func listens(on port: Int) -> Bool { ports.isEmpty ? port == 1_883 : ports.contains(port) }
+
+    /// What a listener takes for the user name where the client shows a certificate; nil: the name that it says itself.
+    func certificateName(on port: Int?) -> BrokerAccess.CertificateName? {
+        let values = port.flatMap { valuesOfListeners[$0] } ?? [:]
+        if values["use_identity_as_username"] == "true" { return .commonName }
+        return values["use_subject_as_username"] == "true" ? .subject : nil
+    }
 
     /// A number, or what holds where nothing is said.
     func number(_ key: String, default standard: Int64) -> Int64 { values[key].flatMap { Int64($0) } ?? standard }

@@ -54,8 +54,8 @@ extension Configuration {
         return policy
     }
 
-    /// The way to the broker as the agent's user.
-    func brokerAccess() throws(AgentError) -> BrokerAccess {
+    /// The way to the broker as the agent's user, without the password.
+    var brokerAccessWithoutPassword: BrokerAccess {
         let transport: BrokerAccess.Transport =
             switch broker.url {
             case .tcp(let host, let port): .tcp(host: host, port: Int(port))
@@ -67,6 +67,12 @@ extension Configuration {
         access.caFile = broker.caFile
         access.certificateFile = broker.certFile
         access.keyFile = broker.keyFile
+        return access
+    }
+
+    /// The way to the broker as the agent's user.
+    func brokerAccess() throws(AgentError) -> BrokerAccess {
+        var access = brokerAccessWithoutPassword
         guard let path = passwordFile else { return access }
         do {
             var text = try FileText.read(path)

@@ -105,12 +105,18 @@ struct LinkFactory: Sendable {
         )
     }
 
-    private static func hint(_ error: LinkError) -> String {
-        switch error.code {
+    /// For a Unix socket that the agent's user may not use.
+    static let socketRemedy =
+        "Give the agent's user the right to write to the broker's socket, or put it into the socket's group"
+
+    fileprivate static func hint(_ error: LinkError) -> String {
+        if let trouble = error.trouble { return trouble.remedy(.configuration) }
+        return switch error.code {
         case .notAuthorized: "Look at broker.username, broker.password-file and the broker's password file"
         case .subscriptionRefused: "Give the agent's user the right to read its topics in the broker's ACL"
         case .tls: "Look at broker.ca-file and the broker's certificate"
         case .notStored: "Look at the disk: dmesg, df, the rights of spool.path"
+        case .unreachable where error.misfit == .closedSocket: socketRemedy
         case .unreachable, .silent: "Look whether the broker runs and broker.url is right"
         // Older versions of Mosquitto do not say that another client has come.
         case .lost: "Look whether the broker runs, and whether a second agent runs with the name of this gateway"
@@ -147,6 +153,8 @@ final class LinkLog: Sendable {
             let action = failure.withLock { $0.failed(at: .now) }
             guard action != .quiet else { return }
             var metadata: Logger.Metadata = [LogKeys.connection: "\(connection)", LogKeys.error: "\(error.text)"]
+            let hint = LinkFactory.hint(error)
+            if !hint.isEmpty { metadata[LogKeys.hint] = "\(hint)" }
             if case .goesOn(let count, _) = action { metadata[LogKeys.count] = "\(count)" }
             logger.log(
                 level: error.isRefusal ? .error : .warning,

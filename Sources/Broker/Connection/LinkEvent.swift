@@ -56,6 +56,8 @@ package struct LinkError: Error, Sendable, Equatable, CustomStringConvertible {
     package var number: Int32
     /// Whether the port likely speaks otherwise than it was spoken to.
     package var misfit: Misfit?
+    /// What is wrong with certificates, where that is known.
+    package var trouble: TLSTrouble?
 
     /// What the end of a connection before the broker's first word likely means.
     package enum Misfit: Sendable, Equatable {
@@ -66,6 +68,8 @@ package struct LinkError: Error, Sendable, Equatable, CustomStringConvertible {
         case hungUp
         /// MQTT without TLS was spoken, and the other end hung up, as ports that speak TLS do.
         case securePort
+        /// The file of a Unix socket lets only others in.
+        case closedSocket
     }
 
     package init(_ code: Code, _ text: String, number: Int32 = 0) {

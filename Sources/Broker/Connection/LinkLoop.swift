@@ -114,7 +114,13 @@ struct LinkLoop: Sendable {
             // MQTT 5: 0x84 unsupported protocol version; MQTT 3.1.1: 1 unacceptable protocol version.
             let isVersion = error.code == .refused && (error.number == 0x84 || error.number == 1)
             let isHangUp = error.code == .lost && wasConnected
-            if isHangUp && !wasWelcome, case .tcp = settings.address.transport { error.misfit = .securePort }
+            if isHangUp && !wasWelcome {
+                switch settings.address.transport {
+                case .tcp: error.misfit = .securePort
+                case .tls: error.trouble = .hungUpEarly
+                case .unixSocket: break
+                }
+            }
             // A trial that is refused for its name or rights has had its answer too.
             let isAnswered = wasWelcome || choice.isTrial && error.isRefusal && !isVersion
             let ending: ProtocolChoice.Ending =

@@ -24,6 +24,8 @@ final class MosquittoClient {
     private(set) var isTakenOver = false
     /// What OpenSSL said of a handshake that failed; its own words are lost in libmosquitto's code.
     private var complaint: String?
+    /// What is wrong with the broker's certificate, and OpenSSL's words for it.
+    private var verification: (trouble: TLSTrouble?, words: String)?
 
     private let handle: OpaquePointer
     private let held = HeldBytes()
@@ -65,10 +67,12 @@ final class MosquittoClient {
             try check(mosquitto_int_option(handle, option, value), "set an option")
         }
         guard case .tls = settings.address.transport else { return }
-        // The library says of a file that is not there that an argument is wrong.
-        let files = [settings.address.caFile, settings.address.certificateFile, settings.address.keyFile]
-        for case let path? in files where access(path, R_OK) != 0 {
-            throw LinkError(.tls, "Could not read \(path): \(String(cString: strerror(errno)))")
+        // The library says of a file that is not there that an argument is wrong, and of others not which one it is.
+        if let mistake = settings.address.tlsMistakes.first {
+            let trouble = TLSTrouble.file(mistake)
+            var error = LinkError(.tls, "Could not set up TLS: \(trouble.text)")
+            error.trouble = trouble
+            throw error
         }
         let result = mosquitto_tls_set(
             handle,
@@ -76,7 +80,8 @@ final class MosquittoClient {
             settings.address.caFile == nil ? "/etc/ssl/certs" : nil,
             settings.address.certificateFile,
             settings.address.keyFile,
-            nil
+            // A key that got a passphrase since it was looked at.
+            { otaferry_tls_no_passphrase($0, $1, $2, $3) }
         )
         try check(result, "load the TLS certificates", code: .tls)
         // 1: SSL_VERIFY_PEER. TLS 1.2 is the oldest version that is accepted.
@@ -105,7 +110,7 @@ final class MosquittoClient {
         if case .tls = settings.address.transport {
             mosquitto_log_callback_set(handle) { _, context, level, text in
                 guard level == MOSQ_LOG_ERR, let text else { return }
-                MosquittoClient.from(context)?.complaint = String(cString: text)
+                MosquittoClient.from(context)?.noteComplaint(String(cString: text))
             }
         }
         mosquitto_connect_v5_callback_set(handle) { _, context, result, flags, properties in
@@ -132,6 +137,18 @@ final class MosquittoClient {
     }
 
     // MARK: - What comes in
+
+    private func noteComplaint(_ text: String) {
+        complaint = text
+        // The library looks at the host name itself, and OpenSSL knows nothing of it then.
+        if text.contains("host name verification failed") {
+            verification = (.anotherHost, "host name verification failed")
+        }
+        var words: UnsafePointer<CChar>?
+        let code = otaferry_tls_verify_result(handle, &words)
+        guard verification == nil, code != 0, let words else { return }
+        verification = (TLSTrouble(verification: code), String(cString: words))
+    }
 
     private func noteConnected(result: Int32, flags: Int32, properties: OpaquePointer?) {
         // From now on every packet would be put into words for it.
@@ -215,23 +232,30 @@ final class MosquittoClient {
         errno = 0
         let result = list.withPointer { mosquitto_connect_bind_v5(handle, host, Int32(port), keepAlive, nil, $0) }
         guard result != MOSQ_ERR_SUCCESS.number else { return }
-        throw failure(
+        let isClosed = port == 0 && result == MOSQ_ERR_ERRNO.number && errno == EACCES
+        var error = failure(
             "Could not connect to \(port == 0 ? host : "\(host):\(port)")",
             result,
             otherwise: .unreachable
         )
+        if isClosed { error.misfit = .closedSocket }
+        throw error
     }
 
     /// What a code of the library means for the connection, with OpenSSL's words where TLS is the cause.
     func failure(_ what: String, _ result: Int32, otherwise code: LinkError.Code) -> LinkError {
-        guard Self.isTLS(result) else { return LinkError(code, "\(what): \(Self.text(of: result))", number: result) }
         let words = complaint.map(Self.openSSLWords)
-        var error = LinkError(
-            .tls,
-            "\(what): \(Self.text(of: result))\(words.map { " (\($0))" } ?? "")",
-            number: result
-        )
+        // With TLS 1.3 the broker says what it holds of our certificate when the handshake is over for us.
+        let alert = words.flatMap { TLSTrouble(alert: $0, from: settings.address) }
+        guard Self.isTLS(result) || alert != nil else {
+            return LinkError(code, "\(what): \(Self.text(of: result))", number: result)
+        }
+        let trouble = verification?.trouble ?? alert
+        let cause = trouble?.text ?? Self.text(of: result)
+        let said = [words, verification?.words].compactMap { $0 }.joined(separator: ": ")
+        var error = LinkError(.tls, "\(what): \(cause)\(said.isEmpty ? "" : " (\(said))")", number: result)
         error.misfit = words.flatMap { Self.misfits[$0] }
+        error.trouble = trouble
         return error
     }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 
 /// The options of other commands that name the broker, for one that looks at it as the agent: each stands for a key of the
 /// configuration.
@@ -44,9 +45,16 @@ struct AgentBrokerOptions: ParsableArguments {
     var settings: [String] {
         let said = [
             ("broker.url", broker), ("gateway", gateway), ("broker.username", username),
-            ("broker.password-file", passwordFile), ("broker.ca-file", caFile), ("broker.cert-file", certificateFile),
-            ("broker.key-file", keyFile),
+            ("broker.password-file", passwordFile.map(Self.absolute)), ("broker.ca-file", caFile.map(Self.absolute)),
+            ("broker.cert-file", certificateFile.map(Self.absolute)), ("broker.key-file", keyFile.map(Self.absolute)),
         ]
         return said.compactMap { key, value in value.map { "\(key)=\($0)" } }
+    }
+
+    /// The configuration takes absolute paths; people name files from where they are.
+    private static func absolute(_ path: String) -> String {
+        guard !path.isEmpty, !path.hasPrefix("/"), let folder = getcwd(nil, 0) else { return path }
+        defer { free(folder) }
+        return "\(String(cString: folder))/\(path)"
     }
 }

@@ -1,5 +1,6 @@
 import Agent
 import Broker
+import FerryCore
 
 extension BrokerRoute {
     /// Who said where the broker is.
@@ -28,6 +29,22 @@ extension BrokerRoute {
         return "\(url) (from \(origin))"
     }
 
+    /// How the files for TLS are named by who said them; where nobody did by their options.
+    var tlsNames: TLSTrouble.Names {
+        let broker =
+            switch origin {
+            case .option, .environment: "\(origin)"
+            case .configuration: "broker.url"
+            case .fallback: "--broker"
+            }
+        return TLSTrouble.Names(
+            authorities: tlsOrigins[.authorities]?.name ?? "--ca-file",
+            certificate: tlsOrigins[.certificate]?.name ?? "--cert-file",
+            key: tlsOrigins[.key]?.name ?? "--key-file",
+            broker: broker
+        )
+    }
+
     /// What a person can do about a connection that could not be made, or broke before it was of use.
     func hint(for error: LinkError) -> String {
         switch (error.misfit, access.transport) {
@@ -40,13 +57,18 @@ extension BrokerRoute {
                 + "\(saying(.tcp(host: host, port: UInt16(clamping: port)))), which sends the password unprotected"
         case (.securePort, .tcp(let host, let port)):
             "If the port speaks TLS: \(saying(.tls(host: host, port: UInt16(clamping: port)))). Else: is it a broker?"
-        // A file that cannot be read; the error names it.
-        case (nil, _) where error.code == .tls && error.number == 0:
-            "--ca-file, --cert-file and --key-file name the files for TLS"
+        case (.closedSocket, .unixSocket(let path)):
+            "The socket lets only others in: ls -l \(path.shellWord) shows its owner and group, and every folder above it has "
+                + "to let this user pass"
         default:
-            error.code == .tls
-                ? "--ca-file names the certificates that the broker's has to lead to, and \(place) the host it is for"
-                : "Is the broker running at \(place)? --broker names another"
+            if let trouble = error.trouble {
+                trouble.remedy(tlsNames)
+            } else if error.code == .tls {
+                "\(tlsNames.authorities) names the certificates that the broker's has to lead to, and \(place) the host it "
+                    + "is for"
+            } else {
+                "Is the broker running at \(place)? --broker names another"
+            }
         }
     }
 

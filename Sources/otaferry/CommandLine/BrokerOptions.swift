@@ -104,7 +104,7 @@ struct BrokerOptions: ParsableArguments {
     private func readConfiguration() throws(BrokerRoute.Problem) -> Configuration? {
         var loader = ConfigurationLoader(path: configuration, environment: ProcessInfo.processInfo.environment)
         // The password is the agent's, and only the agent can read it.
-        loader.needsFiles = false
+        loader.files = .ignored
         do throws(ConfigurationError) {
             return try loader.load()
         } catch {

@@ -11,6 +11,8 @@ struct BrokerRoute: Sendable {
     var origin: Origin
     var gateway: Name
     var sender: Name
+    /// Who named the files for TLS.
+    var tlsOrigins: [TLSFile: TLSOrigin] = [:]
     /// The commands that hints name.
     var followUp: FollowUp
 
@@ -56,16 +58,11 @@ struct BrokerRoute: Sendable {
         let passwordFile = said(options.passwordFile, "OTAFERRY_PASSWORD_FILE")
         access = BrokerAccess(transport: Self.transport(address))
         access.username = username
-        access.caFile = said(options.caFile, "OTAFERRY_CA_FILE")
-        access.certificateFile = said(options.certificateFile, "OTAFERRY_CERT_FILE")
-        access.keyFile = said(options.keyFile, "OTAFERRY_KEY_FILE")
-        if let configuration, broker == nil {
-            access.caFile = access.caFile ?? configuration.broker.caFile
-            if access.certificateFile == nil {
-                access.certificateFile = configuration.broker.certFile
-                access.keyFile = configuration.broker.keyFile
-            }
-        }
+        let files = Self.tlsFiles(options, environment, broker == nil ? configuration : nil)
+        access.caFile = files[.authorities]?.path
+        access.certificateFile = files[.certificate]?.path
+        access.keyFile = files[.key]?.path
+        tlsOrigins = files.mapValues(\.origin)
         if let passwordFile {
             let origin = options.passwordFile == nil ? "OTAFERRY_PASSWORD_FILE" : "--password-file"
             access.password = try Self.password(in: passwordFile, origin)
@@ -83,6 +80,7 @@ struct BrokerRoute: Sendable {
             sender = loginName.flatMap { Name($0) } ?? Self.namelessSender
         }
         if access.password != nil && access.username == nil { access.username = sender.text }
+        try checkTLSFiles()
     }
 
     private static var namelessSender: Name {
@@ -91,7 +89,16 @@ struct BrokerRoute: Sendable {
     }
 
     /// Who we are at the broker, for messages.
-    var account: String { access.username.map { ColumnText.printable($0) } ?? "an unnamed user" }
+    var account: String {
+        if let username = access.username { return ColumnText.printable(username) }
+        return hasCertificate ? "the user of the certificate" : "an unnamed user"
+    }
+
+    /// Whether the broker sees a certificate of ours, from which it may take the user name.
+    var hasCertificate: Bool {
+        if case .tls = access.transport { return access.certificateFile != nil }
+        return false
+    }
 
     /// `otaferry/v1/<gateway>`
     var root: String { "otaferry/v1/\(gateway)" }

@@ -25,15 +25,18 @@ struct ConfigurationOptions: ParsableArguments {
     /// The checked configuration, or all mistakes at once.
     ///
     /// - Parameters:
-    ///   - needsFiles: whether the files that it names have to be readable.
+    ///   - files: what the files that it names have to be.
     ///   - more: what goes over `--set`.
-    func load(needsFiles: Bool = true, over more: [String] = []) throws(ConfigurationError) -> Configuration {
+    func load(
+        files: ConfigurationLoader.Files = .readable,
+        over more: [String] = []
+    ) throws(ConfigurationError) -> Configuration {
         var loader = ConfigurationLoader(
             path: path,
             settings: settings + more,
             environment: ProcessInfo.processInfo.environment
         )
-        loader.needsFiles = needsFiles
+        loader.files = files
         return try loader.load()
     }
 

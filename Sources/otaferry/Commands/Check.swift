@@ -21,7 +21,7 @@ struct Check: AsyncParsableCommand {
 
     func run() async throws {
         do throws(ConfigurationError) {
-            let effective = try configuration.load()
+            let effective = try configuration.load(files: .examined)
             if json { Console.answer(Self.document(effective)) } else { Console.say(effective.effectiveText) }
         } catch {
             if json {

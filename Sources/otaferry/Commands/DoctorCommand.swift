@@ -66,7 +66,10 @@ struct DoctorCommand: AsyncParsableCommand {
         do throws(ConfigurationError) {
             let doctor = Doctor(
                 // What another user may not read is looked at check by check.
-                configuration: try configuration.load(needsFiles: getuid() == 0, over: broker.settings),
+                configuration: try configuration.load(
+                    files: getuid() == 0 ? .readable : .ignored,
+                    over: broker.settings
+                ),
                 environment: ProcessInfo.processInfo.environment,
                 options: options
             )

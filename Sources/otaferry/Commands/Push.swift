@@ -78,7 +78,7 @@ struct Push: AsyncParsableCommand {
         let (route, order) = try prepare(terminal)
         let paths = files
         Interruption.watch()
-        let ending = await withCheckedContinuation { continuation in
+        let result = await withCheckedContinuation { continuation in
             // Reading a file and drawing may block: not on the cooperative pool.
             let thread = NamedThread.start(name: "push") {
                 continuation.resume(
@@ -90,9 +90,11 @@ struct Push: AsyncParsableCommand {
                 continuation.resume(returning: PushSession.Result(ending: .init(.failed, "No room for a thread")))
             }
         }
-        await ending.link?.stop()
-        report(ending.ending, terminal)
-        guard ending.ending.exit == .done else { throw ending.ending.exit.code }
+        await result.link?.stop()
+        var ending = result.ending
+        if ending.isUnanswered { ending = PushHints.unanswered(ending, await AgentPulse.take(route), route) }
+        report(ending, terminal)
+        guard ending.exit == .done else { throw ending.exit.code }
     }
 
     /// Where it goes and what it is; what is wrong with that is said, and ends the program.

@@ -9,21 +9,37 @@ enum FirmwareSigner {
     private static let program = "ssh-keygen"
     /// A signature is a few hundred bytes, what the program says about a failure a few lines.
     private static let outputLimit = 64 << 10
+    private static let linesLimit = 6
+    /// Between two looks whether a person wants to stop.
+    private static let interval: Int32 = 50
 
     /// The armored signature over the bytes of a file.
     static func sign(_ path: String, key: String) throws(SourceFileError) -> String {
         let result = try run(["-q", "-Y", "sign", "-n", namespace, "-f", key], input: path)
         guard result.status == 0, result.output.contains("BEGIN SSH SIGNATURE") else {
-            let words = result.errors.split(separator: "\n").map { ColumnText.printable(String($0)) }
-            let reason = words.isEmpty ? "" : ": \(words.prefix(3).joined(separator: "; "))"
-            throw SourceFileError(text: "\(program) could not sign \(path.shownName) with \(key.shownName)\(reason)")
+            let reason = words(of: result.errors)
+            throw SourceFileError(
+                text:
+                    "\(program) could not sign \(path.shownName) with \(key.shownName)\(reason.isEmpty ? "" : ": \(reason)")",
+                hint: reason.contains("passphrase")
+                    ? "ssh-add \(key.shellWord) gives the key to ssh-agent, which asks once; --sign \((key + ".pub").shellWord) "
+                        + "then signs with it"
+                    : ""
+            )
         }
         guard SSHSignature(armored: result.output) != nil else {
             throw SourceFileError(
-                text: "--sign: gateways do not check signatures of \(key): take a key of kind ssh-ed25519 or ecdsa-sha2"
+                text: "--sign: gateways do not check signatures of \(key.shownName): take a key of kind ssh-ed25519 or "
+                    + "ecdsa-sha2"
             )
         }
         return result.output
+    }
+
+    /// What it says, in one line and without the frame that it draws around warnings.
+    static func words(of errors: String) -> String {
+        let lines = errors.split(whereSeparator: \.isNewline).filter { !$0.hasPrefix("@") }
+        return lines.prefix(linesLimit).map { ColumnText.printable(String($0)) }.joined(separator: " ")
     }
 
     private struct Output {
@@ -48,10 +64,18 @@ enum FirmwareSigner {
         posix_spawn_file_actions_adddup2(&actions, output[1], 1)
         posix_spawn_file_actions_adddup2(&actions, errors[1], 2)
         for descriptor in output + errors { posix_spawn_file_actions_addclose(&actions, descriptor) }
+        // This thread holds signals back, and a program that is started inherits that: it would not hear Ctrl-C.
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        posix_spawnattr_setsigmask(&attributes, &signals)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
         var words: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0) } + [nil]
         defer { words.forEach { free($0) } }
         var processID: pid_t = 0
-        let code = posix_spawnp(&processID, program, &actions, nil, &words, environ)
+        let code = posix_spawnp(&processID, program, &actions, &attributes, &words, environ)
         close(output[1])
         close(errors[1])
         defer {
@@ -65,23 +89,38 @@ enum FirmwareSigner {
                     : "\(program) could not be started: \(FirmwareSource.systemText(code))"
             )
         }
-        // What it says about failures is short: it fits the pipe while the signature is read.
-        let signature = read(output[0])
-        let complaint = read(errors[0])
+        let said = collect(output[0], errors[0], of: processID)
         var status: Int32 = 0
         while waitpid(processID, &status, 0) < 0 && errno == EINTR {}
-        return Output(status: status, output: signature, errors: complaint)
+        return Output(status: status, output: said.output, errors: said.errors)
     }
 
-    private static func read(_ descriptor: Int32) -> String {
-        var bytes: [UInt8] = []
+    /// Reads both until the program closes them. A person who wants to stop stops it too: at a terminal Ctrl-C reaches both
+    /// at once, any other signal only us.
+    private static func collect(
+        _ output: Int32,
+        _ errors: Int32,
+        of processID: pid_t
+    ) -> (output: String, errors: String) {
+        var bytes: [[UInt8]] = [[], []]
+        var descriptors = [output, errors].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         var buffer = [UInt8](repeating: 0, count: 4_096)
-        while bytes.count < outputLimit {
-            let count = Glibc.read(descriptor, &buffer, buffer.count)
-            if count < 0 && errno == EINTR { continue }
-            guard count > 0 else { break }
-            bytes += buffer[..<count]
+        var isStopped = false
+        while descriptors.contains(where: { $0.fd >= 0 }) {
+            if Interruption.isRequested && !isStopped {
+                isStopped = true
+                // It gives the terminal back as it found it.
+                kill(processID, SIGTERM)
+            }
+            guard poll(&descriptors, 2, interval) > 0 else { continue }
+            for index in 0..<2 where descriptors[index].revents != 0 {
+                let count = read(descriptors[index].fd, &buffer, buffer.count)
+                if count < 0 && errno == EINTR { continue }
+                if count > 0 { bytes[index] += buffer[..<count] }
+                // poll(2) ignores a negative descriptor.
+                if count <= 0 || bytes[index].count >= outputLimit { descriptors[index].fd = -1 }
+            }
         }
-        return String(decoding: bytes, as: UTF8.self)
+        return (String(decoding: bytes[0], as: UTF8.self), String(decoding: bytes[1], as: UTF8.self))
     }
 }

@@ -21,6 +21,8 @@ final class PushDriver {
         /// A sentence, and what to do about it.
         var text: String
         var hint = ""
+        /// No answer came of an agent that says it is online; asking it tells more.
+        var isUnanswered = false
 
         init(_ exit: ProgramExit, _ text: String, hint: String = "") {
             self.exit = exit
@@ -153,7 +155,9 @@ final class PushDriver {
         Ending(
             error.code == .notAuthorized || error.code == .subscriptionRefused ? .notAllowed : .unreachable,
             error.text,
-            hint: "--username (or --sender) and --password-file say who you are"
+            hint: error.code == .subscriptionRefused
+                ? "The broker's access list needs for \(task.route.account): \(PushHints.answerRight(task.route))"
+                : "--username (or --sender) and --password-file say who you are"
         )
     }
 
@@ -218,9 +222,8 @@ final class PushDriver {
         case 0x87:
             return Ending(
                 .notAllowed,
-                "The broker does not let \(task.route.access.username ?? "an unnamed user") publish as the sender "
-                    + "\(task.route.sender)",
-                hint: "The sender's name has to be the user name at the broker, unless its ACL says otherwise"
+                "The broker does not let \(task.route.account) publish as the sender \(task.route.sender)",
+                hint: PushHints.senderRemedy(task.route)
             )
         case 0x10:
             if !hasHeardAgent && task.order.timeLimit == nil { return noAgent() }
@@ -233,12 +236,14 @@ final class PushDriver {
     }
 
     private func noAgent() -> Ending {
-        Ending(
+        var ending = Ending(
             .unreachable,
             "No agent of the gateway \(task.route.gateway) answers at \(task.route.url)",
             hint: AgentAway.remedyOrOther
                 + (task.order.timeLimit == nil ? ", --time-limit waits for it" : "")
         )
+        ending.isUnanswered = isAgentOnline && connectedAt.map { now - $0 >= Self.agentPatience } == true
+        return ending
     }
 
     /// Whether the broker lets us read neither states nor status, as it is with senders in most ACLs.

@@ -1,3 +1,4 @@
+import Broker
 import FerryCore
 
 /// What a person can do when a push does not go on.
@@ -62,6 +63,59 @@ enum PushHints {
         default: break
         }
         return sentences(parts)
+    }
+
+    /// What a sender can do whom the broker does not let publish under its name.
+    static func senderRemedy(_ route: BrokerRoute) -> String {
+        let rule = "The sender's name has to be the user name at the broker, unless its ACL says otherwise"
+        if route.access.username != nil { return rule + ": --sender names another" }
+        guard route.hasCertificate else { return rule + ": --username and --password-file say who you are" }
+        guard let name = route.access.certificateName(.commonName), Name(name) != nil else {
+            return rule + ". It may take that from the certificate: --sender names it"
+        }
+        return rule + ". Where it takes that from the certificate: --sender \(name)"
+    }
+
+    /// The line of an access list that lets a sender read the agent's answers.
+    static func answerRight(_ route: BrokerRoute) -> String {
+        // `%u` is the user name, which need not be the sender's.
+        route.access.username == route.sender.text
+            ? "pattern read otaferry/v1/+/out/%u/#" : "topic read \(route.root)/out/\(route.sender)/#"
+    }
+
+    /// Why no answer came of an agent that says it is online.
+    ///
+    /// - Parameters:
+    ///   - ending: what is known without asking it.
+    ///   - pulse: what came of asking.
+    static func unanswered(
+        _ ending: PushDriver.Ending,
+        _ pulse: AgentPulse?,
+        _ route: BrokerRoute
+    ) -> PushDriver.Ending {
+        let agent = "The agent of \(route.gateway)"
+        let right = "from \(route.account): \(answerRight(route))"
+        return switch pulse {
+        case .answers:
+            .init(
+                .notAllowed,
+                "\(agent) answers commands, but nothing comes on \(route.root)/out/\(route.sender)",
+                hint: "The broker's access list keeps its answers \(right)"
+            )
+        case .forbidden:
+            .init(
+                .notAllowed,
+                "\(agent) says that it is online, but no answer of it comes",
+                hint: "The broker's access list may keep answers \(right). Else it hangs. \(AgentAway.remedy)"
+            )
+        case .silent, nil:
+            .init(
+                .unreachable,
+                "\(agent) says that it is online, and does not answer",
+                hint: AgentAway.remedy + ". The broker's access list may also keep answers \(right)"
+            )
+        case .absent: ending
+        }
     }
 
     /// One after the other, whether or not each brings its own full stop.

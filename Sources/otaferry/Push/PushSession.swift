@@ -52,7 +52,13 @@ enum PushSession {
         var signatures: [String?] = sources.map { _ in nil }
         if let key = order.signingKey {
             for (index, source) in sources.enumerated() {
-                signatures[index] = try FirmwareSigner.sign(source.path, key: key)
+                do throws(SourceFileError) {
+                    signatures[index] = try FirmwareSigner.sign(source.path, key: key)
+                } catch {
+                    // Who is stopped at the passphrase has not failed.
+                    guard !Interruption.isRequested else { throw Interrupted() }
+                    throw error
+                }
                 guard !Interruption.isRequested else { throw Interrupted() }
             }
         }
@@ -140,8 +146,12 @@ enum PushSession {
             session: .clean
         )
         let root = task.route.root
-        let topics = task.files.flatMap { PushTopics(root: root, address: $0.address).incoming }
-        settings.subscriptions = ([PushTopics.status(root: root)] + topics).map { Subscription($0, retained: .send) }
+        let topics = task.files.map { PushTopics(root: root, address: $0.address) }
+        // Who may not read states or the status is told by the agent's answers alone.
+        settings.subscriptions =
+            ([PushTopics.status(root: root)] + topics.flatMap { [$0.state, $0.progress] })
+            .map { Subscription($0, retained: .send, need: .optional) }
+            + topics.map { Subscription($0.acknowledgement, retained: .send) }
         let link = try BrokerLink(
             settings: settings,
             receive: { batch, done in
