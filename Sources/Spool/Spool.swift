@@ -94,6 +94,15 @@ package actor Spool {
                 damage = nil
             } catch {
                 guard error.code == .damaged else { throw error }
+                if lock.isNew, !DamagedFile.isDatabase(settings.path) {
+                    lock.takeAway()
+                    throw SpoolError(
+                        .unusable,
+                        operation: "open the spool \(settings.path)",
+                        underlying: "the file is no SQLite database, and there was no spool here before",
+                        hint: "Name another file in spool.path, or move this one away if it was a spool"
+                    )
+                }
                 (ledger, damage) = try Self.saved(settings, from: error)
             }
             stream = otaferry_gather_stream(ledger.database.handle)

@@ -4,7 +4,10 @@ import Glibc
 /// after a clean stop, and else says in what state the spool was left.
 final class SpoolLock {
     private let descriptor: Int32
+    private let path: String
 
+    /// Whether there was no spool here before.
+    let isNew: Bool
     /// Whether whoever had the spool before did not stop cleanly.
     let wasLeft: Bool
     /// Whether SQLite found the file damaged then. Where it is damaged now, it is so in a place that is read seldom.
@@ -15,6 +18,8 @@ final class SpoolLock {
 
     init(path: String) throws(SpoolError) {
         let operation = "lock the spool with \(path)"
+        self.path = path
+        isNew = access(path, F_OK) != 0
         descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
             (wasLeft, wasFoundDamaged) = (false, false)
@@ -44,6 +49,11 @@ final class SpoolLock {
         wasLeft = fstat(descriptor, &status) == 0 && status.st_size > 0
         var mark = Self.damaged.map { _ in UInt8(0) }
         wasFoundDamaged = pread(descriptor, &mark, mark.count, 0) == mark.count && mark == Self.damaged
+    }
+
+    /// Leaves no sign of a spool where there is none.
+    func takeAway() {
+        if isNew { unlink(path) }
     }
 
     /// From now on an unclean stop can be told from a clean one. On the device when it returns.

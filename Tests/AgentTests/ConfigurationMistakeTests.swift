@@ -114,6 +114,15 @@ struct ConfigurationMistakeTests {
         #expect(found[3].hasPrefix("otaferry.d/1.toml:1:"))
     }
 
+    @Test("A value that is not understood is held against no other")
+    func comparesWhatIsKnown() throws {
+        let directory = try ConfigurationDirectory()
+        try directory.write("[retry]\nmin = \"20m\"\nmax = \"25x\"\n")
+        #expect(directory.mistakes() == ["otaferry.toml:3: [retry] max = \"25x\": expected a duration such as \"15m\""])
+        try directory.write("[retry]\nmin = \"20m\"\nmax = \"10m\"\n[upload]\nconcurrent = 9\n")
+        #expect(directory.mistakes().count == 2)
+    }
+
     @Test("Two products of one alias are a mistake, also in two files")
     func duplicateAlias() throws {
         let directory = try ConfigurationDirectory()

@@ -83,12 +83,25 @@ struct SpoolDamageTests {
         try file.write(contentsOf: bytes)
     }
 
+    @Test("A file that never was a spool is left alone", arguments: [0, 1])
+    func otherFile(again: Int) async throws {
+        let folder = try TemporaryFolder("other")
+        let path = try folder.write(Array("listener 1883\n".utf8), to: "mosquitto.conf")
+        for _ in 0...again {
+            let error = #expect(throws: SpoolError.self) { try Spool(settings: Spool.Settings(path: path)) }
+            #expect(error?.code == .unusable && error?.underlying.contains("is no SQLite database") == true)
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["mosquitto.conf"])
+    }
+
     @Test("A file of garbage is set aside whole, and the spool begins anew")
     func garbage() async throws {
         let folder = try TemporaryFolder("garbage")
         let path = folder.file("spool.db")
         let garbage = Data(TemporaryFolder.bytes(100_000))
         try garbage.write(to: URL(fileURLWithPath: path))
+        // An agent had its spool here.
+        try folder.write([], to: "spool.db.lock")
         let spool = try Spool(settings: .init(path: path))
         let damage = try #require(spool.damage)
         #expect(damage.transfers == 0 && damage.bytes == 0)

@@ -5,16 +5,21 @@ import FerryCore
 enum ConfigurationChecks {
     /// All mistakes of values that are right by themselves.
     ///
-    /// - Parameter comparesKeys: whether all keys are known, so that they can be held against each other.
+    /// - Parameter unknown: the keys whose values are not known, which are held against nothing; nil: it may be any.
     static func mistakes(
         in configuration: Configuration,
         files: ConfigurationLoader.Files,
-        comparesKeys: Bool = true
+        without unknown: Set<String>? = []
     ) -> [ConfigurationMistake] {
-        (comparesKeys ? retries(configuration) + signature(configuration) + brokerFiles(configuration) : [])
+        comparisons.flatMap { keys, compare in unknown?.isDisjoint(with: keys) == true ? compare(configuration) : [] }
             + (files == .ignored ? [] : readability(configuration) + signers(configuration))
             + (files == .examined ? tlsFiles(configuration) : [])
     }
+
+    private static let comparisons: [(keys: [String], compare: @Sendable (Configuration) -> [ConfigurationMistake])] = [
+        (["retry.min", "retry.max"], { retries($0) }), (["cloud.signature", "cloud.format"], { signature($0) }),
+        (["broker.cert-file", "broker.key-file"], { brokerFiles($0) }),
+    ]
 
     /// What files for TLS hold, where they can be read at all.
     private static func tlsFiles(_ configuration: Configuration) -> [ConfigurationMistake] {

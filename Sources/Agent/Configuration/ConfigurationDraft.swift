@@ -13,7 +13,11 @@ struct ConfigurationDraft: Sendable {
     func finished(files: ConfigurationLoader.Files) throws(ConfigurationError) -> Configuration {
         let all =
             mistakes
-            + ConfigurationChecks.mistakes(in: configuration, files: files, comparesKeys: !isDamaged)
+            + ConfigurationChecks.mistakes(
+                in: configuration,
+                files: files,
+                without: isDamaged ? nil : Set(mistakes.compactMap(\.key))
+            )
         guard all.isEmpty else { throw ConfigurationError(mistakes: all) }
         return configuration
     }

@@ -146,8 +146,9 @@ extension MosquittoAccessList {
 
     private func senders(_ root: String) -> [Finding] {
         let names: [String?] = [nil, "doctor-a"]
+        var findings: [Finding] = []
         if names.contains(where: { allows(.write, "\(root)/cmd/cancel", user: $0) }) {
-            return [
+            findings.append(
                 Finding(
                     .brokerSenders,
                     .warning,
@@ -155,10 +156,10 @@ extension MosquittoAccessList {
                     why: "any sender can cancel or purge the firmware of others",
                     remedy: "Give cmd/# to operators only; see /usr/share/doc/otaferry/examples"
                 )
-            ]
+            )
         }
         if names.contains(where: { allows(.write, "\(root)/in/doctor-b/t/1/init", user: $0) }) {
-            return [
+            findings.append(
                 Finding(
                     .brokerSenders,
                     .warning,
@@ -166,8 +167,20 @@ extension MosquittoAccessList {
                     why: "the agent believes the topic: whoever may write in/<sender> is that sender",
                     remedy: "Use \"pattern write otaferry/v1/+/in/%u/#\""
                 )
-            ]
+            )
         }
+        if names.contains(where: { allows(.write, "\(root)/state/doctor-b/1", user: $0) }) {
+            findings.append(
+                Finding(
+                    .brokerSenders,
+                    .warning,
+                    "The access list lets everybody write \(root)/state/#",
+                    why: "what watch and dashboards show may be what somebody else says",
+                    remedy: "Let the agent alone write there"
+                )
+            )
+        }
+        guard findings.isEmpty else { return findings }
         return [Finding(.brokerSenders, .ok, "The access list tells senders apart and keeps commands to operators")]
     }
 }

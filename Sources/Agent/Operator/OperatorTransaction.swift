@@ -344,17 +344,29 @@ struct OperatorTransaction {
             try publisher.windowChanged(ledger)
         }
         sayStatus()
-        return .success(.object((limits.json.object ?? [:]).merging(["kept": .bool(try areLimitsKept())]) { $1 }))
+        return .success(.object((limits.json.object ?? [:]).merging(try limitsAfterRestart()) { $1 }))
     }
 
-    /// Whether an operator has set limits for good, and those are in force.
-    private func areLimitsKept() throws(SpoolError) -> Bool {
-        let rate = try ledger.setting(Self.keptLimits.rate).map { (try? UploadRate(parsing: $0))?.description ?? "" }
-        let window = try ledger.setting(Self.keptLimits.window)
-            .map { (try? UploadWindow(parsing: $0))?.description ?? "" }
+    /// Whether limits that an operator has set for good are those in force, and which of these end with the next start.
+    private func limitsAfterRestart() throws(SpoolError) -> [String: JSONValue] {
+        let kept = [
+            Self.keptLimits.rate: try ledger.setting(Self.keptLimits.rate).map {
+                (try? UploadRate(parsing: $0))?.description ?? ""
+            },
+            Self.keptLimits.window: try ledger.setting(Self.keptLimits.window).map {
+                (try? UploadWindow(parsing: $0))?.description ?? ""
+            },
+        ]
         let current = publisher.limits.json
-        return (rate ?? window) != nil && (rate ?? current["rate-limit"]?.string) == current["rate-limit"]?.string
-            && (window ?? current["window"]?.string) == current["window"]?.string
+        let configured = publisher.limits.configuredJSON
+        let ending = kept.filter { name, text in
+            (text ?? configured[name]?.string) != current[name]?.string
+        }
+        let isAnyKept = kept.values.contains { $0 != nil }
+        return [
+            "kept": .bool(isAnyKept && ending.isEmpty),
+            "until_restart": .array(ending.keys.sorted().map(JSONValue.string)),
+        ]
     }
 
     /// Takes over the limits that an operator has set for good. Texts that no longer parse are left out.

@@ -3,7 +3,7 @@ import Synchronization
 
 /// When uploads may start and how fast they may go: what the configuration says, or an operator has set since.
 final class UploadLimits: Sendable {
-    private struct Contents {
+    fileprivate struct Contents {
         var window: UploadWindow?
         var rate: UploadRate?
     }
@@ -47,12 +47,14 @@ final class UploadLimits: Sendable {
     }
 
     /// What is in force, as the configuration writes it; empty: none.
-    var json: JSONValue {
-        contents.withLock { contents in
-            [
-                "rate-limit": .string(contents.rate?.description ?? ""),
-                "window": .string(contents.window?.description ?? ""),
-            ]
-        }
+    var json: JSONValue { contents.withLock { $0.json } }
+
+    /// What the configuration says, in the same form.
+    var configuredJSON: JSONValue { configured.json }
+}
+
+extension UploadLimits.Contents {
+    fileprivate var json: JSONValue {
+        ["rate-limit": .string(rate?.description ?? ""), "window": .string(window?.description ?? "")]
     }
 }

@@ -91,7 +91,12 @@ extension OTAClient {
         if ticket.remaining(at: clock.now()) <= .zero {
             verdict = Verdict(.newTicket, .ticketExpired, "the ticket has expired")
         } else if size > policy.size.upperBound {
-            verdict = Verdict(.fail, .tooLarge, "it has \(size) bytes, the cloud takes \(policy.size.upperBound)")
+            verdict = Verdict(
+                .fail,
+                .tooLarge,
+                "it has \(size) bytes, the cloud takes \(policy.size.upperBound)",
+                hint: "Send a smaller file"
+            )
         } else if size < policy.size.lowerBound {
             verdict = Verdict(
                 .fail,

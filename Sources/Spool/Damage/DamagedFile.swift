@@ -42,6 +42,16 @@ enum DamagedFile {
         return aside
     }
 
+    /// Whether the file begins as SQLite's do (fileformat2, 1.3).
+    static func isDatabase(_ path: String) -> Bool {
+        let magic = Array("SQLite format 3\0".utf8)
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        var head = magic.map { _ in UInt8(0) }
+        return pread(descriptor, &head, head.count, 0) == head.count && head == magic
+    }
+
     /// The files that were set aside beside a spool, oldest first.
     static func all(beside path: String) -> [String] {
         let parts = path.split(separator: "/", omittingEmptySubsequences: false)

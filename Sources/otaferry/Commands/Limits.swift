@@ -61,8 +61,12 @@ struct Limits: AsyncParsableCommand {
             }
             Console.say("Rate limit  \(text("rate-limit"))")
             Console.say("Window      \(text("window"))")
-            if rate != nil || window != nil, !keep {
-                Console.complain("Until the agent starts again; --keep makes it last")
+            let names = ["rate-limit": "the rate limit", "window": "the window"]
+            let ending = (result["until_restart"]?.array ?? []).compactMap { $0.string.flatMap { names[$0] } }
+            if !ending.isEmpty {
+                Console.complain(
+                    "Until the agent starts again: \(ending.joined(separator: ", ")); --keep makes it last"
+                )
             } else if result["kept"]?.bool == true {
                 Console.complain("Kept over restarts; --reset goes back to the configuration")
             }

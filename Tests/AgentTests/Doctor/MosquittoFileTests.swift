@@ -111,6 +111,20 @@ struct MosquittoFileTests {
     )
     func holes(text: String, check: DoctorCheck, grade: Finding.Grade) { #expect(Self.rights(text)[check] == grade) }
 
+    @Test("Whoever may write everything is told of all that this means")
+    func severalHoles() {
+        let findings = MosquittoAccessList(text: "pattern readwrite otaferry/v1/#\n" + Self.agent).findings(
+            user: "otaferry",
+            root: "otaferry/v1/gw1",
+            isFileTransferEnabled: false
+        )
+        let words = [
+            "everybody write otaferry/v1/gw1/cmd/#", "write as another one", "everybody write otaferry/v1/gw1/state/#",
+        ]
+        let told = findings.filter { $0.check == .brokerSenders }.map(\.text)
+        #expect(told.count == words.count && zip(told, words).allSatisfy { $0.contains($1) }, "\(told)")
+    }
+
     @Test(
         "A filter covers what the broker says it covers",
         arguments: [

@@ -324,6 +324,21 @@ struct OperatorTests {
         #expect(await bench.give("limits", ["request": "d"])["result"]?["kept"] == true)
     }
 
+    @Test("Of limits in force, those that end with the next start are named")
+    func limitsUntilRestart() async throws {
+        let bench = try OperatorBench()
+        func expect(_ members: [String: JSONValue], kept: Bool, _ ending: JSONValue) async {
+            let answer = await bench.give("limits", .object(members))
+            #expect(answer["result"]?["kept"] == .bool(kept), "\(answer.text)")
+            #expect(answer["result"]?["until_restart"] == ending, "\(answer.text)")
+        }
+        await expect(["request": "a"], kept: false, [])
+        await expect(["request": "b", "rate-limit": "3MB/s", "keep": true], kept: true, [])
+        await expect(["request": "c", "window": "01:00-02:00"], kept: false, ["window"])
+        await expect(["request": "d", "rate-limit": "4MB/s"], kept: false, ["rate-limit", "window"])
+        await expect(["request": "e", "rate-limit": "3MB/s", "window": ""], kept: true, [])
+    }
+
     @Test("A name that was made goes with the version that it was made for")
     func madeName() async throws {
         let bench = try OperatorBench()
