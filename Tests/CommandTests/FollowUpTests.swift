@@ -56,6 +56,31 @@ struct FollowUpTests {
         #expect(describe.version?.text == "1" && describe.remote.broker.gateway == "gw2", "\(command)")
     }
 
+    @Test("Commands that a sender may not give come without its credentials, and are said to be an operator's once")
+    func ofOperator() throws {
+        let login = ["--username", "ci", "--password-file", "/p", "--cert-file", "/c", "--key-file", "/k"]
+        let all = FollowUp(try BrokerOptions.parse(Self.given + ["--ca-file", "/a"] + login)).forOperator
+        let places = " --broker mqtt://b --gateway gw2 --ca-file /a"
+        let address = try address("ci/x")
+        for verb in ["show", "retry", "cancel", "resume", "list", "describe", "limits"] {
+            #expect(all.command(verb, address) == "otaferry \(verb) ci/x\(places)")
+        }
+        #expect(all.command("watch", address).contains("--username ci --password-file /p"))
+        let (retry, show) = (all.command("retry", address), all.command("show", address))
+        for (hint, words) in [
+            ("\(retry) tries again", "An operator: \(retry) tries again"),
+            ("Mend it (\(retry))", "Mend it (an operator: \(retry))"),
+            ("It waits: \(show), \(retry)", "It waits; an operator: \(show), \(retry)"),
+            ("A. \(show) tells", "A. An operator: \(show) tells"), ("otaferry push again", "otaferry push again"),
+            ("otaferry watch ci/x; \(show) tells", "otaferry watch ci/x; an operator: \(show) tells"),
+            ("its operator sees \(show)", "its operator sees \(show)"),
+        ] {
+            #expect(all.attributed(hint) == words)
+            let anonymous = FollowUp(try BrokerOptions.parse(Self.given)).forOperator
+            #expect(anonymous.attributed(hint) == hint)
+        }
+    }
+
     @Test("The agent's own words about list and resume get them too")
     func completed() throws {
         let hint = "otaferry resume lets publication go on"

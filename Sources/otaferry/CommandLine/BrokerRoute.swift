@@ -35,7 +35,7 @@ struct BrokerRoute: Sendable {
             if let option { return option }
             return environment[variable].flatMap { $0.isEmpty ? nil : $0 }
         }
-        followUp = FollowUp(options)
+        followUp = isSending ? FollowUp(options).forOperator : FollowUp(options)
         let address: BrokerAddress
         let broker = said(options.broker, "OTAFERRY_BROKER")
         if let broker {

@@ -93,6 +93,7 @@ struct Push: AsyncParsableCommand {
         await result.link?.stop()
         var ending = result.ending
         if ending.isUnanswered { ending = PushHints.unanswered(ending, await AgentPulse.take(route), route) }
+        ending.hint = route.followUp.attributed(ending.hint)
         report(ending, terminal)
         guard ending.exit == .done else { throw ending.exit.code }
     }

@@ -55,7 +55,7 @@ extension PushDriver {
         let left =
             takeBack(index)
             ? "Nothing of it is published, and the gateway has forgotten what had come"
-            : "Nothing of it is published. What had come waits on the gateway until it expires, or: "
+            : "Nothing of it is published. What had come waits on the gateway until it expires or is cancelled: "
                 + task.route.followUp.command("cancel", address)
         return Ending(.failed, text, hint: PushHints.sentences([left, again, siblings(of: index)]))
     }

@@ -102,7 +102,7 @@ struct PushProgress {
         let notes = deliveries.lazy.compactMap { [isLive, followUp] delivery in
             delivery.latest?.waitingNote(of: delivery.file.address, now: now, isLive: isLive, followUp)
         }
-        let note = notes.first { !$0.isEmpty } ?? ""
+        let note = followUp.attributed(notes.first { !$0.isEmpty } ?? "")
         guard !isLive else { return note }
         // A registration keeps its reason while the next attempt is under way: nothing new.
         let isUnderWay = deliveries.contains { $0.latest?.isTriedAgain == true }

@@ -41,15 +41,8 @@ struct TransferReference: ExpressibleByArgument, Sendable {
 
     /// The transfer that is meant, asking the agent where the sender is not named or the id cut short.
     func resolve(_ client: CommandClient, sender: Name?) async throws(CommandClient.Failure) -> TransferAddress {
-        var sender = sender
-        var id = text
-        if let address = TransferAddress(parsing: text) {
-            if let sender, sender != address.sender { throw contradiction(sender) }
-            if try await Self.isKnown(address, client) { return address }
-            (sender, id) = (address.sender, address.id.text)
-        } else if let sender, let cut, !cut.fits(sender) {
-            throw contradiction(sender)
-        }
+        let sender = try self.sender(sender)
+        if let address = TransferAddress(parsing: text), try await Self.isKnown(address, client) { return address }
         var found: [TransferAddress] = []
         var after: JSONValue = .null
         repeat {
@@ -65,17 +58,37 @@ struct TransferReference: ExpressibleByArgument, Sendable {
             }
             after = page["next"] ?? .null
         } while after != .null
-        switch cut.map({ $0.matches(among: found) }) ?? Self.matches(id, among: found) {
+        return try address(among: found, remedy: "\(client.route.followUp.command("list")) shows them all")
+    }
+
+    /// Whose transfers may be meant; nil: anybody's.
+    ///
+    /// - Parameter named: the one that `--sender` names.
+    func sender(_ named: Name?) throws(CommandClient.Failure) -> Name? {
+        let address = TransferAddress(parsing: text)
+        if let named, let address, named != address.sender { throw contradiction(named) }
+        if let named, address == nil, let cut, !cut.fits(named) { throw contradiction(named) }
+        return address?.sender ?? named
+    }
+
+    /// The one of these that is meant.
+    ///
+    /// - Parameter remedy: what tells of those that there are.
+    func address(among found: [TransferAddress], remedy: String) throws(CommandClient.Failure) -> TransferAddress {
+        let whole = TransferAddress(parsing: text)
+        if let whole, found.contains(whole) { return whole }
+        let id = whole?.id.text ?? text
+        let ofSender = whole.map { whole in found.filter { $0.sender == whole.sender } } ?? found
+        switch cut.map({ $0.matches(among: ofSender) }) ?? Self.matches(id, among: ofSender) {
         case .one(let address): return address
         case .none:
-            let list = client.route.followUp.command("list")
             throw CommandClient.Failure(
                 exit: .failed,
                 code: ReasonCode.unknownTransfer.rawValue,
                 text: "No transfer is called \(ColumnText.printable(typed))",
                 hint: id.utf8.count < Self.shortestBeginning && id.utf8.allSatisfy(Self.isHexadecimal)
-                    ? "The beginning of an id has \(Self.shortestBeginning) characters at least; \(list) shows them all"
-                    : "\(list) shows them all"
+                    ? "The beginning of an id has \(Self.shortestBeginning) characters at least; \(remedy)"
+                    : remedy
             )
         case .several(let addresses):
             throw CommandClient.Failure(

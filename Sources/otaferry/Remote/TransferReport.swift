@@ -46,7 +46,8 @@ struct TransferReport {
         func add(_ label: String, _ value: String?) {
             guard let value, !value.isEmpty, extent == .all || Self.standing.contains(label) else { return }
             let head = ColumnText.padded(label, to: Self.labelWidth)
-            lines += terminal.lines(of: ColumnText.printable(value), behind: head, columns: Self.labelWidth)
+            let told = label == "Paused" || label == "Hint" ? followUp.attributed(value) : value
+            lines += terminal.lines(of: ColumnText.printable(told), behind: head, columns: Self.labelWidth)
         }
         add("Transfer", row.id)
         add("File", state["file"]?.string)

@@ -16,6 +16,8 @@ struct WatchFrame {
     var isAgentAway = false
     /// The commands that hints name.
     var followUp = FollowUp.plain
+    /// Whether what happened before this was told too.
+    var isHistoryWhole = true
 
     private static let hint = "q ends"
     private static let hintWhenPaused = "* paused   q ends"
@@ -177,8 +179,8 @@ struct WatchFrame {
         }
         let history = report.history(terminal: plain, isReasonKnown: true)
         let room = size.rows - lines.count - 3
-        if !history.isEmpty && room > 1 {
-            lines += ["", "History"] + Self.newest(history, room - 1).map(fitted)
+        if isHistoryShown(history) && room > 1 {
+            lines += ["", fitted(historyTitle)] + Self.newest(history, room - 1).map(fitted)
         }
         return withFooter(lines, Self.hint)
     }
@@ -194,10 +196,16 @@ struct WatchFrame {
         if lines.count > room { lines = head(.standing) }
         let history = report.history(terminal: plain, isReasonKnown: true)
         // One for the title, and an empty one.
-        if !history.isEmpty, room - lines.count > 2 {
-            lines += ["", "History"] + Self.newest(history, room - lines.count - 2)
+        if isHistoryShown(history), room - lines.count > 2 {
+            lines += ["", fitted(historyTitle)] + Self.newest(history, room - lines.count - 2)
         }
         return lines
+    }
+
+    private func isHistoryShown(_ history: [String]) -> Bool { !history.isEmpty || !isHistoryWhole }
+
+    private var historyTitle: String {
+        isHistoryWhole ? "History" : "History from now on; what was before is told to operators"
     }
 
     /// The last lines of a history, without the end of what does not begin in them.

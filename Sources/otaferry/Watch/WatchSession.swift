@@ -12,6 +12,8 @@ struct WatchSession: ~Copyable {
         var sender: Name?
         /// Only this one, until it ends.
         var address: TransferAddress?
+        /// The same, where the agent may not be asked which that is.
+        var reference: TransferReference?
         /// What happened to it before.
         var events: [JSONValue] = []
         var timeLimit: Duration?
@@ -43,7 +45,7 @@ struct WatchSession: ~Copyable {
     /// As many events of one transfer are kept.
     private static let eventsLimit = 200
 
-    private let task: Task
+    private var task: Task
     private let mode: Mode
     private let mailbox: Mailbox
     private var board: WatchBoard
@@ -57,6 +59,8 @@ struct WatchSession: ~Copyable {
     /// Whether the agent answers; nil: not known yet.
     private var pulse: AgentPulse?
     private var mustDropStale = false
+    /// Whether it is not known yet which transfer is watched.
+    private var isSought: Bool { task.reference != nil && task.address == nil }
     private var isDirty = true
     private var drawnAt = Duration.seconds(-1)
     private var drawnSize: Terminal.Size?
@@ -102,11 +106,15 @@ struct WatchSession: ~Copyable {
     private static func isFarewell(_ key: UInt8) -> Bool { key == UInt8(ascii: "q") || key == UInt8(ascii: "Q") }
 
     private func left() -> Ending {
-        guard let address = task.address else { return Ending(exit: .done, lastLines: lastLines()) }
+        guard let address = task.address else {
+            return isOfAll ? Ending(exit: .done, lastLines: lastLines()) : Ending(exit: .notYet, text: "Interrupted")
+        }
         return Ending(
             exit: .notYet,
             text: "Interrupted",
-            hint: "\(task.route.followUp.command("show", address)) tells how it goes on",
+            hint: task.reference == nil
+                ? "\(task.route.followUp.command("show", address)) tells how it goes on"
+                : "\(task.route.followUp.command("watch", address)) shows how it goes on",
             lastLines: lastLines()
         )
     }
@@ -190,19 +198,18 @@ struct WatchSession: ~Copyable {
     private mutating func take(_ change: WatchBoard.Change) -> Ending? {
         switch change {
         case .state(let address):
+            if isSought { return find(isReplayOver: false) }
             guard let entry = board.entries[address] else { return nil }
-            if task.filter.fits(entry.document) {
-                say(entry.sentence, ["event": "state", "state": entry.document])
-            }
+            if isMeant(entry) { say(entry.sentence, ["event": "state", "state": entry.document]) }
             return ending(of: entry)
         case .repeated(let address):
-            guard case .json = mode, let entry = board.entries[address], task.filter.fits(entry.document) else {
+            guard case .json = mode, let entry = board.entries[address], isMeant(entry) else {
                 return nil
             }
             say("", ["event": "state", "state": entry.document])
         case .forgotten(let address): return forgotten(address)
         case .progress(let address, let json):
-            guard case .json = mode, let entry = board.entries[address], task.filter.fits(entry.document) else {
+            guard case .json = mode, let entry = board.entries[address], isMeant(entry) else {
                 return nil
             }
             say(
@@ -228,7 +235,31 @@ struct WatchSession: ~Copyable {
 
     private var saidAgentState = ""
 
+    private func isMeant(_ entry: WatchBoard.Entry) -> Bool {
+        !isSought && task.address.map { $0 == entry.address } ?? true && task.filter.fits(entry.document)
+    }
+
+    /// Looks among what the broker keeps for the transfer that is watched: the whole address is found as soon as it is there,
+    /// what else is typed may mean another one until all has come.
+    private mutating func find(isReplayOver: Bool) -> Ending? {
+        guard let reference = task.reference else { return nil }
+        let found = board.entries.keys.filter { isReplayOver || $0.description == reference.text }
+        guard isReplayOver || !found.isEmpty else { return nil }
+        do throws(CommandClient.Failure) {
+            let list = task.route.followUp.command("watch")
+            let whose = "of which \(task.route.account) may read"
+            let address = try reference.address(among: found, remedy: "\(list) shows those \(whose)")
+            task.address = address
+            guard let entry = board.entries[address] else { return nil }
+            if isMeant(entry) { say(entry.sentence, ["event": "state", "state": entry.document]) }
+            return ending(of: entry)
+        } catch {
+            return Ending(exit: error.exit, text: error.text, hint: error.hint)
+        }
+    }
+
     private mutating func forgotten(_ address: TransferAddress) -> Ending? {
+        guard !isSought, task.address.map({ $0 == address }) ?? true else { return nil }
         say(
             "\(WallTime.now().iso8601)  \(address)  forgotten",
             ["event": "forgotten", "sender": .string(address.sender.text), "id": .string(address.id.text)]
@@ -258,9 +289,12 @@ struct WatchSession: ~Copyable {
 
     private func remains(of entry: WatchBoard.Entry) -> [String] {
         guard case .screen(let terminal) = mode, drawnSize != nil else { return [] }
-        return WatchFrame(gateway: task.route.gateway, terminal: terminal, size: terminal.size)
-            .remains(entry, events: events)
+        var frame = WatchFrame(gateway: task.route.gateway, terminal: terminal, size: terminal.size)
+        frame.isHistoryWhole = task.reference == nil
+        return frame.remains(entry, events: events)
     }
+
+    private var isOfAll: Bool { task.address == nil && task.reference == nil }
 
     private mutating func checkTimes() -> Ending? {
         if let limit = task.timeLimit, now >= limit {
@@ -270,8 +304,8 @@ struct WatchSession: ~Copyable {
             }
             if board.agent == nil && board.entries.isEmpty { return noAgent() }
             return Ending(
-                exit: task.address == nil ? .done : .notYet,
-                text: task.address == nil ? "" : "The time limit came first",
+                exit: isOfAll ? .done : .notYet,
+                text: isOfAll ? "" : "The time limit came first",
                 lastLines: lastLines()
             )
         }
@@ -282,6 +316,9 @@ struct WatchSession: ~Copyable {
                 isDirty = true
                 if let ending = forgotten(address) { return ending }
             }
+        }
+        if isSought, now - connectedAt >= Self.replayLimit, board.agent != nil || !board.entries.isEmpty {
+            if let ending = find(isReplayOver: true) { return ending }
         }
         // Who may read states alone sees them without a word of the agent itself.
         guard board.agent == nil, board.entries.isEmpty, now - connectedAt >= Self.agentPatience, task.timeLimit == nil
@@ -306,7 +343,7 @@ struct WatchSession: ~Copyable {
 
     private mutating func draw(_ terminal: Terminal) {
         // Nothing to see yet: an error is better read on the screen that stays.
-        guard board.agent != nil || !board.entries.isEmpty else { return }
+        guard !isSought, board.agent != nil || !board.entries.isEmpty else { return }
         let size = terminal.size
         let elapsed = now - drawnAt
         guard size != drawnSize || isDirty && elapsed >= Self.drawInterval || elapsed >= Self.clockInterval else {
@@ -322,6 +359,7 @@ struct WatchSession: ~Copyable {
     private func lines(_ terminal: Terminal, _ size: Terminal.Size) -> [String] {
         var frame = WatchFrame(gateway: task.route.gateway, terminal: terminal, size: size)
         frame.followUp = task.route.followUp
+        frame.isHistoryWhole = task.reference == nil
         frame.isConnected = isConnected
         frame.isAgentAway = board.agent?["state"]?.string == "offline"
         frame.isSilent = pulse?.isBroken == true && isAgentSaidToBeThere
