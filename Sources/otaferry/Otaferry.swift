@@ -45,11 +45,12 @@ enum Program {
         end(.success)
     }
 
-    /// Ends the program; where its result could not be written, not with success.
+    /// Ends the program; where its result could not be written, with that, unless there could be none.
     private static func end(_ code: ExitCode) -> Never {
         guard let sentence = OutputFailure.sentence else { Otaferry.exit(withError: code) }
         Console.complain("otaferry: \(sentence)")
-        Otaferry.exit(withError: code == .success ? ProgramExit.outputFailed.code : code)
+        let results = [ProgramExit.done, .failed, .errorsFound].map(\.code)
+        Otaferry.exit(withError: results.contains(code) ? ProgramExit.outputFailed.code : code)
     }
 
     /// Says what is wrong with the command line, and ends.

@@ -145,7 +145,7 @@ package enum ConfigurationKeys {
         key(
             "spool.keep-final",
             \.spool.keepFinal,
-            .duration(.zero ... .days(365), example: "7d").range("0s to 365d"),
+            .duration(.zero ... .days(365), example: "7d"),
             """
             How long a transfer that has ended stays in the list; its bytes go at once.
             """

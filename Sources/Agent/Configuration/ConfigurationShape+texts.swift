@@ -8,7 +8,8 @@ extension ConfigurationShape where Value == String {
         example: String,
         _ isAllowed: @escaping @Sendable (String) -> Bool
     ) -> Self {
-        let expected = "\(type.first.map { "aeiou".contains($0) } ?? false ? "an" : "a") \(type) such as \"\(example)\""
+        // A "user name" begins with a consonant, for the ear.
+        let expected = "\(type.first.map { "aeio".contains($0) } ?? false ? "an" : "a") \(type) such as \"\(example)\""
         return .text(type, range: range, expected: expected, literal: { $0 }) { text throws(Expectation) in
             guard isAllowed(text) else { throw Expectation("\(expected) (\(range))") }
             return text

@@ -74,7 +74,8 @@ extension Duration {
     /// The exact text that `init(parsing:)` reads back, in the largest unit that divides it: `"15m"`.
     package var configurationText: String {
         let value = milliseconds
-        for (suffix, factor) in Self.units.reversed() where value != 0 && value % factor == 0 {
+        guard value != 0 else { return "0s" }
+        for (suffix, factor) in Self.units.reversed() where value % factor == 0 {
             return "\(value / factor)\(suffix)"
         }
         return "\(value)ms"

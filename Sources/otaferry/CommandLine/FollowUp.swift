@@ -28,6 +28,14 @@ struct FollowUp: Sendable {
         ])
     }
 
+    /// For what an operator does about what `doctor` found: who the agent is at the broker is its own affair.
+    init(configuration: String?, _ options: AgentBrokerOptions) {
+        self.init([
+            ("--config", configuration, false), ("--broker", options.broker, false),
+            ("--gateway", options.gateway, false), ("--ca-file", options.caFile, false),
+        ])
+    }
+
     private init(_ given: [(name: String, value: String?, isCredential: Bool)]) {
         self.init(
             options: given.compactMap { name, value, isCredential in
@@ -91,7 +99,7 @@ struct FollowUp: Sendable {
     }
 
     /// Commands that hints of the agent name, which does not know how it is reached.
-    private static let verbsOfAgent = ["list", "resume"]
+    private static let verbsOfAgent = ["list", "resume", "sync"]
     /// The same as programs on MQTT know them.
     private static let verbsOnWire = ["limits", "resume"]
 

@@ -47,7 +47,12 @@ struct DoctorCommand: AsyncParsableCommand {
     var json = false
 
     func run() async throws {
-        let findings = await findings()
+        let followUp = FollowUp(configuration: configuration.path, broker)
+        let findings = await findings().map { finding in
+            var finding = finding
+            finding.remedy = followUp.completed(finding.remedy)
+            return finding
+        }
         if json {
             Console.answer(DoctorReport(findings: findings).json)
         } else {

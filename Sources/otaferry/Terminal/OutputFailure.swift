@@ -27,6 +27,13 @@ enum OutputFailure {
 
     static var isNoted: Bool { code.load(ordering: .relaxed) != 0 }
 
+    /// Whether nobody reads any more what is written into the pipe, which else only the next write would show.
+    static var isReaderGone: Bool {
+        // Asked for or not, these two are always told.
+        var descriptor = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
+        return poll(&descriptor, 1, 0) > 0 && descriptor.revents & Int16(POLLERR | POLLHUP) != 0
+    }
+
     /// What is wrong, as a sentence; nil where everything was written.
     static var sentence: String? {
         let number = code.load(ordering: .relaxed)

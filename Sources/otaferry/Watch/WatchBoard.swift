@@ -49,6 +49,11 @@ struct WatchBoard {
         self.followUp = followUp
     }
 
+    /// Whether publication rests for every transfer of the gateway.
+    var isPaused: Bool {
+        agent?["problems"]?.array?.contains { $0["code"]?.string == ReasonCode.paused.rawValue } ?? false
+    }
+
     /// Takes a message; nil where it says nothing.
     mutating func take(topic: String, payload: [UInt8]) -> Change? {
         guard topic.hasPrefix(root + "/") else { return nil }

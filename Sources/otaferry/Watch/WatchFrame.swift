@@ -16,6 +16,8 @@ struct WatchFrame {
     var isAgentAway = false
     /// The commands that hints name.
     var followUp = FollowUp.plain
+    /// Whether publication rests for every transfer, as one that is watched alone does not tell.
+    var isPausedForAll = false
     /// Whether what happened before this was told too.
     var isHistoryWhole = true
 
@@ -151,6 +153,7 @@ struct WatchFrame {
     func lines(_ entry: WatchBoard.Entry, events: [JSONValue], now: WallTime) -> [String] {
         var report = TransferReport(state: entry.document, events: events)
         report.followUp = followUp
+        report.isPausedForAll = isPausedForAll
         let row = entry.row(now: now)
         func head(_ extent: TransferReport.Extent) -> [String] {
             report.head(extent, terminal: plain, progress: row.progress, received: entry.movement?.done).map(fitted)

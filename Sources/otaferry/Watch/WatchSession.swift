@@ -94,6 +94,11 @@ struct WatchSession: ~Copyable {
             if Interruption.isRequested || screen.key().map(Self.isFarewell) ?? false { return left() }
             // Nothing of what comes would be seen.
             if OutputFailure.isNoted { return Ending(exit: .outputFailed) }
+            if OutputFailure.isReaderGone {
+                // As a write would end it, where that signal is not ignored.
+                raise(SIGPIPE)
+                return Ending(exit: .done)
+            }
             if Interruption.takeSuspension() { suspend() }
             for item in mailbox.take(waiting: .milliseconds(100)) {
                 if let ending = take(item) { return ending }
@@ -228,12 +233,20 @@ struct WatchSession: ~Copyable {
                 saidAgentState = state
                 say("\(WallTime.now().iso8601)  \(task.route.gateway) is \(state)", nil)
             }
+            if board.isPaused != saidPause {
+                saidPause = board.isPaused
+                let resume = task.route.followUp.attributed(task.route.followUp.command("resume"))
+                let words =
+                    saidPause ? "everything is paused; \(resume) lets all go on" : "nothing is paused for all any more"
+                say("\(WallTime.now().iso8601)  \(words)", nil)
+            }
             if case .json = mode { say("", ["event": "status", "status": board.agent ?? .null]) }
         }
         return nil
     }
 
     private var saidAgentState = ""
+    private var saidPause = false
 
     private func isMeant(_ entry: WatchBoard.Entry) -> Bool {
         !isSought && task.address.map { $0 == entry.address } ?? true && task.filter.fits(entry.document)
@@ -360,6 +373,7 @@ struct WatchSession: ~Copyable {
         var frame = WatchFrame(gateway: task.route.gateway, terminal: terminal, size: size)
         frame.followUp = task.route.followUp
         frame.isHistoryWhole = task.reference == nil
+        frame.isPausedForAll = board.isPaused
         frame.isConnected = isConnected
         frame.isAgentAway = board.agent?["state"]?.string == "offline"
         frame.isSilent = pulse?.isBroken == true && isAgentSaidToBeThere

@@ -58,5 +58,22 @@ extension SystemTests {
             gate.open()
             #expect(try await last.waitForExit() == .exited(0), "\(last.story)")
         }
+
+        @Test("Is told an operator's commands as such, without its own credentials")
+        func told() async throws {
+            let gateway = try await gateway()
+            let person = Person(gateway: gateway)
+            let message = "You are not authorized to do this action."
+            gateway.cloud.setFault(
+                .generateUploadURL,
+                .refuse(status: 403, code: "NoPermission", message: message),
+                times: nil
+            )
+            let stopped = try await person.run(try person.push(firmware) + Self.login)
+            #expect(stopped.ending == .exited(1), "\(stopped.story)")
+            let text = stopped.text(.errors)
+            #expect(text.lowercased().contains("an operator: otaferry "), "\(text)")
+            #expect(!text.contains("--username"), "\(text)")
+        }
     }
 }

@@ -323,6 +323,16 @@ extension SystemTests {
             #expect(wrong.ending == .exited(2) && wrong.text.contains("broker.url"), "\(wrong.text)")
         }
 
+        @Test("Commands that a remedy names lead to the gateway that was examined")
+        func remedies() async throws {
+            let gateway = try await Gateway()
+            try await gateway.command("pause")
+            let report = try await examine(gateway, ["--offline", "--gateway", Gateway.name])
+            let remedies = report.findings("agent").compactMap { $0["remedy"]?.string }
+            let options = "--config \(gateway.folder.file("otaferry.toml")) --gateway \(Gateway.name)"
+            #expect(remedies.contains("otaferry resume \(options)"), "\(report.text)")
+        }
+
         @Test("A configuration with mistakes is an error for each, and a person reads it line by line")
         func mistakes() async throws {
             let folder = try TemporaryFolder("doctor")

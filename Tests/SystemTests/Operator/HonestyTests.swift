@@ -148,5 +148,44 @@ extension SystemTests {
             )
             #expect(head.ending == .exited(0) && head.text(.errors).isEmpty, "\(head.story)")
         }
+
+        @Test("Warnings and errors of the doctor that cannot be written end with 74 too", arguments: ["", " --json"])
+        func fullDiskOfDoctor(json: String) async throws {
+            let program = try ProgramRunner.locate("otaferry")
+            let words = "doctor --offline --broker mqtt://127.0.0.1:1\(json)"
+            let seen = try await ProgramRunner.run("sh", ["-c", "\(program) \(words)"])
+            #expect(seen.ending == .exited(2), "\(seen.story)")
+            let full = try await ProgramRunner.run("sh", ["-c", "\(program) \(words) >/dev/full"])
+            #expect(full.ending == .exited(74), "\(full.story)")
+        }
+
+        @Test("watch ends when the reader of its pipe has gone, though nothing changes")
+        func readerGone() async throws {
+            let gateway = try await Gateway()
+            let program = try ProgramRunner.locate("otaferry")
+            let run = try ProgramRunner(
+                "sh",
+                ["-c", "\(program) watch | head -n 1"],
+                environment: Person(gateway: gateway).environment
+            )
+            #expect(try await run.waitForExit() == .exited(0), "\(run.story)")
+            #expect(run.text(.errors).isEmpty, "\(run.story)")
+        }
+
+        @Test("watch of one transfer says that everything is paused, in a pipe and on the screen")
+        func pausedForAll() async throws {
+            let gateway = try await Gateway.waiting(with: firmware)
+            let person = Person(gateway: gateway)
+            #expect(try await person.run(["pause"]).ending == .exited(0))
+            let watch = try person.start(["watch", firmware.oneShotID])
+            _ = try await watch.waitForLine(containing: "everything is paused; otaferry resume lets all go on")
+            let screen = try person.atTerminal(["watch", firmware.oneShotID], columns: 100)
+            try await screen.waitForText("everything; otaferry resume lets all go on")
+            #expect(try await person.run(["resume"]).ending == .exited(0))
+            _ = try await watch.waitForLine(containing: "nothing is paused for all any more")
+            try screen.interrupt()
+            #expect(try await screen.program.waitForExit() == .exited(75))
+            #expect(try await watch.stop() == .exited(75))
+        }
     }
 }

@@ -45,7 +45,7 @@ extension SystemTests {
                 try await MQTTProbe.publish(port: gateway.broker.port, topic: topic, text: document, retained: true)
             }
             let watch = try Person(gateway: gateway).atTerminal(["watch"], columns: 100)
-            for (id, percent) in [("x", "100%"), ("y", "100%"), ("z", "0%")] {
+            for (id, percent) in [("x", "90%"), ("y", "100%"), ("z", "0%")] {
                 try await watch.waitForScreen("\(id)") { screen in
                     screen.lines.contains { $0.hasPrefix("ci/\(id) ") && $0.contains(" \(percent)") }
                 }
