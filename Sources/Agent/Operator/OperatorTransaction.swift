@@ -270,11 +270,8 @@ struct OperatorTransaction {
             let firmware = try? corrected(transfer, changes),
             let other = try ledger.otherBytes(than: transfer, asVersionOf: firmware, catalog: herald.catalog)
         else { return nil }
-        return OperatorRefusal(
-            code: ReasonCode.versionExists.rawValue,
-            text: "This version is registered with other bytes (SHA-256 \(other))",
-            hint: ReasonCode.versionExists.remedy
-        )
+        let refusal = Admission.versionExists(other)
+        return OperatorRefusal(code: refusal.code.rawValue, text: refusal.text, hint: refusal.code.remedy)
     }
 
     private func prioritize() throws(SpoolError) -> Result<JSONValue, OperatorRefusal> {

@@ -55,10 +55,7 @@ package struct Admission: Sendable {
         if let registered = facts.registeredVersions.first, let checksum = request.checksum,
             !facts.registeredVersions.contains(checksum)
         {
-            return Refusal(
-                "This version is registered with other bytes (SHA-256 \(registered))",
-                code: .versionExists
-            )
+            return Self.versionExists(registered)
         }
         if let (name, holder) = facts.takenName {
             return Refusal(
@@ -109,6 +106,10 @@ package struct Admission: Sendable {
         "Waiting does not help: raise spool.quota in the gateway's configuration, or send a smaller file"
 
     /// The refusal of a file over the cloud's limit.
+    package static func versionExists(_ sha256: Digest) -> Refusal {
+        Refusal("This version is registered with other bytes (SHA-256 \(sha256))", code: .versionExists)
+    }
+
     package static func tooLarge(_ size: Int64) -> Refusal {
         Refusal("The file has \(size) bytes, the cloud takes \(CloudLimits.fileBytes)", code: .tooLarge)
     }

@@ -64,10 +64,11 @@ extension Transfer {
             received = ByteRanges()
             return enter(.failed, because: reason, at: now)
         }
+        let refusal = Admission.versionExists(sha256)
         let reason = Reason(
-            .versionExists,
+            refusal.code,
             .operator,
-            "This version is registered with other bytes (SHA-256 \(sha256))",
+            refusal.text,
             hint: "Give it another version with the command describe, or cancel it"
         )
         enter(.held, because: reason, at: now)
