@@ -36,6 +36,17 @@ struct FileTransferIntakeTests {
         )
     }
 
+    @Test("A client whose name no answer can have is not kept in mind")
+    func clientThatCannotBeAnswered() {
+        func named(_ client: String) -> String? {
+            let payload = "{\"name\":\"x\",\"user_data\":{\"client_id\":\"\(client)\"}}"
+            return FileCommand(message("$file/one/init", payload), Known.topics).namedClient
+        }
+        #expect(named("c1") == "c1")
+        #expect(named(String(repeating: "c", count: 5_000)) == nil)
+        #expect(named("a/#") == nil)
+    }
+
     @Test("A client waits for room, and gives up where no room would do")
     func room() async throws {
         let bench = try IntakeBench(quota: .kibibytes(64))
