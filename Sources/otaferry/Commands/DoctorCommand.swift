@@ -47,8 +47,9 @@ struct DoctorCommand: AsyncParsableCommand {
     var json = false
 
     func run() async throws {
-        let followUp = FollowUp(configuration: configuration.path, broker)
-        let findings = await findings().map { finding in
+        let (found, effective) = await examine()
+        let followUp = followUp(effective)
+        let findings = found.map { finding in
             var finding = finding
             finding.remedy = followUp.completed(finding.remedy)
             return finding
@@ -63,24 +64,43 @@ struct DoctorCommand: AsyncParsableCommand {
         if findings.contains(where: { $0.grade == .warning }) { throw ProgramExit.failed.code }
     }
 
-    private func findings() async -> [Finding] {
+    /// What leads other commands to the broker and the gateway that were examined. They obey the environment, and know no
+    /// --set.
+    private func followUp(_ effective: Configuration?) -> FollowUp {
+        var options = broker
+        let environment = ProcessInfo.processInfo.environment
+        func isElsewhere(_ variable: String, _ key: String) -> Bool {
+            !(environment[variable] ?? "").isEmpty || configuration.settings.contains { $0.hasPrefix(key + "=") }
+        }
+        if let effective, options.broker == nil, isElsewhere("OTAFERRY_BROKER", "broker.url") {
+            options.broker = "\(effective.broker.url)"
+        }
+        if let effective, options.gateway == nil, isElsewhere("OTAFERRY_GATEWAY", "gateway") {
+            options.gateway = effective.gateway.text
+        }
+        return FollowUp(configuration: configuration.path, options)
+    }
+
+    /// What was found, and the configuration that it was found with; nil where that has mistakes.
+    private func examine() async -> ([Finding], Configuration?) {
         var options = Doctor.Options()
         options.brokerFile = brokerFile
         options.isQueueProbed = isQueueProbed
         options.isCloudAsked = !isOffline
         do throws(ConfigurationError) {
+            // What another user may not read is looked at check by check.
+            let effective = try configuration.load(
+                files: getuid() == 0 ? .readable : .ignored,
+                over: broker.settings
+            )
             let doctor = Doctor(
-                // What another user may not read is looked at check by check.
-                configuration: try configuration.load(
-                    files: getuid() == 0 ? .readable : .ignored,
-                    over: broker.settings
-                ),
+                configuration: effective,
                 environment: ProcessInfo.processInfo.environment,
                 options: options
             )
-            return await doctor.examine()
+            return (await doctor.examine(), effective)
         } catch {
-            return Doctor.findings(of: error)
+            return (Doctor.findings(of: error), nil)
         }
     }
 }

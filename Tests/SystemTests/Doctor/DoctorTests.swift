@@ -331,6 +331,15 @@ extension SystemTests {
             let remedies = report.findings("agent").compactMap { $0["remedy"]?.string }
             let options = "--config \(gateway.folder.file("otaferry.toml")) --gateway \(Gateway.name)"
             #expect(remedies.contains("otaferry resume \(options)"), "\(report.text)")
+            // Other commands would follow the environment, which doctor does not.
+            let elsewhere = try await ProgramRunner.run(
+                "otaferry",
+                ["doctor", "--offline", "--config", gateway.folder.file("otaferry.toml")],
+                environment: ["OTAFERRY_GATEWAY": "gw2", "OTAFERRY_BROKER": "mqtt://127.0.0.1:1"]
+            )
+            let led = "--broker \(gateway.broker.url) --gateway \(Gateway.name)"
+            #expect(elsewhere.text().contains("otaferry resume --config"), "\(elsewhere.story)")
+            #expect(elsewhere.text().contains(led), "\(elsewhere.story)")
         }
 
         @Test("A configuration with mistakes is an error for each, and a person reads it line by line")
