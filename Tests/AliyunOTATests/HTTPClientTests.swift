@@ -18,20 +18,6 @@ struct HTTPClientTests {
         }
     }
 
-    private static func upload(
-        to url: String,
-        length: Int64,
-        stall: Duration = .seconds(20),
-        next: @escaping @Sendable () async throws -> [UInt8]?
-    ) -> HTTPRequest {
-        var request = HTTPRequest(.post, url: url)
-        request.body = .stream(length: length, BodySource(next: next))
-        request.headers = [HTTPHeader("Content-Type", "application/octet-stream")]
-        request.timeout = nil
-        request.stallTimeout = stall
-        return request
-    }
-
     @Test("The target goes out exactly as written, and an empty POST says so")
     func exactTarget() async throws {
         let peer = try ScriptedPeer { connection in
@@ -88,16 +74,11 @@ struct HTTPClientTests {
     func boundedUpload() async throws {
         let gate = Gate()
         let size = 64 << 20
-        let peer = try ScriptedPeer { connection in
-            guard connection.readHead() != nil else { return }
-            gate.wait()
-            connection.drain(size)
-            connection.answer(200)
-        }
+        let peer = try ScriptedPeer.reading(size, after: gate)
         defer { peer.stop() }
         let pulled = Counter()
         let taken = Counter()
-        var request = Self.upload(to: peer.url, length: Int64(size)) {
+        var request = HTTPRequest.upload(to: peer.url, length: Int64(size)) {
             let start = pulled.value
             guard start < Int64(size) else { return nil }
             pulled.add(1 << 20)
@@ -205,7 +186,7 @@ struct HTTPClientTests {
             connection.waitForHangUp()
         }
         defer { peer.stop() }
-        let request = Self.upload(to: peer.url, length: 1 << 30) { [UInt8](repeating: 1, count: 1 << 20) }
+        let request = HTTPRequest.upload(to: peer.url, length: 1 << 30) { [UInt8](repeating: 1, count: 1 << 20) }
         let response = try await Self.client().send(request)
         #expect(response.status == 403)
         #expect(StorageAnswer(xml: response.body)?.code == "AccessDenied")
@@ -219,7 +200,7 @@ struct HTTPClientTests {
             connection.waitForHangUp()
         }
         defer { peer.stop() }
-        let request = Self.upload(to: peer.url, length: 1 << 30, stall: .milliseconds(300)) {
+        let request = HTTPRequest.upload(to: peer.url, length: 1 << 30, stall: .milliseconds(300)) {
             [UInt8](repeating: 1, count: 1 << 20)
         }
         let started = ContinuousClock.now
@@ -237,7 +218,7 @@ struct HTTPClientTests {
         }
         defer { peer.stop() }
         let chunks = Counter()
-        let request = Self.upload(to: peer.url, length: 1_000, stall: .milliseconds(300)) {
+        let request = HTTPRequest.upload(to: peer.url, length: 1_000, stall: .milliseconds(300)) {
             chunks.add() == 1 ? [UInt8](repeating: 1, count: 1_000) : nil
         }
         #expect(await Self.failure(Self.client(), request)?.kind == .stalled)
@@ -252,7 +233,7 @@ struct HTTPClientTests {
         defer { peer.stop() }
         let chunks = Counter()
         let limit = Duration.milliseconds(200)
-        let request = Self.upload(to: peer.url, length: 2_000, stall: limit) {
+        let request = HTTPRequest.upload(to: peer.url, length: 2_000, stall: limit) {
             let number = chunks.add()
             // The time itself is what this test is about.
             if number == 2 { try await Task.sleep(for: limit * 4) }
@@ -271,7 +252,7 @@ struct HTTPClientTests {
         defer { peer.stop() }
         let client = Self.client()
         let pulled = Counter()
-        let request = Self.upload(to: peer.url, length: 1 << 30) {
+        let request = HTTPRequest.upload(to: peer.url, length: 1 << 30) {
             pulled.add()
             return [UInt8](repeating: 1, count: 1 << 20)
         }
@@ -418,7 +399,7 @@ struct HTTPClientTests {
         let peer = try ScriptedPeer { connection in connection.readRequest() }
         defer { peer.stop() }
         let chunks = Counter()
-        let request = Self.upload(to: peer.url, length: 1_000_000) {
+        let request = HTTPRequest.upload(to: peer.url, length: 1_000_000) {
             if chunks.add() > 2 { throw DiskError() }
             return [UInt8](repeating: 1, count: 1_000)
         }
@@ -435,7 +416,7 @@ struct HTTPClientTests {
         }
         defer { peer.stop() }
         let chunks = Counter()
-        let request = Self.upload(to: peer.url, length: 1_000) {
+        let request = HTTPRequest.upload(to: peer.url, length: 1_000) {
             switch chunks.add() {
             case 1: [UInt8](repeating: 1, count: 500)
             case 2: [UInt8](repeating: 1, count: given - 500)
@@ -454,7 +435,7 @@ struct HTTPClientTests {
         defer { peer.stop() }
         let client = HTTPClient(link: LinkSettings(proxy: "", version: "0"), rateLimit: .kibibytes(512))
         let chunks = Counter()
-        let request = Self.upload(to: peer.url, length: 768 << 10) {
+        let request = HTTPRequest.upload(to: peer.url, length: 768 << 10) {
             chunks.add() <= 3 ? [UInt8](repeating: 1, count: 256 << 10) : nil
         }
         let started = ContinuousClock.now

@@ -66,22 +66,13 @@ struct SendingPaceTests {
     func stalledPeer() async throws {
         let gate = Gate()
         let size = 2 << 20
-        let peer = try ScriptedPeer { connection in
-            guard connection.readHead() != nil else { return }
-            gate.wait()
-            connection.drain(size)
-            connection.answer(200)
-        }
+        let peer = try ScriptedPeer.reading(size, after: gate)
         defer { peer.stop() }
         let client = HTTPClient(link: LinkSettings(proxy: "", version: "0"), rateLimit: .kibibytes(1_024))
         let chunks = Counter()
-        var request = HTTPRequest(.post, url: peer.url)
-        request.body = .stream(
-            length: Int64(size),
-            BodySource(next: { chunks.add() <= 2 ? [UInt8](repeating: 7, count: 1 << 20) : nil })
-        )
-        request.timeout = nil
-        request.stallTimeout = .seconds(20)
+        let request = HTTPRequest.upload(to: peer.url, length: Int64(size)) {
+            chunks.add() <= 2 ? [UInt8](repeating: 7, count: 1 << 20) : nil
+        }
         async let response = client.send(request)
         // The time itself is what this test is about.
         try await Task.sleep(for: .seconds(2))

@@ -20,11 +20,8 @@ private struct TLSBroker {
         self.certificates = certificates
         let port = try LoopbackSocket.freePort()
         broker = try await MosquittoBroker(
-            configuration: """
-                listener \(port) 127.0.0.1
-                cafile \(certificates.file("ca.pem"))
-                certfile \(certificates.file("\(server).pem"))
-                keyfile \(certificates.file("\(server).key"))
+            configuration: certificates.listener(port, server)
+                + """
                 require_certificate \(requiresClient)
                 \(version.map { "tls_version \($0)" } ?? "")
                 """

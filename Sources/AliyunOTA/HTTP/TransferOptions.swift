@@ -55,6 +55,7 @@ struct TransferOption {
 
     /// Bytes that libcurl takes from the body and hands to the socket in one go at most.
     static let uploadBuffer = 512 << 10
+
     /// The table: everything that is relied on is set, defaults or not.
     static func table(for request: HTTPRequest, link: LinkSettings) -> [TransferOption] {
         var table: [TransferOption] = [

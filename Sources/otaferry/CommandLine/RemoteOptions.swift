@@ -81,7 +81,7 @@ struct RemoteOptions: ParsableArguments {
                 )
             }
             if isToMove, result["paused"]?.bool == true {
-                Console.complain(try await Self.pauses(client, address))
+                for pause in try await Self.pauses(client, address) { Console.complain(pause) }
             }
         }
     }
@@ -133,7 +133,7 @@ struct RemoteOptions: ParsableArguments {
     private static func pauses(
         _ client: CommandClient,
         _ address: TransferAddress
-    ) async throws(CommandClient.Failure) -> String {
+    ) async throws(CommandClient.Failure) -> [String] {
         let answer = try await client.call("get", address.members)
         var texts: [String] = []
         if answer["state"]?["paused"]?.bool == true {
@@ -142,7 +142,7 @@ struct RemoteOptions: ParsableArguments {
         if answer["paused"]?.bool == true {
             texts.append("Everything is paused: \(client.route.followUp.command("resume"))")
         }
-        return texts.joined(separator: "\n")
+        return texts
     }
 
     private static func status(

@@ -8,9 +8,9 @@ struct List: AsyncParsableCommand {
         abstract: "List the transfers of a gateway.",
         usage: "otaferry list [<options>]",
         discussion: """
-            All of them, or those of one --sender, --product or --state; the oldest first. A state with a star is paused. AGE is the time since the \
-            state changed. On a terminal the \
-            table fits its width: what matters least is cut or left out. Elsewhere nothing is cut.
+            All of them, or those of one --sender, --product or --state; the oldest first. A state with a star is paused. \
+            AGE is the time since the state changed. On a terminal the table fits its width: what matters least is cut or \
+            left out. Elsewhere nothing is cut.
             """
     )
 

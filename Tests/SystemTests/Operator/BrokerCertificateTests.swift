@@ -12,15 +12,7 @@ extension SystemTests {
             _ more: String = ""
         ) async throws -> (MosquittoBroker, url: String) {
             let port = try LoopbackSocket.freePort()
-            let broker = try await MosquittoBroker(
-                configuration: """
-                    listener \(port) 127.0.0.1
-                    cafile \(certificates.file("ca.pem"))
-                    certfile \(certificates.file("server.pem"))
-                    keyfile \(certificates.file("server.key"))
-                    \(more)
-                    """
-            )
+            let broker = try await MosquittoBroker(configuration: certificates.listener(port) + more)
             return (broker, "mqtts://127.0.0.1:\(port)")
         }
 

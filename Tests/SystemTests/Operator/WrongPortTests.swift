@@ -23,14 +23,7 @@ extension SystemTests {
             let certificates = try await TestCertificates()
             try await certificates.sign("server", "IP:127.0.0.1")
             let port = try LoopbackSocket.freePort()
-            let broker = try await MosquittoBroker(
-                configuration: """
-                    listener \(port) 127.0.0.1
-                    cafile \(certificates.file("ca.pem"))
-                    certfile \(certificates.file("server.pem"))
-                    keyfile \(certificates.file("server.key"))
-                    """
-            )
+            let broker = try await MosquittoBroker(configuration: certificates.listener(port))
             let file = try broker.folder.write([1, 2, 3], to: "pumpctl.bin")
             let push = ["push", file, "--product", "pumpctl", "--version", "1.4.2"]
             let all = commands + [push, push + ["--time-limit", "1s"]]

@@ -65,7 +65,7 @@ extension SystemTests {
             let words = ["127.0.0.1", "\(gateway.broker.port)", Gateway.name, "ci", file, "pumpctl", "3.4"]
             let sender = try await ProgramRunner.run(script, words)
             #expect(sender.ending == .exited(1), "\(sender.story)")
-            #expect(sender.text().contains("bad-suffix") || sender.text().contains("bad-metadata"), "\(sender.story)")
+            #expect(sender.text().contains("bad-suffix"), "\(sender.story)")
         }
 
         /// The indented commands of a page, block by block.

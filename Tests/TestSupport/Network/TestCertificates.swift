@@ -11,6 +11,17 @@ package struct TestCertificates {
     /// Where `NAME.pem` and `NAME.key` are; `ca` is the authority.
     package func file(_ name: String) -> String { folder.file(name) }
 
+    /// The lines of a Mosquitto configuration for a listener with TLS.
+    package func listener(_ port: UInt16, _ name: String = "server") -> String {
+        """
+        listener \(port) 127.0.0.1
+        cafile \(file("ca.pem"))
+        certfile \(file("\(name).pem"))
+        keyfile \(file("\(name).key"))
+
+        """
+    }
+
     /// Makes an authority that signs itself.
     package func makeAuthority(_ name: String) async throws {
         try await run(
