@@ -111,7 +111,9 @@ extension SystemTests {
             let failed = try await gateway.waitForState(.failed, of: large.oneShotID)
             #expect(failed.reasonCode == "too-large")
             #expect(failed["reason"]?["hint"]?.string?.contains("otaferry push") == true)
-            #expect(gateway.acknowledgements(large.oneShotID).first?.reasonText == "too-large")
+            try await eventually("the word to the sender") {
+                gateway.acknowledgements(large.oneShotID).first?.reasonText == "too-large"
+            }
             try await gateway.send("put/pumpctl/1.4.2", TestFirmware(300_000).bytes)
             let status = try await gateway.waitForStatus("online")
             #expect(status["limits"]?["one_shot_max"]?.integer == 65_536)
@@ -129,7 +131,10 @@ extension SystemTests {
                 try await gateway.send(topic, file.bytes)
                 let failed = try await gateway.waitForState(.failed, of: file.oneShotID)
                 #expect(failed.reasonCode == reason)
-                #expect(gateway.acknowledgements(file.oneShotID).first?.reasonText == reason)
+                // It is said after the state.
+                try await eventually("the word to the sender") {
+                    gateway.acknowledgements(file.oneShotID).first?.reasonText == reason
+                }
             }
             let empty = TestFirmware([])
             try await gateway.send("put/pumpctl/1", [])
