@@ -30,6 +30,13 @@ static inline int otaferry_tls_note_passphrase(char *buffer, int size, int is_wr
     return 0;
 }
 
+/* Whether there is TLS, and both ends have agreed on its keys. */
+static inline int otaferry_tls_is_agreed(struct mosquitto *client) {
+    int (*is_finished)(const void *) = (int (*)(const void *))dlsym(RTLD_DEFAULT, "SSL_is_init_finished");
+    void *connection = mosquitto_ssl_get(client);
+    return is_finished && connection && is_finished(connection);
+}
+
 /* X509_V_ERR_* of the handshake under way, 0 where none is wrong; words for people in `words`. To be asked while
    libmosquitto logs the failure: afterwards it has thrown the connection away. */
 static inline long otaferry_tls_verify_result(struct mosquitto *client, const char **words) {

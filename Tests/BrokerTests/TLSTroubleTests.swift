@@ -48,6 +48,35 @@ private struct TLSBroker {
 struct TLSTroubleTests {
     private static let names = TLSTrouble.Names(authorities: "A", certificate: "C", key: "K", broker: "B")
 
+    private static func events(of client: MosquittoClient) -> Int16 {
+        var descriptor = pollfd(fd: client.socket, events: Int16(POLLIN) | 0x2000, revents: 0)
+        poll(&descriptor, 1, 0)
+        return descriptor.revents
+    }
+
+    @Test("The word of a broker that has hung up already is read before the connection is given up")
+    func hungUpBeforeTheWrite() async throws {
+        let certificates = try await TestCertificates()
+        try await certificates.sign("server", "IP:127.0.0.1")
+        let broker = try await TLSBroker(certificates, requiresClient: true)
+        var settings = LinkBench.settings(.tls(host: "127.0.0.1", port: broker.port))
+        settings.address.caFile = certificates.file("ca.pem")
+        let client = try MosquittoClient(settings: settings, protocolVersion: 5)
+        try client.connect()
+        try await eventually {
+            if !client.hasAgreedOnTLS, Self.events(of: client) & Int16(POLLIN) != 0 { #expect(client.read() == 0) }
+            return client.hasAgreedOnTLS
+        }
+        let hasEnded: Int16 = 0x2000  // POLLRDHUP
+        try await eventually { Self.events(of: client) & hasEnded != 0 }
+        // Whatever comes now is answered with a reset: nobody is there to read it.
+        send(client.socket, [0], 1, Int32(MSG_NOSIGNAL))
+        try await eventually { Self.events(of: client) & Int16(POLLHUP) != 0 }
+        try client.hold()
+        let error = #expect(throws: LinkError.self) { try client.release() }
+        #expect(error?.code == .tls && error?.trouble == .certificateWanted, "\(String(describing: error))")
+    }
+
     @Test("An expired certificate of the broker is told as such, with the clock")
     func expired() async throws {
         let certificates = try await TestCertificates()

@@ -182,7 +182,13 @@ struct LinkLoop: Sendable {
         conversation.storing = handOver(&conversation)
         guard try isStored(&conversation) else { return }
         if conversation.isReady { try publishQueued(&conversation) }
-        if client.wantsWrite { try check(client.write(), client) }
+        if conversation.welcome == nil, client.hasAgreedOnTLS {
+            // A broker that misses a certificate says so and hangs up while CONNECT is on its way.
+            try client.hold()
+            guard try client.release() else { return try checkTimes(conversation) }
+        } else if client.wantsWrite {
+            try check(client.write(), client)
+        }
         try check(client.keepAlive(), client)
         try checkTimes(conversation)
     }
@@ -396,8 +402,7 @@ struct LinkLoop: Sendable {
 
     private func check(_ result: Int32, _ client: MosquittoClient) throws(LinkError) {
         guard result != 0 else { return }
-        // The handshake of TLS goes on after connect(2), so its failure comes from reading or writing.
-        throw client.failure("The connection to the broker broke", result, otherwise: .lost)
+        throw client.broken(result)
     }
 
     /// Says the farewell once nothing waits that was to be said before.

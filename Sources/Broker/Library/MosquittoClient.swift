@@ -273,6 +273,8 @@ final class MosquittoClient {
 
     var socket: Int32 { mosquitto_socket(handle) }
     var wantsWrite: Bool { mosquitto_want_write(handle) }
+    /// Whether there is TLS and its handshake is over.
+    var hasAgreedOnTLS: Bool { otaferry_tls_is_agreed(handle) != 0 }
 
     /// Reads what the socket holds of one packet, and runs the callbacks.
     func read() -> Int32 { mosquitto_loop_read(handle, 1) }
@@ -311,10 +313,32 @@ final class MosquittoClient {
     /// Whether something is set aside.
     var isHolding: Bool { !held.isEmpty }
 
-    /// Sends what was set aside.
+    /// Sends what was set aside. Where the other end has hung up, its last word is the cause of the failure.
     ///
     /// - Returns: whether all of it was taken; the rest has to wait until the socket can be written.
-    func release() throws(LinkError) -> Bool { try held.send(on: socket) }
+    func release() throws(LinkError) -> Bool {
+        do {
+            return try held.send(on: socket)
+        } catch {
+            // What came before the end can be read still; a write by the library would have closed the connection.
+            var result: Int32 = 0
+            while result == 0 && isReadable { result = read() }
+            guard result != 0 else { throw error }
+            throw broken(result)
+        }
+    }
+
+    /// What a code of the library means for a connection that was there.
+    func broken(_ result: Int32) -> LinkError {
+        // The handshake of TLS goes on after connect(2), so its failure comes from reading or writing.
+        failure("The connection to the broker broke", result, otherwise: .lost)
+    }
+
+    /// Whether reading would tell something at once, if only that the connection is over.
+    private var isReadable: Bool {
+        var descriptor = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
+        return poll(&descriptor, 1, 0) > 0
+    }
 
     /// Sends PINGREQ when it is due.
     func keepAlive() -> Int32 { mosquitto_loop_misc(handle) }
