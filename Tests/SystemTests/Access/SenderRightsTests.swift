@@ -4,7 +4,7 @@ import Foundation
 import TestSupport
 import Testing
 
-extension SystemTests {
+extension PeopleTests {
     /// The commands of a sender who may not command the agent, with the shipped access list.
     @Suite("A sender without the right to command")
     struct SenderRightsTests {

@@ -4,7 +4,7 @@ import Foundation
 import TestSupport
 import Testing
 
-extension SystemTests {
+extension PeopleTests {
     /// `otaferry doctor` against brokers and clouds that are set up with each hazard.
     @Suite("otaferry doctor")
     struct DoctorTests {

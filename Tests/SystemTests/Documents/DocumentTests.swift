@@ -4,7 +4,7 @@ import Foundation
 import TestSupport
 import Testing
 
-extension SystemTests {
+extension PeopleTests {
     /// What is written for people: the commands in it run, manual pages and completions are sound.
     @Suite("The documents")
     struct DocumentTests {

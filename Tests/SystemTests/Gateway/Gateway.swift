@@ -40,6 +40,11 @@ final class Gateway {
     static let name = "gw1"
     static let root = "otaferry/v1/gw1"
     static let productKey = "a1AbCdEfGhI"
+    /// `upload.window` for an hour that is far from now.
+    static var windowElsewhere: String {
+        let hour = (Calendar.current.component(.hour, from: Date()) + 6) % 24
+        return String(format: "%02d:00-%02d:30", hour, hour)
+    }
 
     init(_ change: (inout Setup) -> Void = { _ in }) async throws {
         var setup = Setup()

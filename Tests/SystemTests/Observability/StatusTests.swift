@@ -4,7 +4,7 @@ import Foundation
 import TestSupport
 import Testing
 
-extension SystemTests {
+extension PeopleTests {
     /// What the agent tells of itself: the status, the metrics, thin-edge.io's health.
     @Suite("How the agent is")
     struct StatusTests {

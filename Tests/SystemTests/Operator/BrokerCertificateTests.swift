@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-extension SystemTests {
+extension PeopleTests {
     /// What commands, the doctor and the agent say about certificates.
     @Suite("Certificates and the broker")
     struct BrokerCertificateTests {

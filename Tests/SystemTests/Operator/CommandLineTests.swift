@@ -4,7 +4,7 @@ import Foundation
 import TestSupport
 import Testing
 
-extension SystemTests {
+extension PeopleTests {
     /// The commands as operators type them.
     @Suite("The command line of operators")
     struct CommandLineTests {

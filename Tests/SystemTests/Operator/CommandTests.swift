@@ -4,7 +4,7 @@ import Foundation
 import TestSupport
 import Testing
 
-extension SystemTests {
+extension PeopleTests {
     @Suite("Commands of operators")
     struct CommandTests {
         private let firmware = TestFirmware(30_000)

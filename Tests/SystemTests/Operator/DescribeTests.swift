@@ -4,7 +4,7 @@ import Foundation
 import TestSupport
 import Testing
 
-extension SystemTests {
+extension PeopleTests {
     /// What a person is told at once of what a command did.
     @Suite("Commands and what comes right after them")
     struct DescribeTests {
@@ -80,7 +80,7 @@ extension SystemTests {
 
         @Test("retry outside the window, and cancel during a registration, say what is the case all the same")
         func saysWhatElse() async throws {
-            let gateway = try await Gateway { $0.settings["upload.window"] = PackageTests.windowElsewhere }
+            let gateway = try await Gateway { $0.settings["upload.window"] = Gateway.windowElsewhere }
             let person = Person(gateway: gateway)
             try await gateway.send("put/pumpctl/1.4.2", firmware.bytes)
             try await gateway.waitForState(.stored, of: id) { $0.reasonCode == "outside-window" }

@@ -4,7 +4,7 @@ import Foundation
 import TestSupport
 import Testing
 
-extension SystemTests {
+extension PeopleTests {
     /// What commands say where something hangs, is forbidden or cannot be written.
     @Suite("Commands claim nothing that they do not know")
     struct HonestyTests {

@@ -2,7 +2,7 @@ import FerryCore
 import TestSupport
 import Testing
 
-extension SystemTests {
+extension PeopleTests {
     /// That people are told what they have typed, and commands that they can type.
     @Suite("Errors in the words of the command line")
     struct OptionNameTests {

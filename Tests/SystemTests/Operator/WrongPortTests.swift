@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-extension SystemTests {
+extension PeopleTests {
     /// What people are told whose URL and port do not fit each other.
     @Suite("The wrong scheme for a port")
     struct WrongPortTests {

@@ -201,7 +201,7 @@ extension SystemTests {
 
         @Test("Outside the window nothing is uploaded, and a command opens it")
         func window() async throws {
-            let gateway = try await Gateway { $0.settings["upload.window"] = Self.windowElsewhere }
+            let gateway = try await Gateway { $0.settings["upload.window"] = Gateway.windowElsewhere }
             let firmware = TestFirmware(20_000)
             try await gateway.send("put/pumpctl/1.4.2", firmware.bytes)
             try await gateway.waitForState(.stored, of: firmware.oneShotID) { $0.reasonCode == "outside-window" }
@@ -210,12 +210,6 @@ extension SystemTests {
             let state = try await gateway.waitForState(.registered, of: firmware.oneShotID)
             try await gateway.expectRegisteredOnce(firmware, state)
             #expect(try await gateway.command("limits", ["window": "noon"]).errorCode == "bad-request")
-        }
-
-        /// An hour that is far from now.
-        static var windowElsewhere: String {
-            let hour = (Calendar.current.component(.hour, from: Date()) + 6) % 24
-            return String(format: "%02d:00-%02d:30", hour, hour)
         }
 
         @Test("A rate limit set by a command holds the upload to it")

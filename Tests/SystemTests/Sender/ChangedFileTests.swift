@@ -4,7 +4,7 @@ import Foundation
 import TestSupport
 import Testing
 
-extension SystemTests {
+extension PeopleTests {
     /// A build that still writes, a copy over the file: what is pushed is what was read at the beginning, or nothing.
     @Suite("A file that changes while it is pushed")
     struct ChangedFileTests {

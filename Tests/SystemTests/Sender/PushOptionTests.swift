@@ -4,7 +4,7 @@ import Foundation
 import TestSupport
 import Testing
 
-extension SystemTests {
+extension PeopleTests {
     /// What people ask of `otaferry push` besides one file until it is registered.
     @Suite("otaferry push, its options")
     struct PushOptionTests {

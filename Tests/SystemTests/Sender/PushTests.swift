@@ -4,7 +4,7 @@ import Foundation
 import TestSupport
 import Testing
 
-extension SystemTests {
+extension PeopleTests {
     @Suite("otaferry push")
     struct PushTests {
         /// The command line that sends a file to the gateway.

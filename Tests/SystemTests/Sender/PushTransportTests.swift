@@ -2,7 +2,7 @@ import FerryCore
 import TestSupport
 import Testing
 
-extension SystemTests {
+extension PeopleTests {
     @Suite("otaferry push over other ways to the broker")
     struct PushTransportTests {
         private let firmware = TestFirmware(2_000_000)

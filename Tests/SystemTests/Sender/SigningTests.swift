@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-extension SystemTests {
+extension PeopleTests {
     /// `push --sign` and the program that signs.
     @Suite("Signing what is pushed")
     struct SigningTests {

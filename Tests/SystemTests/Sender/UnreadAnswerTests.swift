@@ -3,7 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
-extension SystemTests {
+extension PeopleTests {
     /// A sender whose rights at the broker do not let it hear the agent's answers.
     @Suite("A sender that may not read its answers")
     struct UnreadAnswerTests {

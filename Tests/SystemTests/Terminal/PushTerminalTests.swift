@@ -4,7 +4,7 @@ import Foundation
 import TestSupport
 import Testing
 
-extension SystemTests {
+extension PeopleTests {
     /// What a person sees of a push, at a real terminal.
     @Suite("otaferry push at a terminal")
     struct PushTerminalTests {

@@ -4,7 +4,7 @@ import Foundation
 import TestSupport
 import Testing
 
-extension SystemTests {
+extension PeopleTests {
     /// What a person sees of a gateway, live.
     @Suite("otaferry watch")
     struct WatchTerminalTests {
