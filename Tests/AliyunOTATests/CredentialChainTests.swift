@@ -5,7 +5,7 @@ import Testing
 
 @testable import AliyunOTA
 
-@Suite("Credential chain", .timeLimit(.minutes(1)))
+@Suite("Credential chain", .timeLimit(.minutes(5)))
 struct CredentialChainTests {
     private let folder: TemporaryFolder
     private var home: String { folder.path }

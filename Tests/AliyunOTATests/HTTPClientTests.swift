@@ -5,7 +5,7 @@ import Threads
 
 @testable import AliyunOTA
 
-@Suite("HTTP client", .timeLimit(.minutes(1)))
+@Suite("HTTP client", .timeLimit(.minutes(5)))
 struct HTTPClientTests {
     private static func client() -> HTTPClient { HTTPClient(link: LinkSettings(proxy: "", version: "1.2.3")) }
 

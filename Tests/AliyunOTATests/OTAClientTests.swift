@@ -66,7 +66,7 @@ struct Bench {
     }
 }
 
-@Suite("OTA client: calls", .timeLimit(.minutes(1)))
+@Suite("OTA client: calls", .timeLimit(.minutes(5)))
 struct OTAClientCallTests {
     private static func peer(_ answers: (Int, String)..., headers: [String] = []) throws -> ScriptedPeer {
         let next = Counter()

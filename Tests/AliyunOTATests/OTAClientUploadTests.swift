@@ -5,7 +5,7 @@ import Testing
 
 @testable import AliyunOTA
 
-@Suite("OTA client: upload", .timeLimit(.minutes(1)))
+@Suite("OTA client: upload", .timeLimit(.minutes(5)))
 struct OTAClientUploadTests {
     private static func sum(_ size: Int) -> UInt64 {
         var crc = CRC64()

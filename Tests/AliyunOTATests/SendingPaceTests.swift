@@ -3,7 +3,7 @@ import Testing
 
 @testable import AliyunOTA
 
-@Suite("The pace of a limited upload", .timeLimit(.minutes(1)))
+@Suite("The pace of a limited upload", .timeLimit(.minutes(5)))
 struct SendingPaceTests {
     private let start = SuspendingClock.now
 

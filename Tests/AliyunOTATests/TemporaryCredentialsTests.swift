@@ -3,7 +3,7 @@ import Testing
 
 @testable import AliyunOTA
 
-@Suite("Temporary credentials", .timeLimit(.minutes(1)))
+@Suite("Temporary credentials", .timeLimit(.minutes(5)))
 struct TemporaryCredentialsTests {
     private static func lease(_ number: Int64, life: Duration) -> String {
         """

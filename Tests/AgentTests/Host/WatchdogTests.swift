@@ -7,7 +7,7 @@ import Threads
 
 @testable import Agent
 
-@Suite("The watchdog", .timeLimit(.minutes(1)))
+@Suite("The watchdog", .timeLimit(.minutes(5)))
 struct WatchdogTests {
     /// A part that goes round when it is nudged, as long as the test lets it.
     private final class Loop: Sendable {

@@ -136,7 +136,7 @@ final class Gateway {
     private var statusesBefore = 0
 
     /// Waits until the agent that was started last is online.
-    func online(within limit: Duration = .seconds(20)) async throws {
+    func online(within limit: Duration = .longEnough) async throws {
         do {
             try await waitForStatus("online", skipping: statusesBefore, within: limit)
         } catch {
@@ -162,7 +162,7 @@ final class Gateway {
     func waitForStatus(
         _ state: String,
         skipping: Int = 0,
-        within limit: Duration = .seconds(20)
+        within limit: Duration = .longEnough
     ) async throws -> JSONValue {
         try await json(
             probe.waitFor(topic: Self.root + "/status", skipping: skipping, within: limit) { message in
@@ -230,7 +230,7 @@ final class Gateway {
         _ step: String,
         _ payload: [UInt8] = [],
         sender: String = "ci",
-        within limit: Duration = .seconds(20),
+        within limit: Duration = .longEnough,
         where fits: (JSONValue) -> Bool = { _ in true }
     ) async throws -> JSONValue {
         let topic = "\(Self.root)/out/\(sender)/\(id)/ack"

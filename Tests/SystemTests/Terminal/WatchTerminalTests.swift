@@ -138,10 +138,14 @@ extension PeopleTests {
             try await watch.waitForScreen("the end") { screen in
                 row(screen)?.contains("registered") == true && screen.text.contains("spool 0 B of")
             }
-            let before = watch.written.utf8.count
+            let begun = ContinuousClock.now
+            let before = watch.written.count
             // Long enough for several pictures: the age of the row changes.
             try await watch.waitForScreen("an age") { row($0)?.contains(/\ [3-9]s/) ?? false }
-            #expect(watch.written.utf8.count - before < 800)
+            // Every line is written with an erasure before it; of the five pictures a second each has two dozen of them.
+            let lines = watch.written.dropFirst(before).ranges(of: "\u{1B}[K").count
+            let seconds = (ContinuousClock.now - begun).seconds
+            #expect(lines >= 1 && Double(lines) <= 2 * seconds + 3, "\(lines) lines in \(seconds) s")
             try watch.interrupt()
             try await watch.program.waitForExit()
         }

@@ -100,7 +100,7 @@ package final class MQTTClient: Sendable {
     package func waitFor(
         topic: String,
         skipping: Int = 0,
-        within limit: Duration = .seconds(20),
+        within limit: Duration = .longEnough,
         where fits: (Message) -> Bool = { _ in true }
     ) async throws -> Message {
         let found = try? await firstValue(within: limit) {
@@ -119,7 +119,7 @@ package final class MQTTClient: Sendable {
         _ payload: [UInt8],
         retained: Bool = false,
         properties: Properties = Properties(),
-        within limit: Duration = .seconds(20)
+        within limit: Duration = .longEnough
     ) async throws {
         let id = try await enqueue(topic, payload, retained: retained, properties: properties, within: limit)
         try await eventually(within: limit, "the broker to acknowledge a message on \(topic)") {
@@ -144,7 +144,7 @@ package final class MQTTClient: Sendable {
         _ payload: [UInt8],
         retained: Bool = false,
         properties: Properties = Properties(),
-        within limit: Duration = .seconds(20)
+        within limit: Duration = .longEnough
     ) async throws -> UInt16 {
         try await firstValue(within: limit, "room in the broker's window") {
             shared.state.withLock { state -> UInt16? in

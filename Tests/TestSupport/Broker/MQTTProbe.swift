@@ -66,7 +66,7 @@ package final class MQTTProbe: Sendable {
     @discardableResult
     package func waitFor(
         topic: String? = nil,
-        within limit: Duration = .seconds(15),
+        within limit: Duration = .longEnough,
         where fits: (MQTTMessage) -> Bool = { _ in true }
     ) async throws -> MQTTMessage {
         let found = try? await firstValue(within: limit) {
@@ -82,7 +82,7 @@ package final class MQTTProbe: Sendable {
     package func waitFor(
         topic: String,
         count: Int,
-        within limit: Duration = .seconds(15)
+        within limit: Duration = .longEnough
     ) async throws -> [MQTTMessage] {
         try await firstValue(within: limit, "\(count) messages on \(topic)") {
             let found = messages(on: topic)

@@ -123,7 +123,7 @@ package final class ProgramRunner: Sendable {
 
     /// Returns its ending; throws, with what it wrote last, after the deadline.
     @discardableResult
-    package func waitForExit(within limit: Duration = .seconds(20)) async throws -> ProgramEnding {
+    package func waitForExit(within limit: Duration = .longEnough) async throws -> ProgramEnding {
         let found = try? await firstValue(within: limit) { ending }
         guard let found else { throw TestSupportError("\(name) did not end within \(limit)\n\(tail)") }
         // What it wrote last may still be in the pipes.
@@ -150,7 +150,7 @@ package final class ProgramRunner: Sendable {
     @discardableResult
     package func waitForLine(
         _ stream: Stream = .output,
-        within limit: Duration = .seconds(20),
+        within limit: Duration = .longEnough,
         where fits: (String) -> Bool
     ) async throws -> String {
         let deadline = ContinuousClock.now + limit
@@ -172,7 +172,7 @@ package final class ProgramRunner: Sendable {
     package func waitForLine(
         _ stream: Stream = .output,
         containing text: String,
-        within limit: Duration = .seconds(20)
+        within limit: Duration = .longEnough
     ) async throws -> String {
         try await waitForLine(stream, within: limit) { $0.contains(text) }
     }

@@ -98,7 +98,7 @@ package final class TerminalProgram: Sendable {
     @discardableResult
     package func waitForScreen(
         _ what: String,
-        within limit: Duration = .seconds(20),
+        within limit: Duration = .longEnough,
         where fits: (TerminalScreen) -> Bool
     ) async throws -> TerminalScreen {
         let found = try? await firstValue(within: limit) { () -> TerminalScreen? in
@@ -115,7 +115,7 @@ package final class TerminalProgram: Sendable {
 
     /// Returns the first screen with that text.
     @discardableResult
-    package func waitForText(_ text: String, within limit: Duration = .seconds(20)) async throws -> TerminalScreen {
+    package func waitForText(_ text: String, within limit: Duration = .longEnough) async throws -> TerminalScreen {
         try await waitForScreen("\"\(text)\"", within: limit) { $0.allLines.contains { $0.contains(text) } }
     }
 }

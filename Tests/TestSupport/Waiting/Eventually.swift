@@ -1,8 +1,13 @@
 import Foundation
 
+extension Duration {
+    /// For what takes moments, on a machine that does much else meanwhile.
+    package static let longEnough = Duration.seconds(30)
+}
+
 /// Returns as soon as the condition holds, which it is asked every few milliseconds; throws after the deadline.
 package func eventually(
-    within limit: Duration = .seconds(10),
+    within limit: Duration = .longEnough,
     _ what: String = "the condition",
     _ condition: () async throws -> Bool
 ) async throws {
@@ -11,7 +16,7 @@ package func eventually(
 
 /// Returns the first value that is there, which is asked for every few milliseconds; throws after the deadline.
 package func firstValue<Value>(
-    within limit: Duration = .seconds(10),
+    within limit: Duration = .longEnough,
     _ what: String = "the value",
     _ value: () async throws -> Value?
 ) async throws -> Value {
