@@ -72,8 +72,9 @@ struct FollowUp: Sendable {
             }
             let before = hint[..<name.lowerBound]
             let command = hint[name.lowerBound...]
-            if before.hasSuffix(": ") { return before.dropLast(2) + "; an operator: " + command }
-            return before + (before.isEmpty || before.hasSuffix(". ") ? "An operator: " : "an operator: ") + command
+            if before.hasSuffix(": ") { return "\(before.dropLast(2)); an operator: \(command)" }
+            let isBeginning = before.isEmpty || before.hasSuffix(". ")
+            return "\(before)\(isBeginning ? "An" : "an") operator: \(command)"
         }
         return hint
     }
