@@ -273,7 +273,8 @@ private actor Hasher {
                     credit: 0,
                     segment: herald.board.segment,
                     reason: end.reason,
-                    text: end.text
+                    text: end.reason == .ok && end.text.isEmpty
+                        ? end.transfer.whyItWaits(isAllPaused: herald.board.has(.paused)) : end.text
                 )
                 herald.acknowledge(end.transfer, reply)
                 herald.answerFileEnds(of: end.transfer, end.fileTransferResult)

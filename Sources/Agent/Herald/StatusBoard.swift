@@ -203,7 +203,11 @@ final class StatusBoard: Sendable {
         // From a disk that cannot be read nothing can be counted; that it fails has to be said all the more.
         let counts = try? ledger.counts()
         let known = contents.withLock { contents in
-            if let counts { contents.counts = counts }
+            if let counts {
+                contents.counts = counts
+                // What the cloud refused last is nobody's trouble any more.
+                if Self.waitingForCloud.allSatisfy({ counts[$0, default: 0] == 0 }) { contents.problems[.cloud] = nil }
+            }
             return contents.counts
         }
         return message(usage: ledger.usage, counts: known, oldest: ledger.oldestUnfinished)
@@ -247,6 +251,8 @@ final class StatusBoard: Sendable {
             ]
         }
     }
+
+    private static let waitingForCloud: [TransferState] = [.stored, .ticketing, .uploading, .registering, .held]
 
     /// Null where there is none.
     private static func limit(_ name: String, _ limits: JSONValue) -> JSONValue {

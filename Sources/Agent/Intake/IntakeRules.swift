@@ -12,6 +12,8 @@ struct IntakeRules: Sendable {
     var credit: ByteCount
     /// The size of segments that senders are advised to use, in bytes.
     var segment: @Sendable () -> Int64
+    /// Whether the publication of everything rests.
+    var isPaused: @Sendable () -> Bool = { false }
 
     /// What speaks against the signature before the bytes are here; nil when nothing does.
     func signatureRefusal(of request: TransferRequest, _ sender: Name, _ now: WallTime) -> Admission.Refusal? {

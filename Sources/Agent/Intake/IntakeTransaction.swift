@@ -107,12 +107,15 @@ struct IntakeTransaction {
             if let transfer = try ledger.transfer(at: entry.address) {
                 // Bytes that came later in the batch may have filled the holes.
                 let isFilled = entry.reason == .incomplete && transfer.isComplete
+                let reason: ReasonCode = isFilled ? .ok : entry.reason
+                let text = isFilled ? "" : entry.text
                 let room = isFull ? 0 : usage.free + transfer.reservedBytes - transfer.received.count
                 payload = transfer.acknowledgement(
                     credit: rules.credit(active: active, room: room),
                     segment: rules.segment(),
-                    reason: isFilled ? .ok : entry.reason,
-                    text: isFilled ? "" : entry.text
+                    reason: reason,
+                    text: reason == .ok && text.isEmpty
+                        ? transfer.whyItWaits(isAllPaused: rules.isPaused()) : text
                 )
             } else {
                 // Bytes of a file that does not fit are not asked for, even where some of them would.
@@ -231,11 +234,7 @@ struct IntakeTransaction {
                 return reply(address, .conflict, "The file has \(size) bytes; the segment ends behind them")
             }
             if transfer.hasBytes, try !ledger.agrees(bytes, at: offset, with: transfer) {
-                return reply(
-                    address,
-                    .conflict,
-                    "Bytes at \(offset) are stored already and differ; the stored ones stay"
-                )
+                return reply(address, .conflict, Self.differing(bytes, at: offset))
             }
             return try answer(transfer)
         }
@@ -266,10 +265,14 @@ struct IntakeTransaction {
                 try answer(transfer)
             }
         case .conflict:
-            reply(address, .conflict, "Bytes at \(offset) are stored already and differ; the stored ones stay")
+            reply(address, .conflict, Self.differing(bytes, at: offset))
         case .tooManyRanges:
             reply(address, .gap, "The file has too many holes; fill the missing ranges first")
         }
+    }
+
+    private static func differing(_ bytes: [UInt8], at offset: Int64) -> String {
+        "Bytes from \(offset) to \(offset + Int64(bytes.count)) are stored already, and some differ; the stored ones stay"
     }
 
     /// What is stored of a transfer cannot be read back: its sender has to begin anew.
@@ -459,8 +462,7 @@ struct IntakeTransaction {
         case .cancelled: reply(transfer.address, .notAllowed, transfer.reason?.text ?? "")
         case .failed: reply(transfer.address, transfer.reason?.code.forSenders ?? .ok, transfer.reason?.text ?? "")
         case .stored, .ticketing, .uploading, .registering, .registered, .held:
-            // Senders that may read no states learn here why it waits.
-            reply(transfer.address, .ok, transfer.reason?.text ?? "")
+            reply(transfer.address, .ok)
         }
     }
 }

@@ -20,7 +20,33 @@ struct Command: Sendable {
             case .describe, .cancel, .retry, .pause, .resume, .priority, .purge, .limits: true
             }
         }
+
+        /// The members that mean something to it, besides `request` and `v`.
+        var members: Set<String> {
+            switch self {
+            case .ping, .sync: []
+            case .list: ["filter", "state", "sender", "product", "limit", "order", "after"]
+            case .get, .cancel, .retry, .pause, .resume, .purge: ["transfer", "sender"]
+            case .describe: ["transfer", "sender", "firmware"]
+            case .priority: ["transfer", "sender", "priority"]
+            case .limits: ["rate-limit", "window", "keep", "reset"]
+            }
+        }
     }
+
+    /// Members that mean nothing, such as those that are misspelled: they are answered with, and do nothing else.
+    var ignored: [String] {
+        func unknown(_ value: JSONValue?, _ known: Set<String>, _ place: String = "") -> [String] {
+            (value?.object ?? [:]).keys.filter { !known.contains($0) }.sorted().map { place + $0.escaped }
+        }
+        var names = unknown(arguments, verb.members.union(["request", "v"]))
+        if verb == .list { names += unknown(arguments["filter"], ["state", "sender", "product"], "filter.") }
+        if verb == .describe { names += unknown(arguments["firmware"], FirmwareMetadata.members, "firmware.") }
+        return Array(names.prefix(Self.ignoredLimit))
+    }
+
+    /// So many are named.
+    private static let ignoredLimit = 20
 
     /// The largest payload that is looked at.
     private static let payloadLimit = 64 << 10

@@ -58,7 +58,7 @@ final class Operator: Sendable {
         logger.log(level: level, "A command came", metadata: [LogKeys.command: "\(command.verb.rawValue)"])
         guard command.verb != .ping else {
             // It asks whether the agent is there, not how fast its disk is.
-            answer(command.reply, Self.payload(command.request, .success(OperatorTransaction.pong(at: .now()))))
+            answer(command.reply, Self.payload(command, .success(OperatorTransaction.pong(at: .now()))))
             return true
         }
         do throws(SpoolError) {
@@ -75,7 +75,7 @@ final class Operator: Sendable {
                     now: .now()
                 )
                 let result = try work.perform()
-                let payload = Self.payload(command.request, result)
+                let payload = Self.payload(command, result)
                 if isKept, let request = command.request {
                     try ledger.keepAnswer(payload.text, to: request.text, at: .now())
                 }
@@ -108,6 +108,13 @@ final class Operator: Sendable {
         }
         guard let message = address.message(payload) else { return }
         _ = publish(message)
+    }
+
+    private static func payload(_ command: Command, _ result: Result<JSONValue, OperatorRefusal>) -> JSONValue {
+        let answer = payload(command.request, result)
+        let ignored = command.ignored
+        guard !ignored.isEmpty else { return answer }
+        return .object((answer.object ?? [:]).merging(["ignored": .array(ignored.map(JSONValue.string))]) { $1 })
     }
 
     private static func payload(_ request: Name?, _ result: Result<JSONValue, OperatorRefusal>) -> JSONValue {

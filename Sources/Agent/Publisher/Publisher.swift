@@ -1,3 +1,4 @@
+import AliyunOTA
 import FerryCore
 import Logging
 import Spool
@@ -126,12 +127,15 @@ final class Publisher: Sendable {
 
     /// Wakes the loop when the next attempt is due, so that the loop itself waits for one thing only.
     private func ring() async {
+        // What is there at the start was looked at by then.
+        _ = cloud.client.takeCredentialsChange()
         while !Task.isCancelled {
             // A second at most: the schedule changes with every look at the spool.
             let limit = ContinuousClock.now + .seconds(1)
             let due = schedule.withLock { $0.nextDue }
             // Cancelled: the loop ends.
             try? await Task.sleep(until: min(due ?? limit, limit))
+            await lookForNewCredentials()
             if schedule.withLock({ $0.ring(at: .now) }) { wake.send() }
         }
     }
@@ -198,6 +202,27 @@ final class Publisher: Sendable {
             ledger.afterCommit { herald.tell(saved) }
         }
         ledger.afterCommit { self.look() }
+    }
+
+    /// The credentials may have been mended: what is held for them is looked at anew.
+    func credentialsChanged(_ ledger: Ledger, at now: WallTime) throws(SpoolError) {
+        let herald = herald
+        for var transfer in ledger.openTransfers where transfer.reason?.code == .credentials {
+            let former = transfer
+            transfer.credentialsChanged(at: now)
+            guard transfer != former else { continue }
+            let saved = try ledger.save(transfer)
+            ledger.afterCommit { herald.tell(saved) }
+        }
+        ledger.afterCommit { self.look() }
+    }
+
+    private func lookForNewCredentials() async {
+        guard cloud.client.takeCredentialsChange() else { return }
+        // What cannot be written now is looked at in its own time.
+        try? await spool.transact { (ledger) throws(SpoolError) in
+            try self.credentialsChanged(ledger, at: .now())
+        }
     }
 
     /// The window has changed: what waits for the old one is looked at anew.

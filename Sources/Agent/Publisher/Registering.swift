@@ -197,6 +197,16 @@ struct Registering: Sendable {
                             + "describe it with another name"
                     )
                 )
+            case .others where isSameVersion(same, firmware):
+                return .different(
+                    Reason(
+                        .versionTaken,
+                        .operator,
+                        "The cloud has version \(firmware.version) of this product already, with other bytes "
+                            + "(\(same.firmwareID))",
+                        hint: Self.versionHint
+                    )
+                )
             case .others: break
             }
             return .different(
@@ -214,10 +224,13 @@ struct Registering: Sendable {
                 .versionTaken,
                 .operator,
                 "The cloud has version \(firmware.version) of this product already, named \(other.name.escaped)",
-                hint: "Give this one another version with the command describe; or delete the other one, then retry"
+                hint: Self.versionHint
             )
         )
     }
+
+    private static let versionHint =
+        "Give this one another version with the command describe; or delete the other one, then retry"
 
     private func isSameVersion(_ listed: ListedFirmware, _ firmware: CloudFirmware) -> Bool {
         listed.version == firmware.version

@@ -67,6 +67,7 @@ struct AgentParts: Sendable {
         let late = LateLink()
         var rules = configuration.intakeRules(segment: { board.segment })
         rules.signers = try configuration.readSigners()
+        rules.isPaused = { board.has(.paused) }
         let herald = Herald(
             topics: topics,
             catalog: rules.catalog,
@@ -177,6 +178,7 @@ struct AgentParts: Sendable {
             try publisher.learned.load(ledger)
             try publisher.windowChanged(ledger)
             let now = WallTime.now()
+            try publisher.credentialsChanged(ledger, at: now)
             for var transfer in ledger.openTransfers where transfer.state.isPublishing {
                 let former = transfer
                 transfer.restarted(at: now)

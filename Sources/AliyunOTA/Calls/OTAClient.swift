@@ -34,6 +34,9 @@ package final class OTAClient: Sendable {
         )
     }
 
+    /// Whether what the credentials are read from has changed since the last time this was asked; false the first time.
+    package func takeCredentialsChange() -> Bool { caller.credentials.takeChange() }
+
     private func perform(
         _ call: RPCCall,
         _ operation: CloudOperation,

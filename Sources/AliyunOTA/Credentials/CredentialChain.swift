@@ -45,6 +45,8 @@ package struct CredentialChain: CredentialSource {
         for source in sources { source.discard(refused) }
     }
 
+    package func takeChange() -> Bool { sources.count { $0.takeChange() } > 0 }
+
     /// Those of the first source that has any. An error names all that were asked.
     package func credentials() async throws(CloudError) -> Credentials {
         var passing: CloudError?

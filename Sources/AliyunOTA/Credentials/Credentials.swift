@@ -22,9 +22,15 @@ package protocol CredentialSource: Sendable {
 
     /// The cloud says that these are over, whatever their own time says: others are to be found for the next call.
     func discard(_ refused: Credentials)
+
+    /// Whether what they are read from has changed since the last time this was asked; false the first time.
+    func takeChange() -> Bool
 }
 
 extension CredentialSource {
     /// Nothing where they are read anew for every call anyway.
     package func discard(_ refused: Credentials) {}
+
+    /// Never where they come from no file.
+    package func takeChange() -> Bool { false }
 }

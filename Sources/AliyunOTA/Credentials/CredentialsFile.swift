@@ -21,6 +21,8 @@ package final class CredentialsFile: CredentialSource {
     private let profile: String
     private let services: CredentialServices?
     private let known = Mutex<Known?>(nil)
+    /// How the file was when a change was asked for last; none while it is not there.
+    private let seen = Mutex<Stamp??>(nil)
 
     /// Larger files are something else.
     private static let sizeLimit = 64 << 10
@@ -42,6 +44,14 @@ package final class CredentialsFile: CredentialSource {
     /// What the file says now.
     package func credentials() async throws(CloudError) -> Credentials {
         try await source().credentials()
+    }
+
+    package func takeChange() -> Bool {
+        let stamp = try? stamp()
+        return seen.withLock { seen in
+            defer { seen = .some(stamp) }
+            return seen.map { $0 != stamp } ?? false
+        }
     }
 
     package func discard(_ refused: Credentials) { known.withLock { $0 }?.source.discard(refused) }

@@ -47,6 +47,13 @@ package struct FirmwareMetadata: Sendable, Equatable {
         }
     }
 
+    /// The names of the members that are read.
+    package static let members: Set<String> = [
+        "product", "version", "name", "module", "type", "source_version", "description", "verify", "custom",
+        "sign_method",
+        "priority", "signature", "package",
+    ]
+
     /// Reads the members; unknown ones are ignored.
     package init(json: JSONValue) throws(Problem) {
         guard json.object != nil else { throw Problem("firmware must be a JSON object") }

@@ -293,6 +293,12 @@ extension Transfer {
         publication.nextAttempt = nil
     }
 
+    /// What the calls are signed with may have been mended: what is held for it is looked at anew.
+    package mutating func credentialsChanged(at now: WallTime) {
+        guard state == .held, reason?.code == .credentials else { return }
+        publication.nextAttempt = now
+    }
+
     /// Uploads may go at another rate: what waits for a faster link is looked at anew.
     package mutating func rateChanged(at now: WallTime) {
         guard state == .held, reason?.code == .linkTooSlow else { return }

@@ -106,7 +106,13 @@ package struct Metric: Sendable {
         number("stored_bytes_total", .counter, "Bytes of firmware stored since the start", "totals", "stored"),
         number("sent_bytes_total", .counter, "Bytes of firmware sent to the cloud since the start", "totals", "sent"),
         number("attempts_total", .counter, "Attempts at a publication since the start", "totals", "attempts"),
-        number("registered_total", .counter, "Firmware registered since the start", "totals", "registered"),
+        number(
+            "registered_total",
+            .counter,
+            "Transfers registered since the start, each file of a package is one",
+            "totals",
+            "registered"
+        ),
         number("failed_total", .counter, "Transfers that failed since the start", "totals", "failed"),
         number("resident_memory_bytes", .gauge, "Memory of the agent", isRestless: true, "memory", "resident"),
         number("broker_connected", .gauge, "1 while both connections to the broker stand", "broker", "connected"),

@@ -41,6 +41,18 @@ extension Transfer {
         ]
     }
 
+    /// Why what is stored is not in the cloud yet, for senders that may read no states; empty where nothing stands in its
+    /// way.
+    package func whyItWaits(isAllPaused: Bool) -> String {
+        switch state {
+        case .stored, .held, .registering:
+            if let reason { return reason.text }
+            if isPaused { return "An operator has paused this firmware" }
+            return isAllPaused ? "An operator has paused the gateway's publication" : ""
+        default: return ""
+        }
+    }
+
     /// The payload of `out/<sender>/<id>/ack`.
     package func acknowledgement(
         credit: Int64,

@@ -79,7 +79,7 @@ final class IntakeBench: Sendable {
         self.folder = folder
         settings = Spool.Settings(path: folder.file("spool.db"), quota: quota, reserve: .zero)
         spool = try Spool(settings: settings)
-        rules = IntakeRules(
+        var rules = IntakeRules(
             admission: Admission(catalog: Known.catalog, openTransfersMax: openTransfersMax),
             catalog: Known.catalog,
             findProduct: { name in name.hasPrefix("ruled-") ? (Known.name("pumpctl"), Known.name("7")) : nil },
@@ -93,6 +93,8 @@ final class IntakeBench: Sendable {
             changed: Signal(),
             clockOffset: { nil }
         )
+        rules.isPaused = { [board] in board.has(.paused) }
+        self.rules = rules
         let mailbox = mailbox
         herald = Herald(
             topics: Known.topics,

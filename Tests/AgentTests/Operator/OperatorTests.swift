@@ -315,6 +315,23 @@ struct OperatorTests {
         #expect(try await bench.intake.transfer()?.state == .held)
     }
 
+    @Test("Members that mean nothing are named in the answer, and change nothing")
+    func ignoredMembers() async throws {
+        let bench = try OperatorBench()
+        try await bench.held("one")
+        for (verb, members, ignored) in [
+            ("limits", ["rate_limit": "5MiB/s", "v": 1], ["rate_limit"]),
+            ("describe", ["transfer": "one", "firmware": ["versoin": "2"]], ["firmware.versoin"]),
+            ("list", ["filter": ["stat": "held", "sender": "ci"], "pages": 2], ["pages", "filter.stat"]),
+            ("cancel", ["transfer": "two", "why": 1], ["why"]), ("ping", ["x\u{7}": 1], ["x\\u{7}"]),
+        ] as [(String, [String: JSONValue], JSONValue)] {
+            let members = members.merging(["request": .string("r-\(verb)")]) { $1 }
+            #expect(await bench.give(verb, .object(members))["ignored"] == ignored, "\(verb)")
+        }
+        #expect(await bench.give("get", ["transfer": "one"]).object?["ignored"] == nil)
+        #expect(try await bench.intake.transfer()?.firmware.version == nil)
+    }
+
     @Test("Null is as good as nothing, and a reset that comes with a mistake resets nothing")
     func nulls() async throws {
         let bench = try OperatorBench()

@@ -96,6 +96,9 @@ extension SystemTests {
                 for path in paths {
                     let names = path.split(separator: ".").map(String.init)
                     #expect(names.reduce(message as JSONValue?) { $0?[$1] } != nil, "\(path) of \(topic)")
+                    // The will has none of them.
+                    let isGuarded = template.contains("value_json.\(names[0]) is defined")
+                    #expect(names.count == 1 || isGuarded && entity["availability_template"] != nil, "\(template)")
                 }
             }
             for button in example["mqtt"]?["button"]?.array ?? [] {

@@ -74,6 +74,72 @@ extension SystemTests {
             #expect(gateway.events(firmware.oneShotID).contains { $0["event"]?.string == "retry" })
         }
 
+        private static func credentials(_ gateway: Gateway, secret: String) throws {
+            let text = "[default]\ntype = access_key\naccess_key_id = simulated-key\naccess_key_secret = \(secret)\n"
+            let file = try gateway.folder.write(text, to: "credentials")
+            try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: file)
+        }
+
+        @Test(
+            "What is held for its credentials goes on when their file is mended, or at the next start",
+            arguments: [true, false]
+        )
+        func mendedCredentials(isRunning: Bool) async throws {
+            let gateway = try await Gateway {
+                $0.isStarted = false
+                $0.settings["retry.max"] = "1h"
+            }
+            try Self.credentials(gateway, secret: "wrong")
+            try await gateway.start()
+            let firmware = TestFirmware(10_000)
+            try await gateway.send("put/pumpctl/1.4.2", firmware.bytes)
+            try await gateway.waitForState(.held, of: firmware.oneShotID) { $0.reasonCode == "credentials" }
+            if !isRunning { try await gateway.stop() }
+            try Self.credentials(gateway, secret: "simulated-secret")
+            if !isRunning { try await gateway.start() }
+            let state = try await gateway.waitForState(.registered, of: firmware.oneShotID)
+            try await gateway.expectRegisteredOnce(firmware, state)
+        }
+
+        @Test("What the cloud refused last is a problem for as long as a firmware waits for the cloud")
+        func problemEnds() async throws {
+            let gateway = try await Gateway { $0.settings["retry.max"] = "1h" }
+            func problems() -> [String] {
+                let status = gateway.probe.messages(on: Gateway.root + "/status").last?.json
+                return status?["problems"]?.array?.compactMap { $0["code"]?.string } ?? []
+            }
+            gateway.cloud.setFault(.createFirmware, .fail(code: "iot.firmware.FirmwareCountExceedMax", message: "No."))
+            let firmware = TestFirmware(10_000)
+            try await gateway.send("put/pumpctl/1.4.2", firmware.bytes)
+            try await gateway.waitForState(.held, of: firmware.oneShotID)
+            try await eventually("the problem") { problems() == ["cloud"] }
+            let cancelled = try await gateway.command("cancel", ["transfer": .string(firmware.oneShotID)])
+            #expect(cancelled["ok"]?.bool == true, "\(cancelled)")
+            try await eventually("no problem") { problems().isEmpty }
+        }
+
+        @Test("A version that the cloud has with other bytes is told as such, and what is described anew goes on")
+        func otherBytes() async throws {
+            let gateway = try await Gateway()
+            #expect(try await gateway.command("pause")["ok"]?.bool == true)
+            let (first, second) = (TestFirmware(10_000, seed: 1), TestFirmware(10_000, seed: 2))
+            for firmware in [first, second] {
+                try await gateway.send("put/pumpctl/1.4.2", firmware.bytes)
+                try await gateway.waitForState(.stored, of: firmware.oneShotID)
+            }
+            #expect(try await gateway.command("resume")["ok"]?.bool == true)
+            try await gateway.waitForState(.registered, of: first.oneShotID)
+            let held = try await gateway.waitForState(.held, of: second.oneShotID)
+            #expect(held.reasonCode == "version-taken", "\(held)")
+            #expect(held["reason"]?["text"]?.string?.contains("with other bytes") == true, "\(held)")
+            let described = try await gateway.command(
+                "describe",
+                ["transfer": .string(second.oneShotID), "firmware": ["version": "1.4.3"]]
+            )
+            #expect(described["ok"]?.bool == true, "\(described)")
+            try await gateway.waitForState(.registered, of: second.oneShotID)
+        }
+
         @Test("An upload that stalls ends with a reason and is tried again")
         func stalled() async throws {
             let gateway = try await Gateway {
