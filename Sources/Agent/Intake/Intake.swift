@@ -49,7 +49,7 @@ final class Intake: Sendable {
     /// Stores a batch: all of it, or by name none of it. `done` is called on the spool's thread, after the commit.
     func receive(_ batch: InboundBatch, then done: @escaping @Sendable (BrokerLink.Outcome) -> Void) {
         let turn = batch.turn
-        let parcel = Parcel(batch.messages.map(delivery))
+        let parcel = Parcel(batch.messages.filter { !isClearing($0) }.map(delivery))
         spool.startTransaction { [self] (ledger) throws(SpoolError) -> (isDue: Bool, refusal: SpoolError?) in
             guard turn.isDue else { return (false, nil) }
             try store(parcel.deliveries, in: ledger, isFull: false)
@@ -110,6 +110,12 @@ final class Intake: Sendable {
             if outcome.concluded.contains(where: { $0.transfer.state == .stored }) { isStored() }
             if ledger.hasReclaimable { bytesReleased() }
         }
+    }
+
+    /// Whether somebody takes a firmware away that the broker kept: the agent has it already, or has refused it.
+    private func isClearing(_ message: InboundMessage) -> Bool {
+        message.isRetained && message.payload.isEmpty
+            && herald.topics.intakeLevels(message.topic)?.dropFirst().first == "put"
     }
 
     private func delivery(_ message: InboundMessage) -> Delivery {

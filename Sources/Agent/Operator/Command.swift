@@ -53,7 +53,7 @@ struct Command: Sendable {
 
     /// Parses a message. Where an address for the answer can be read, the mistake comes with it.
     static func parse(_ message: InboundMessage, topics: GatewayTopics) -> Result<Command, Mistake> {
-        let verbText = topics.verb(message.topic) ?? ""
+        let verbText = topics.verb(message.topic) ?? message.topic
         let document = message.payload.isEmpty ? .object([:]) : try? JSONValue(parsing: message.payload)
         let requestText = document?["request"]?.string
         let request = requestText.flatMap { Name($0) }

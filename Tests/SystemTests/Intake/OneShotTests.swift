@@ -81,6 +81,22 @@ extension SystemTests {
             }
         }
 
+        @Test("A retained firmware that is taken away from the broker is no empty one")
+        func retained() async throws {
+            let gateway = try await Gateway()
+            let firmware = TestFirmware(50_000)
+            let topic = "\(Gateway.root)/in/ci/put/pumpctl/1.4.2"
+            try await gateway.probe.publish(topic, firmware.bytes, retained: true)
+            try await gateway.waitForState(.registered, of: firmware.oneShotID)
+            try await gateway.probe.publish(topic, [], retained: true)
+            // One that is not retained is refused, after it.
+            try await gateway.probe.publish(topic + "/empty.bin", [])
+            try await gateway.waitForState(.failed, of: TestFirmware([]).oneShotID) {
+                $0["file"]?.string == "empty.bin"
+            }
+            #expect(gateway.acknowledgements(TestFirmware([]).oneShotID).count == 1)
+        }
+
         @Test("The same message again repeats the answer and registers nothing anew")
         func again() async throws {
             let gateway = try await Gateway()
