@@ -1,6 +1,7 @@
 import FerryCore
 import Logging
 import Spool
+import Synchronization
 
 /// Says what is not said by a commit: the status, and after each new connection everything again.
 final class Announcer: Sendable {
@@ -15,6 +16,8 @@ final class Announcer: Sendable {
 
     /// The status is said at most so often.
     private static let statusInterval = Duration.seconds(1)
+    /// Somebody who asks whether the agent is there waits so long for a status that is newer than the last.
+    private static let statusPatience = Duration.milliseconds(300)
     /// When the connection takes nothing more, so long until the next try.
     private static let roomInterval = Duration.milliseconds(50)
 
@@ -39,7 +42,7 @@ final class Announcer: Sendable {
     func run() async {
         await withDiscardingTaskGroup { group in
             group.addTask {
-                for await _ in self.statusChanged.sends {
+                for await _ in self.statusChanged.sends where self.herald.board.isUnsaid {
                     await self.sayStatus()
                     // Cancelled: the loop ends with the sends.
                     try? await Task.sleep(for: Self.statusInterval)
@@ -67,7 +70,37 @@ final class Announcer: Sendable {
     /// The status as it is now.
     func sayStatus() async {
         guard herald.board.canSpeak else { return }
-        await read { herald, ledger in herald.say(status: herald.board.message(ledger)) }
+        await read { herald, ledger in
+            herald.board.isBeingSaid()
+            herald.say(status: herald.board.message(ledger))
+        }
+    }
+
+    /// The status as it is now, for somebody who waits for it. From any thread.
+    ///
+    /// - Parameter done: called once it is said, or with false when the spool takes its time.
+    func sayStatus(then done: @escaping @Sendable (_ isSaid: Bool) -> Void) {
+        let ending = Ending(done)
+        Task {
+            await sayStatus()
+            ending.come(isSaid: true)
+        }
+        Task {
+            try? await Task.sleep(for: Self.statusPatience)
+            ending.come(isSaid: false)
+        }
+    }
+
+    /// Calls once, whichever comes first.
+    private final class Ending: Sendable {
+        private let hasCome = Atomic<Bool>(false)
+        private let done: @Sendable (Bool) -> Void
+
+        init(_ done: @escaping @Sendable (Bool) -> Void) { self.done = done }
+
+        func come(isSaid: Bool) {
+            if !hasCome.exchange(true, ordering: .relaxed) { done(isSaid) }
+        }
     }
 
     private func sayStates() async {

@@ -54,6 +54,7 @@ final class StatusBoard: Sendable {
     /// What was done since the start.
     let totals = Totals()
     private let contents = Mutex(Contents())
+    private let unsaid = Atomic<Bool>(false)
     private let gateway: Name
     private let limits: Limits
     /// Told that the status message has to be made anew.
@@ -80,7 +81,18 @@ final class StatusBoard: Sendable {
     }
 
     /// Something in the spool changed that the status counts.
-    func touch() { changed.send() }
+    func touch() { change() }
+
+    private func change() {
+        unsaid.store(true, ordering: .relaxed)
+        changed.send()
+    }
+
+    /// Whether the status has changed since it was said.
+    var isUnsaid: Bool { unsaid.load(ordering: .relaxed) }
+
+    /// The status is about to be said as it is now.
+    func isBeingSaid() { unsaid.store(false, ordering: .relaxed) }
 
     func report(_ problem: Problem, _ text: String, hint: String) {
         let hint = hint.isEmpty ? problem.standardHint : hint
@@ -88,12 +100,12 @@ final class StatusBoard: Sendable {
             let former = contents.problems.updateValue((text, hint), forKey: problem)
             return former?.text != text
         }
-        if isNew { changed.send() }
+        if isNew { change() }
     }
 
     func solve(_ problem: Problem) {
         let wasThere = contents.withLock { $0.problems.removeValue(forKey: problem) != nil }
-        if wasThere { changed.send() }
+        if wasThere { change() }
     }
 
     /// The device of the spool is full.
@@ -128,7 +140,7 @@ final class StatusBoard: Sendable {
     /// When uploads may start and how fast they may go, as the command `limits` tells it.
     func uploads(_ limits: JSONValue) {
         contents.withLock { $0.uploads = limits }
-        changed.send()
+        change()
     }
 
     /// Whether a problem lasts.
@@ -142,17 +154,17 @@ final class StatusBoard: Sendable {
                 contents.problems[.dataLink] = nil
             }
         }
-        changed.send()
+        change()
     }
 
     func controlLink(isUp: Bool) {
         contents.withLock { $0.isControlLinkUp = isUp }
-        changed.send()
+        change()
     }
 
     func broker(version: String) {
         contents.withLock { $0.brokerVersion = version }
-        changed.send()
+        change()
     }
 
     /// The cloud did what it was asked for.
@@ -162,13 +174,13 @@ final class StatusBoard: Sendable {
             contents.lastCloudSuccess = .now()
             contents.problems[.cloud] = nil
         }
-        changed.send()
+        change()
     }
 
     /// The cloud refused something, or did not answer.
     func cloudFailed(isReachable: Bool) {
         contents.withLock { $0.isCloudReachable = isReachable }
-        changed.send()
+        change()
     }
 
     /// Whether a sender was told to pause for want of room.

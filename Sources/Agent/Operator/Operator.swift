@@ -13,6 +13,8 @@ final class Operator: Sendable {
     private let publish: @Sendable (OutboundMessage) -> Bool
     /// Asks for every state to be said again.
     private let synchronize: @Sendable () -> Void
+    /// Says the status as it is now, and calls its argument, soon in any case: with whether it is said.
+    private let sayStatus: @Sendable (@escaping @Sendable (Bool) -> Void) -> Void
 
     init(
         spool: Spool,
@@ -20,7 +22,8 @@ final class Operator: Sendable {
         publisher: Publisher,
         logger: Logger,
         publish: @escaping @Sendable (OutboundMessage) -> Bool,
-        synchronize: @escaping @Sendable () -> Void
+        synchronize: @escaping @Sendable () -> Void,
+        sayStatus: @escaping @Sendable (@escaping @Sendable (Bool) -> Void) -> Void
     ) {
         self.spool = spool
         self.herald = herald
@@ -28,6 +31,7 @@ final class Operator: Sendable {
         self.logger = logger
         self.publish = publish
         self.synchronize = synchronize
+        self.sayStatus = sayStatus
     }
 
     /// Carries out a batch of commands.
@@ -58,7 +62,14 @@ final class Operator: Sendable {
         logger.log(level: level, "A command came", metadata: [LogKeys.command: "\(command.verb.rawValue)"])
         guard command.verb != .ping else {
             // It asks whether the agent is there, not how fast its disk is.
-            answer(command.reply, Self.payload(command, .success(OperatorTransaction.pong(at: .now()))))
+            guard herald.board.isUnsaid else {
+                answer(command.reply, Self.payload(command, .success(OperatorTransaction.pong(at: .now()))))
+                return true
+            }
+            sayStatus { [self] isSaid in
+                let pong = OperatorTransaction.pong(at: .now(), withStatus: isSaid)
+                answer(command.reply, Self.payload(command, .success(pong)))
+            }
             return true
         }
         do throws(SpoolError) {

@@ -17,8 +17,11 @@ struct OperatorTransaction {
     static let pausedSetting = "paused"
 
     /// What `ping` answers with.
-    static func pong(at now: WallTime) -> JSONValue {
-        ["version": .string(AgentVersion.text), "time": .string(now.iso8601)]
+    ///
+    /// - Parameter withStatus: whether a status was said just before.
+    static func pong(at now: WallTime, withStatus: Bool = false) -> JSONValue {
+        let pong: [String: JSONValue] = ["version": .string(AgentVersion.text), "time": .string(now.iso8601)]
+        return .object(withStatus ? pong.merging(["status": true]) { $1 } : pong)
     }
 
     /// What the members that verbs read have to be.
@@ -379,7 +382,9 @@ struct OperatorTransaction {
     /// The status is said before the answer: whoever reads it then finds what was changed.
     private func sayStatus() {
         ledger.afterCommit { [herald, ledger] in
-            if herald.board.canSpeak { herald.say(status: herald.board.message(ledger)) }
+            guard herald.board.canSpeak else { return }
+            herald.board.isBeingSaid()
+            herald.say(status: herald.board.message(ledger))
         }
     }
 

@@ -146,7 +146,8 @@ struct AgentParts: Sendable {
             publisher: publisher,
             logger: logger,
             publish: { late.publish($0) },
-            synchronize: { announcer.sayEverything() }
+            synchronize: { announcer.sayEverything() },
+            sayStatus: { announcer.sayStatus(then: $0) }
         )
         controlLink = try links.control(herald: herald, announcer: announcer) { batch, done in
             done(commands.receive(batch.messages))

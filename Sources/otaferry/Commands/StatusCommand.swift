@@ -63,6 +63,9 @@ struct StatusCommand: AsyncParsableCommand {
         }
         // An agent that hangs, or a broker that kept this from before it fell.
         let isSaidToBeThere = ["online", "degraded"].contains(status["state"]?.string)
-        return (status, isSaidToBeThere ? await AgentPulse.take(route) : nil)
+        guard isSaidToBeThere else { return (status, nil) }
+        let pulse = await AgentPulse.take(route)
+        guard pulse == .answers(isStatusNew: true), let newer = try? await reader.read() else { return (status, pulse) }
+        return (newer, pulse)
     }
 }

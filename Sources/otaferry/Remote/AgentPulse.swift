@@ -2,7 +2,8 @@ import FerryCore
 
 /// Whether an agent answers now: what the broker keeps of one that hangs still says that it is online.
 enum AgentPulse: Sendable, Equatable {
-    case answers
+    /// - Parameter isStatusNew: the broker has a newer status of it since it was asked.
+    case answers(isStatusNew: Bool)
     /// Nobody listens to commands.
     case absent
     /// Somebody listens, and does not answer.
@@ -16,8 +17,8 @@ enum AgentPulse: Sendable, Equatable {
     /// Asks once; nil where the broker itself could not be reached.
     static func take(_ route: BrokerRoute) async -> AgentPulse? {
         do throws(CommandClient.Failure) {
-            _ = try await CommandClient(route: route).call("ping", limit: limit)
-            return .answers
+            let pong = try await CommandClient(route: route).call("ping", limit: limit)
+            return .answers(isStatusNew: pong["status"]?.bool == true)
         } catch {
             switch error.cause {
             case .noListener: return .absent

@@ -50,7 +50,11 @@ private struct OperatorBench {
             publisher: publisher,
             logger: quiet,
             publish: { mailbox.publish($0) },
-            synchronize: { _ = mailbox.publish(OutboundMessage(topic: "synchronized", payload: [])) }
+            synchronize: { _ = mailbox.publish(OutboundMessage(topic: "synchronized", payload: [])) },
+            sayStatus: { done in
+                _ = mailbox.publish(OutboundMessage(topic: "status", payload: []))
+                done(true)
+            }
         )
     }
 
@@ -109,6 +113,17 @@ struct OperatorTests {
         )
         await bench.give("sync", [:])
         #expect(bench.intake.mailbox.messages.contains { $0.topic == "synchronized" })
+    }
+
+    @Test("A ping is answered behind the newest status, which it does not wait for where there is none")
+    func statusBeforePong() async throws {
+        let bench = try OperatorBench()
+        bench.intake.board.touch()
+        #expect(await bench.give("ping", ["request": "r1"])["result"]?["status"] == true)
+        #expect(bench.intake.mailbox.messages.map(\.topic).suffix(2) == ["status", "back"])
+        bench.intake.board.isBeingSaid()
+        #expect(await bench.give("ping", ["request": "r2"])["result"]?.object?["status"] == nil)
+        #expect(bench.intake.mailbox.messages.map(\.topic).suffix(2) == ["back", "back"])
     }
 
     @Test("list goes through all pages, and keeps to its filter")

@@ -20,6 +20,19 @@ extension PeopleTests {
             try await gateway.waitForState(.registered, of: firmware.oneShotID)
         }
 
+        @Test("otaferry status counts what was acknowledged just before")
+        func statusAtOnce() async throws {
+            let gateway = try await Gateway()
+            #expect(try await gateway.command("pause")["ok"]?.bool == true)
+            for count in 1...4 {
+                let firmware = TestFirmware(1_000, version: "1.\(count)", seed: UInt64(count))
+                try await gateway.send("put/pumpctl/1.\(count)", firmware.bytes)
+                try await gateway.waitForState(.stored, of: firmware.oneShotID)
+                let told = try JSONValue(parsing: try await status(gateway, ["--json"]).text())
+                #expect(told["queue"]?["stored"]?.integer == Int64(count), "\(told)")
+            }
+        }
+
         @Test("otaferry status tells a person how it is, and a program by its exit code")
         func person() async throws {
             let gateway = try await Gateway()
