@@ -202,8 +202,8 @@ struct Registering: Sendable {
                     Reason(
                         .versionTaken,
                         .operator,
-                        "The cloud has version \(firmware.version) of this product already, with other bytes "
-                            + "(\(same.firmwareID))",
+                        "The cloud has version \(firmware.version) of this product already, with other "
+                            + "\(single == nil ? "files" : "bytes") (\(same.firmwareID))",
                         hint: Self.versionHint
                     )
                 )

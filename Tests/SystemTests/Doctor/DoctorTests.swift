@@ -262,6 +262,10 @@ extension PeopleTests {
             let own = TestFirmware(2_000, seed: 11)
             try await gateway.send("put/pumpctl/1.4.2", own.bytes)
             try await gateway.waitForState(.registered, of: own.oneShotID)
+            // One that is due would take the place of the forged one.
+            try await eventually("the status after it") {
+                gateway.probe.messages(on: Gateway.root + "/status").last?.json?["totals"]?["registered"]?.integer == 1
+            }
             let words = [
                 "--config", gateway.folder.file("otaferry.toml"), "--offline", "--broker-file", "/nowhere",
             ]

@@ -80,7 +80,7 @@ extension SystemTests {
             try await gateway.waitForState(.registering, of: "m0") { $0.reasonCode == "register-unknown" }
             #expect(await gateway.cloud.firmware.count == 1)
             gateway.cloud.clearFaults()
-            try await gateway.waitForState(.held, of: "m0") { $0.reasonCode == "name-taken" }
+            try await gateway.waitForState(.held, of: "m0") { $0.reasonCode == "version-taken" }
             #expect(await gateway.cloud.firmware.count == 1)
         }
 
@@ -195,7 +195,7 @@ extension SystemTests {
                 RegisteredFirmware(name: "pumpctl-2_0", version: "2.0", productKey: Gateway.productKey)
             )
             for index in files.indices { try await deliver(gateway, index) }
-            try await gateway.waitForState(.held, of: "m0") { $0.reasonCode == "name-taken" }
+            try await gateway.waitForState(.held, of: "m0") { $0.reasonCode == "version-taken" }
             #expect(await gateway.cloud.firmware.count == 1)
         }
 
