@@ -79,7 +79,7 @@ final class Herald: Sendable {
         if outcome.isCreditDenied { board.creditDenied(true) }
         for transfer in outcome.moved { moved(transfer) }
         board.totals.stored(outcome.storedBytes)
-        board.touch()
+        if outcome.hasChangedSpool { board.touch() }
     }
 
     /// Answers every `fin` of EMQX's file transfer that waited for the digest of a transfer.

@@ -40,4 +40,10 @@ struct IntakeOutcome: Sendable {
     var isCreditDenied = false
     /// Keys of transfers with new bytes or their end.
     var arrived: Set<Int64> = []
+
+    /// Whether the status counts something anew; a query or a refusal changes nothing.
+    var hasChangedSpool: Bool {
+        storedBytes > 0
+            || !(changed.isEmpty && removed.isEmpty && moved.isEmpty && concluded.isEmpty && arrived.isEmpty)
+    }
 }
