@@ -21,6 +21,15 @@ final class StatusBoard: Sendable {
             }
         }
 
+        /// What follows from it.
+        var consequence: String {
+            switch self {
+            case .dataLink, .spoolFull, .spoolFailing: "no firmware comes in while it lasts"
+            case .spoolDamaged: "firmware whose bytes were lost has to be sent again"
+            case .cloud, .paused: "firmware waits while it lasts"
+            }
+        }
+
         /// What a person can do, where nothing better is known.
         var standardHint: String {
             switch self {
