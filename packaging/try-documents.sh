@@ -154,8 +154,8 @@ s/^(sudo (-u otaferry )?)?otaferry doctor/\1otaferry-doctor doctor/
 s/^access_key_id = LTAI…/access_key_id = simulated-key/
 s/^access_key_secret = …/access_key_secret = simulated-secret/
 s/^otaferry-cloud --port 8080$/true/
-s/(mosquitto_sub .*--retained-only -W [0-9]+)$/\1 || [[ $? -eq 27 ]]/
 s/^(otaferry watch.*|mosquitto_sub -v.*)/timeout 3 \1 || [[ $? -eq 124 ]]/
+s/^sudo tar -C \/ -xzf .*/mosquitto_passwd -b \/etc\/mosquitto\/otaferry.passwd otaferry of-the-new-gateway; systemctl restart mosquitto; \0/
 s/^(otaferry (show|cancel|purge)) ci\/f27e21cc2943e86e/\1 "$(otaferry list --json | jq -r '.states[0].id')"/
 END
 commands=$scratch/commands

@@ -14,6 +14,9 @@ struct PushHintTests {
         }
         #expect(hint(true).contains("raise spool.quota") && !hint(true).contains("--time-limit"), "\(hint(true))")
         #expect(hint(false).contains("--time-limit"))
+        let refusal = SendingMachine.Refusal(reason: .noRoom, text: "", isOverDisk: true)
+        let disk = PushHints.hint(for: refusal, address: address, isPackage: false)
+        #expect(disk.contains("df") && disk.contains("spool.reserve") && !disk.contains("--time-limit"), "\(disk)")
     }
 
     @Test("Whoever has signed is not told to sign")

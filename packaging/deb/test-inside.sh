@@ -170,7 +170,12 @@ grep -q '/var/lib/otaferry is kept' /tmp/apt.log || fail "nobody was told that t
 passed "purged without anybody to ask: the spool is kept, and it says so; configuration and secrets are gone"
 install_packages new || fail "It cannot be installed again" /tmp/apt.log
 echo 'otaferry otaferry/purge-spool boolean true' | debconf-set-selections
+printf '[spool]\npath = "/rig/moved/spool.db" # of the site\n[cloud]\n' >/etc/otaferry/otaferry.d/30-spool.toml
+mkdir /rig/moved && touch /rig/moved/spool.db
 apt-get -q -y purge otaferry >/tmp/apt.log 2>&1 || fail "It cannot be purged" /tmp/apt.log
+[[ -e /rig/moved/spool.db ]] || fail "a spool that was moved is gone" /tmp/apt.log
+grep -q 'the spool at /rig/moved/spool.db is kept' /tmp/apt.log || fail "nobody was told of the moved spool" /tmp/apt.log
+passed "purged: a spool that was moved elsewhere is kept, and it says so"
 left=$(find / -xdev -name '*otaferry*' -not -path '/packages/*' -not -path '/proc/*' -not -name '*otaferry-cloud*' \
     -not -name 'otaferry*dbgsym*' 2>/dev/null)
 [[ -z $left ]] || fail "purging left: $left"

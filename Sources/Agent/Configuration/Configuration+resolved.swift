@@ -27,6 +27,20 @@ extension Configuration {
     /// The file with the broker's password: `broker.password-file`, else the credential `mqtt-password`, else none.
     package var passwordFile: String? { broker.passwordFile ?? serviceCredentials.mqttPassword }
 
+    /// What to look at when the broker does not take the agent's name and password.
+    package var loginRemedy: String {
+        let credential = CredentialStore.path("mqtt-password")
+        let password =
+            if let path = broker.passwordFile {
+                "the password in \(path) (broker.password-file)"
+            } else if serviceCredentials.mqttPassword != nil {
+                "the password in \(credential), which the agent gets when it starts"
+            } else {
+                "the password, which is in neither \(credential) nor a file of broker.password-file"
+            }
+        return "Look at broker.username, \(password), and the broker's password file"
+    }
+
     /// The file with the cloud's credentials: `cloud.credentials.file` where a source sets it, else the credential
     /// `aliyun`, else the default.
     package var credentialsFile: String {

@@ -13,7 +13,7 @@ enum ConfigurationChecks {
     ) -> [ConfigurationMistake] {
         comparisons.flatMap { keys, compare in unknown?.isDisjoint(with: keys) == true ? compare(configuration) : [] }
             + (files == .ignored ? [] : readability(configuration) + signers(configuration))
-            + (files == .examined ? tlsFiles(configuration) : [])
+            + (files == .examined ? tlsFiles(configuration) + metricsFolder(configuration) : [])
     }
 
     private static let comparisons: [(keys: [String], compare: @Sendable (Configuration) -> [ConfigurationMistake])] = [
@@ -32,6 +32,13 @@ enum ConfigurationChecks {
                 "\(found.file.expected): \(found.text)" + (found.remedy.isEmpty ? "" : "; \(found.remedy)")
             )
         }
+    }
+
+    /// The file itself is made by the agent.
+    private static func metricsFolder(_ configuration: Configuration) -> [ConfigurationMistake] {
+        guard let file = configuration.metrics.textfile else { return [] }
+        let facts = RightsExamination.facts(folder: DiskExamination.parent(of: file))
+        return facts.isThere ? [] : [mistake("metrics.textfile", configuration, "a file in a folder that is there")]
     }
 
     private static func signers(_ configuration: Configuration) -> [ConfigurationMistake] {

@@ -24,6 +24,11 @@ struct ConfigurationDraft: Sendable {
 
     mutating func reject(unreadable path: String, _ text: String) {
         isDamaged = true
+        reject(closed: path, text)
+    }
+
+    /// A file that was read here, and that the agent cannot read.
+    mutating func reject(closed path: String, _ text: String) {
         mistakes.append(ConfigurationMistake(source: .file(path), problem: .unreadable(text)))
     }
 

@@ -103,7 +103,7 @@ extension ConfigurationKeys {
             The proxy for all calls and uploads.
             `socks5h` lets the proxy look up host names.
             A user and a password stand before the host, percent-encoded, as in `http://gate:p%40ss@proxy:3128`.
-            Keep the mode of the file 0600 then.
+            The file belongs to the agent's user then, with the mode 0600: with another owner the agent cannot read it.
             Hosts that `no_proxy` names in the environment are reached without it.
             Empty: what the environment says in `https_proxy` and `no_proxy`.
             """

@@ -14,6 +14,8 @@ package struct ConfigurationLoader: Sendable {
     private let environment: [String: String]
     /// What the files that it names have to be.
     package var files = Files.readable
+    /// For whom root judges whether the files can be read, where they are `examined`: nil for a trial of root's own.
+    var agent: AgentUser?
 
     /// How much of the files that the configuration names is looked at.
     package enum Files: Sendable {
@@ -31,6 +33,7 @@ package struct ConfigurationLoader: Sendable {
         self.path = path
         self.settings = settings
         self.environment = environment
+        agent = path == nil ? AgentUser() : nil
     }
 
     /// The checked configuration, or all mistakes of all sources at once.
@@ -53,6 +56,9 @@ package struct ConfigurationLoader: Sendable {
     private func read(_ path: String, mustExist: Bool, into draft: inout ConfigurationDraft) {
         do throws(FileText.Failure) {
             draft.read(try FileText.read(path), of: path)
+            guard files == .examined, let agent, let obstacle = agent.obstacle(reading: path) else { return }
+            let text = "the file is closed to the user \(agent.name): \(agent.remedy(obstacle, of: path))"
+            draft.reject(closed: path, text)
         } catch {
             if error.isAbsent && !mustExist { return }
             draft.reject(unreadable: path, "the file cannot be read: \(error.text)")

@@ -9,7 +9,7 @@ package struct UploadWindow: Sendable, Hashable, CustomStringConvertible {
     package init(parsing text: String) throws(Expectation) {
         let ends = text.split(separator: "-", omittingEmptySubsequences: false)
         guard ends.count == 2, let start = Self.minute(ends[0]), let end = Self.minute(ends[1]) else {
-            throw Expectation("a window of local time such as \"22:00-06:00\"")
+            throw Expectation("a window of local time with two digits each, such as \"22:00-06:00\"")
         }
         guard start != end else {
             throw Expectation("a window whose ends differ (without a window uploads start at any time)")

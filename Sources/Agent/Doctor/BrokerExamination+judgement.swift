@@ -121,6 +121,13 @@ extension BrokerExamination {
     private func rights(_ facts: Facts) -> [Finding] {
         // It refuses to take what the question is asked with; that has its own finding.
         guard facts.welcome.maximumQuality > 0 else { return [] }
+        if let agentName {
+            let text =
+                "What the agent's user, \(agentName.isEmpty ? "who has no name" : agentName), may do is not seen as \(userName)"
+            let remedy = "Leave --username out; a new name for the agent is tried with --set broker.username="
+            return [Finding(.brokerRights, .skipped, text, remedy: remedy)]
+                + (facts.trips[.file] == nil ? [] : [Finding(.brokerFiles, .skipped, text, remedy: remedy)])
+        }
         let user = userName
         var findings: [Finding] = []
         let lost = [(Trip.firmware, "in/#"), (.command, "cmd/#")].filter { facts.trips[$0.0] == .vanished }
@@ -212,7 +219,7 @@ extension BrokerExamination {
                 .agent,
                 .skipped,
                 "The agent cannot be asked: this user may not give commands",
-                remedy: "mosquitto_sub -C 1 -t \(root)/status says how it is"
+                remedy: "As an operator: otaferry status"
             )
         }
         // A broker keeps messages for a session, which an agent leaves behind.
@@ -237,13 +244,15 @@ extension BrokerExamination {
     /// What the agent itself complains of.
     private func problems(_ facts: Facts) -> [Finding] {
         guard facts.agentVersion != nil, let status = facts.agentStatus else { return [] }
-        let isDegraded = status["state"]?.string == "degraded"
         return (status["problems"]?.array ?? []).map { problem in
-            Finding(
+            let code = problem["code"]?.string ?? "?"
+            let known = StatusBoard.Problem(rawValue: code)
+            return Finding(
                 .agent,
-                isDegraded ? .error : .warning,
-                "The agent says \(problem["code"]?.string ?? "?"): \(problem["text"]?.string ?? "")",
-                why: isDegraded ? "no firmware comes in while it lasts" : "firmware waits while it lasts",
+                known?.degrades == true ? .error : .warning,
+                "The agent says \(code): \(problem["text"]?.string ?? "")",
+                // Another version of the agent may know more.
+                why: known?.consequence ?? "",
                 remedy: problem["hint"]?.string ?? ""
             )
         }

@@ -9,8 +9,11 @@ struct BrokerExamination: Sendable {
     /// Mosquitto's configuration, where the broker is on this machine.
     var brokerFile: String?
     var isQueueProbed = false
+    /// The agent's user name at the broker, where another one asks; nil: it is the one that asks.
+    var agentName: String?
     /// Who looks; root sees the files of the broker.
     var user: UInt32 = getuid()
+    var store = CredentialStore()
 
     /// What asking the broker showed.
     struct Facts: Sendable {
@@ -57,10 +60,17 @@ struct BrokerExamination: Sendable {
     var root: String { "otaferry/v1/\(configuration.gateway)" }
     let name = "doctor-" + String(UInt32.random(in: .min ... .max), radix: 16)
 
-    init(configuration: Configuration, host: HostFiles = HostFiles(), brokerFile: String? = nil, isQueueProbed: Bool) {
+    init(
+        configuration: Configuration,
+        host: HostFiles = HostFiles(),
+        brokerFile: String? = nil,
+        agentName: String? = nil,
+        isQueueProbed: Bool
+    ) {
         self.configuration = configuration
         self.host = host
         self.brokerFile = brokerFile
+        self.agentName = agentName
         self.isQueueProbed = isQueueProbed
     }
 
@@ -79,13 +89,25 @@ struct BrokerExamination: Sendable {
         }
     }
 
-    private func unreachable(_ error: LinkError) -> Finding {
+    /// Whether the broker asks for a password that this user does not see.
+    func isPasswordHidden(_ error: LinkError) -> Bool {
+        error.code == .notAuthorized && error.trouble == nil && agentName == nil && user != 0
+            && configuration.passwordFile == nil && store.isHidden("mqtt-password")
+    }
+
+    func unreachable(_ error: LinkError) -> Finding {
+        if isPasswordHidden(error) {
+            let text =
+                "The broker cannot be visited as the agent, whose password may be in "
+                + "\(CredentialStore.path("mqtt-password")), which only root sees"
+            return Finding(.broker, .skipped, text, remedy: "sudo otaferry doctor")
+        }
         let remedy =
-            if let trouble = error.trouble { trouble.remedy(.configuration) } else { Self.remedy(error) }
+            if let trouble = error.trouble { trouble.remedy(.configuration) } else { remedy(error) }
         return Finding(.broker, .error, error.text, why: "no firmware and no command comes in", remedy: remedy)
     }
 
-    private static func remedy(_ error: LinkError) -> String {
+    private func remedy(_ error: LinkError) -> String {
         switch error.code {
         case .tls where error.misfit == .plainPort:
             "The port likely speaks MQTT without TLS: write broker.url with mqtt:// instead of mqtts://, or with the "
@@ -98,7 +120,7 @@ struct BrokerExamination: Sendable {
             "If the port speaks TLS, write broker.url with mqtts:// instead of mqtt://; else look whether the broker "
                 + "runs (systemctl status mosquitto)"
         case .unreachable where error.misfit == .closedSocket: LinkFactory.socketRemedy
-        case .notAuthorized: "Look at broker.username, broker.password-file and the broker's password file"
+        case .notAuthorized: configuration.loginRemedy
         case .subscriptionRefused: "Give the agent's user the right to read its topics"
         case .tls: "Look at broker.ca-file, the broker's certificate and its host name"
         case .unreachable, .lost, .silent, .takenOver, .notStored, .refused, .library:
@@ -297,7 +319,7 @@ struct BrokerExamination: Sendable {
     /// Who the agent is for the access list: the name that it says, or what the listener takes from its certificate.
     private func user(by settings: MosquittoSettings) -> String {
         settings.certificateName(on: port).flatMap(configuration.brokerAccessWithoutPassword.certificateName)
-            ?? configuration.broker.username
+            ?? agentName ?? configuration.broker.username
     }
 
     /// How the broker's files come into view. Root sees all that are where they are looked for.

@@ -7,14 +7,20 @@ struct CredentialStore: Sendable {
 
     private static let folder = "/etc/credstore"
 
+    /// Where the service manager looks for a credential.
+    static func path(_ name: String) -> String { "\(folder)/otaferry.\(name)" }
+
     /// The file of a credential that this user may read.
     func file(_ name: String) -> String? {
-        let path = "\(Self.folder)/otaferry.\(name)"
+        let path = Self.path(name)
         return access(host.root + path, R_OK) == 0 ? path : nil
     }
 
     /// Whether there may be credentials in it that this user does not see.
     var isHidden: Bool { host.exists(Self.folder) && access(host.root + Self.folder, X_OK) != 0 }
+
+    /// The same of one of them.
+    func isHidden(_ name: String) -> Bool { isHidden || host.exists(Self.path(name)) && file(name) == nil }
 }
 
 extension ServiceCredentials {

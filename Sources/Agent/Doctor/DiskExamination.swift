@@ -15,8 +15,8 @@ struct DiskExamination: Sendable {
         var size: Int64 = 0
         /// Files that can still be made; nil where the file system has no such limit.
         var freeFiles: Int64?
-        /// Bytes of the spool's own file.
-        var spoolSize: Int64 = 0
+        /// Bytes of the spool's own file; nil where it is hidden from this user.
+        var spoolSize: Int64? = 0
         var failure: String?
     }
 
@@ -54,7 +54,11 @@ struct DiskExamination: Sendable {
         facts.size = Int64(clamping: UInt64(status.f_blocks) * block)
         facts.freeFiles = status.f_files == 0 ? nil : Int64(clamping: UInt64(status.f_favail))
         var file = stat()
-        if stat(spool.path, &file) == 0 { facts.spoolSize = Int64(file.st_size) }
+        if stat(spool.path, &file) == 0 {
+            facts.spoolSize = Int64(file.st_size)
+        } else if errno == EACCES {
+            facts.spoolSize = nil
+        }
         return facts
     }
 
@@ -65,7 +69,8 @@ struct DiskExamination: Sendable {
             return [Finding(.spoolRoom, .error, "The disk of \(spool.path) cannot be asked for its room: \(failure)")]
         }
         // What the spool has already is room for it too.
-        let usable = facts.free + facts.spoolSize - spool.reserve.rawValue
+        let spoolSize = facts.spoolSize ?? 0
+        let usable = facts.free + spoolSize - spool.reserve.rawValue
         let free = ByteCount(rawValue: facts.free)
         if facts.freeFiles == 0 {
             return [
@@ -78,7 +83,11 @@ struct DiskExamination: Sendable {
                 )
             ]
         }
-        if facts.free <= spool.reserve.rawValue && facts.spoolSize < spool.quota.rawValue {
+        if facts.spoolSize == nil && usable < spool.quota.rawValue {
+            let text = "\(free) are free; how much the spool has already is closed to this user"
+            return [Finding(.spoolRoom, .skipped, text, remedy: "sudo otaferry doctor")]
+        }
+        if facts.free <= spool.reserve.rawValue && spoolSize < spool.quota.rawValue {
             return [
                 Finding(
                     .spoolRoom,

@@ -7,6 +7,8 @@ package struct Doctor: Sendable {
     package struct Options: Sendable {
         /// Mosquitto's configuration; nil: Debian's place, where the broker is on this machine.
         package var brokerFile: String?
+        /// The agent's user name at the broker, where the configuration that is examined has another one.
+        package var agentName: String?
         /// Whether a queue of the broker is filled to see how much it keeps.
         package var isQueueProbed = false
         /// Whether the cloud is asked.
@@ -28,6 +30,7 @@ package struct Doctor: Sendable {
         async let broker = BrokerExamination(
             configuration: configuration,
             brokerFile: options.brokerFile,
+            agentName: options.agentName,
             isQueueProbed: options.isQueueProbed
         ).findings()
         async let cloud =

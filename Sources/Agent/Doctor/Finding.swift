@@ -64,6 +64,7 @@ package enum DoctorCheck: String, Sendable, Hashable, CaseIterable {
     case spoolDisk = "spool-disk"
     case spoolWear = "spool-wear"
     case secrets
+    case metrics
     case clock
     case cloud
     case cloudProxy = "cloud-proxy"

@@ -5,7 +5,7 @@ struct RightsExamination: Sendable {
     var configuration: Configuration
     var store = CredentialStore()
     /// Root may do everything: what it sees is judged for this user, the agent's. Nil: this process is the agent's user.
-    var agentUser: UInt32?
+    var agent: AgentUser?
     /// Who looks.
     var user: UInt32 = getuid()
 
@@ -13,7 +13,7 @@ struct RightsExamination: Sendable {
         self.configuration = configuration
         // With a configuration from elsewhere it is a trial of root's own.
         let isInstalled = configuration.files.first == ConfigurationLoader.defaultPath
-        agentUser = getuid() == 0 && isInstalled ? getpwnam("otaferry").map { $0.pointee.pw_uid } : nil
+        agent = isInstalled ? AgentUser() : nil
     }
 
     /// Whether a file is closed to this user because it belongs to another, and this is not the agent's: nothing follows
@@ -37,7 +37,52 @@ struct RightsExamination: Sendable {
     }
 
     func findings() -> [Finding] {
-        spool(Self.facts(folder: folder), file: Self.facts(file: configuration.spool.path)) + secrets()
+        configurationFiles() + spool(Self.facts(folder: folder), file: Self.facts(file: configuration.spool.path))
+            + secrets() + metrics()
+    }
+
+    /// What root reads, and the agent cannot.
+    func configurationFiles() -> [Finding] {
+        configuration.files.compactMap { file in
+            guard let agent, let obstacle = agent.obstacle(reading: file) else { return nil }
+            return Finding(
+                .configuration,
+                .error,
+                "\(file) is closed to the user \(agent.name)",
+                why: "the agent ends at its next start",
+                remedy: agent.remedy(obstacle, of: file)
+            )
+        }
+    }
+
+    /// Whether the metrics file can be written. A failure is no reason for the agent not to run.
+    func metrics() -> [Finding] {
+        guard let file = configuration.metrics.textfile else { return [] }
+        let folder = DiskExamination.parent(of: file)
+        let facts = Self.facts(folder: folder)
+        func finding(_ grade: Finding.Grade, _ text: String, _ remedy: String) -> [Finding] {
+            [Finding(.metrics, grade, text, why: "no figures come to Prometheus", remedy: remedy)]
+        }
+        guard facts.isThere else {
+            let remedy = "Make the folder, or name another file; where node_exporter looks says its "
+            return finding(
+                .error,
+                "\(folder), the folder of metrics.textfile, is not there",
+                remedy + "--collector.textfile.directory"
+            )
+        }
+        if isClosed(facts) {
+            let text = "This user may not look whether the agent can write in \(folder)"
+            return [Finding(.metrics, .skipped, text, remedy: Self.asAgent)]
+        }
+        guard facts.isUsable, agent?.obstacle(writingIn: folder) == nil else {
+            return finding(
+                .error,
+                "The agent cannot write in \(folder), the folder of metrics.textfile",
+                "sudo chgrp otaferry \(folder); sudo chmod g+w \(folder)"
+            )
+        }
+        return [Finding(.metrics, .ok, "The agent can write \(file)")]
     }
 
     private var folder: String { DiskExamination.parent(of: configuration.spool.path) }
@@ -97,7 +142,7 @@ struct RightsExamination: Sendable {
                 )
             ]
         }
-        if let agentUser, folderFacts.owner != agentUser {
+        if let agent, folderFacts.owner != agent.id {
             return [
                 Finding(
                     .spoolRights,
@@ -180,7 +225,7 @@ struct RightsExamination: Sendable {
             )
         }
         // The service manager hands over what lies in its store.
-        if let agentUser, facts.owner != agentUser, facts.mode & 0o077 == 0, !path.hasPrefix("/etc/credstore/") {
+        if let agent, facts.owner != agent.id, facts.mode & 0o077 == 0, !path.hasPrefix("/etc/credstore/") {
             return Finding(
                 .secrets,
                 .error,

@@ -135,15 +135,19 @@ struct ServiceExamination: Sendable {
         guard let limit = live ?? settings["MemoryMax"].flatMap(Self.size) else {
             return Finding(.serviceMemory, .ok, "No MemoryMax= limits the agent")
         }
-        guard limit < neededMemory else { return Finding(.serviceMemory, .ok, "MemoryMax= is \(limit)") }
+        guard limit < neededMemory else { return Finding(.serviceMemory, .ok, "MemoryMax= is \(Self.text(limit))") }
         return Finding(
             .serviceMemory,
             .warning,
-            "MemoryMax= is \(limit), and intake.one-shot-max = \(intake.oneShotMax) may need \(neededMemory)",
+            "MemoryMax= is \(Self.text(limit)), and intake.one-shot-max = \(intake.oneShotMax.configurationText) may need "
+                + Self.text(neededMemory),
             why: "a large one-shot firmware gets the agent killed, and again when the broker delivers it anew",
             remedy: "Lower intake.one-shot-max, or raise MemoryMax="
         )
     }
+
+    /// As systemd writes it; odd bytes are left out.
+    private static func text(_ limit: ByteCount) -> String { "\(limit.rawValue >> 20)M" }
 
     /// `256M`; systemd's K, M, G are powers of 1024.
     private static func size(_ text: String) -> ByteCount? {

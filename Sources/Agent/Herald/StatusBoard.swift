@@ -1,4 +1,5 @@
 import FerryCore
+import Logging
 import Spool
 import Synchronization
 
@@ -18,6 +19,15 @@ final class StatusBoard: Sendable {
             switch self {
             case .dataLink, .spoolFull, .spoolFailing: true
             case .spoolDamaged, .cloud, .paused: false
+            }
+        }
+
+        /// What follows from it.
+        var consequence: String {
+            switch self {
+            case .dataLink, .spoolFull, .spoolFailing: "no firmware comes in while it lasts"
+            case .spoolDamaged: "firmware whose bytes were lost has to be sent again"
+            case .cloud, .paused: "firmware waits while it lasts"
             }
         }
 
@@ -60,6 +70,8 @@ final class StatusBoard: Sendable {
     /// Told that the status message has to be made anew.
     private let changed: Signal
     private let clockOffset: @Sendable () -> Duration?
+    /// For the journal: that there is no room, and that there is again.
+    private let roomLog: FailureLog?
 
     /// Figures of the configuration that senders want to know.
     struct Limits: Sendable {
@@ -72,12 +84,17 @@ final class StatusBoard: Sendable {
         gateway: Name,
         limits: Limits,
         changed: Signal,
+        logger: Logger? = nil,
         clockOffset: @escaping @Sendable () -> Duration?
     ) {
         self.gateway = gateway
         self.limits = limits
         self.changed = changed
         self.clockOffset = clockOffset
+        // It is looked for every few seconds, and may last for days.
+        roomLog = logger.map {
+            FailureLog($0, "Nothing more is received: no room", "Firmware is received again", interval: .seconds(3_600))
+        }
     }
 
     /// Something in the spool changed that the status counts.
@@ -105,22 +122,27 @@ final class StatusBoard: Sendable {
 
     func solve(_ problem: Problem) {
         let wasThere = contents.withLock { $0.problems.removeValue(forKey: problem) != nil }
-        if wasThere { change() }
+        guard wasThere else { return }
+        if problem == .spoolFull { roomLog?.succeeded() }
+        change()
     }
 
     /// The device of the spool is full.
     func spoolIsFull() {
-        report(
-            .spoolFull,
+        isFull(
             "The disk of the spool is full: nothing more is received",
             hint: "Make room on its file system; everything goes on by itself"
         )
     }
 
+    private func isFull(_ text: String, hint: String) {
+        roomLog?.failed(text, hint: hint)
+        report(.spoolFull, text, hint: hint)
+    }
+
     /// The spool holds as much as it may.
     func quotaIsUsed(_ quota: Int64) {
-        report(
-            .spoolFull,
+        isFull(
             "The spool holds as much as spool.quota allows, \(ByteCount(rawValue: quota)): nothing more is received",
             hint: "otaferry list shows what waits; it goes on when firmware is registered or cancelled"
         )

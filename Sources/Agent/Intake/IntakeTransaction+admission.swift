@@ -61,6 +61,7 @@ extension IntakeTransaction {
             openTransfers: open,
             room: usage.free + (existing?.reservedBytes ?? 0),
             quota: usage.quota,
+            capacity: usage.capacity,
             registeredVersions: Set(same.map(\.sha256)),
             takenName: wanted.flatMap { takenName(of: $0, metadata, key: existing?.key, registered) }
         )

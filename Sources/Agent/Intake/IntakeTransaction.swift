@@ -130,7 +130,10 @@ struct IntakeTransaction {
             }
             // So that a sender knows whether room for its file may come at all.
             if entry.reason == .noRoom {
-                payload = .object((payload.object ?? [:]).merging(["quota": .integer(usage.quota)]) { $1 })
+                let limits: [String: JSONValue] = [
+                    "quota": .integer(usage.quota), "capacity": .integer(usage.capacity),
+                ]
+                payload = .object((payload.object ?? [:]).merging(limits) { $1 })
             }
             // Less than a segment is no credit to go on with.
             let isStuck = (payload["credit"]?.integer ?? 0) < rules.segment()
@@ -362,6 +365,10 @@ struct IntakeTransaction {
             return reply(address, refusal.code, refusal.text)
         }
         guard end.size - transfer.reservedBytes <= max(0, usage.free) else {
+            guard end.size <= usage.capacity else {
+                let refusal = Admission.overDisk(end.size, usage.capacity)
+                return reply(address, refusal.code, refusal.text)
+            }
             return reply(address, .noRoom, "The spool has no room for a file of \(ByteCount(rawValue: end.size))")
         }
         transfer.end = end

@@ -103,8 +103,9 @@ struct CloudCalls: Sendable {
         if error.isCancelled || Task.isCancelled { return .stopped }
         switch error.reason.code {
         case .cloudUnreachable, .tls, .uploadBroken, .uploadStalled: board.cloudFailed(isReachable: false)
-        // Nothing was sent.
-        case .credentials, .hostNotAllowed, .ticketExpired, .ticketUnusable: break
+        // Nothing was sent, unless the cloud itself refused it.
+        case .credentials, .hostNotAllowed, .ticketExpired, .ticketUnusable:
+            if error.httpStatus != nil { board.cloudFailed(isReachable: true) }
         default: board.cloudFailed(isReachable: true)
         }
         board.report(.cloud, error.reason.text, hint: error.reason.hasOwnHint ? error.reason.hint : "")

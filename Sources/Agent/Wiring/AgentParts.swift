@@ -45,6 +45,7 @@ struct AgentParts: Sendable {
             gateway: configuration.gateway,
             limits: configuration.statusLimits,
             changed: statusChanged,
+            logger: logger,
             clockOffset: { serverClock.offset }
         )
         let spool = try Spool(

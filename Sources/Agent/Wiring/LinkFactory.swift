@@ -38,7 +38,7 @@ struct LinkFactory: Sendable {
             }
         }
         let board = herald.board
-        let watch = LinkLog(connection: "data", logger: logger)
+        let watch = LinkLog(connection: "data", loginRemedy: configuration.loginRemedy, logger: logger)
         return try BrokerLink(settings: settings, receive: receive) { event in
             watch.note(event)
             switch event {
@@ -49,7 +49,7 @@ struct LinkFactory: Sendable {
                 if board.isOnline { announcer.sayEverything() }
             case .lost(let error), .refused(let error):
                 board.dataLink(isUp: false)
-                board.report(.dataLink, error.text, hint: Self.hint(error))
+                board.report(.dataLink, error.text, hint: Self.hint(error, login: configuration.loginRemedy))
             case .acknowledged, .hasRoomAgain: break
             }
         }
@@ -74,7 +74,7 @@ struct LinkFactory: Sendable {
             Subscription(Self.versionTopic, retained: .send, need: .optional),
         ]
         let board = herald.board
-        let watch = LinkLog(connection: "control", logger: logger)
+        let watch = LinkLog(connection: "control", loginRemedy: configuration.loginRemedy, logger: logger)
         return try BrokerLink(
             settings: settings,
             receive: { batch, done in
@@ -109,10 +109,10 @@ struct LinkFactory: Sendable {
     static let socketRemedy =
         "Give the agent's user the right to write to the broker's socket, or put it into the socket's group"
 
-    fileprivate static func hint(_ error: LinkError) -> String {
+    fileprivate static func hint(_ error: LinkError, login: String) -> String {
         if let trouble = error.trouble { return trouble.remedy(.configuration) }
         return switch error.code {
-        case .notAuthorized: "Look at broker.username, broker.password-file and the broker's password file"
+        case .notAuthorized: login
         case .subscriptionRefused: "Give the agent's user the right to read its topics in the broker's ACL"
         case .tls: "Look at broker.ca-file and the broker's certificate"
         case .notStored: "Look at the disk: dmesg, df, the rights of spool.path"
@@ -129,11 +129,14 @@ struct LinkFactory: Sendable {
 /// Logs what happens to a connection, without a flood.
 final class LinkLog: Sendable {
     private let connection: String
+    private let loginRemedy: String
     private let logger: Logger
     private let failure = Mutex(RepeatingFailure())
 
-    init(connection: String, logger: Logger) {
+    /// `loginRemedy`: what to look at when the broker does not take name and password.
+    init(connection: String, loginRemedy: String, logger: Logger) {
         self.connection = connection
+        self.loginRemedy = loginRemedy
         self.logger = logger
     }
 
@@ -153,7 +156,7 @@ final class LinkLog: Sendable {
             let action = failure.withLock { $0.failed(at: .now) }
             guard action != .quiet else { return }
             var metadata: Logger.Metadata = [LogKeys.connection: "\(connection)", LogKeys.error: "\(error.text)"]
-            let hint = LinkFactory.hint(error)
+            let hint = LinkFactory.hint(error, login: loginRemedy)
             if !hint.isEmpty { metadata[LogKeys.hint] = "\(hint)" }
             if case .goesOn(let count, _) = action { metadata[LogKeys.count] = "\(count)" }
             logger.log(

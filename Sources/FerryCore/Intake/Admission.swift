@@ -18,6 +18,8 @@ package struct Admission: Sendable {
         package var room: Int64
         /// Bytes that the spool may hold at all.
         package var quota: Int64
+        /// Bytes that it could take if nothing were in it: the quota, or less where the disk has no more.
+        package var capacity: Int64
         /// The SHA-256 of every file of the same version registered before.
         package var registeredVersions: Set<Digest>
         /// The name that its sender gives it for the cloud, where another version has it, and whose that is.
@@ -27,12 +29,14 @@ package struct Admission: Sendable {
             openTransfers: Int,
             room: Int64,
             quota: Int64 = .max,
+            capacity: Int64 = .max,
             registeredVersions: Set<Digest>,
             takenName: (name: String, holder: TransferAddress)? = nil
         ) {
             self.openTransfers = openTransfers
             self.room = room
             self.quota = quota
+            self.capacity = capacity
             self.registeredVersions = registeredVersions
             self.takenName = takenName
         }
@@ -69,11 +73,11 @@ package struct Admission: Sendable {
             )
         }
         if let size = request.size, size > facts.quota { return Self.overQuota(size, facts.quota) }
-        if let size = request.size, size > facts.room {
-            let (file, room) = Self.sizes(size, facts.room)
-            return Refusal("The file has \(file), the spool has room for \(room)", code: .noRoom)
-        }
-        return nil
+        guard let size = request.size, size > facts.room else { return nil }
+        if size > facts.capacity { return Self.overDisk(size, facts.capacity) }
+        let (file, room) = Self.sizes(size, facts.room)
+        let limit = facts.capacity < facts.quota ? " on its disk" : ""
+        return Refusal("The file has \(file), the spool has room for \(room)\(limit)", code: .noRoom)
     }
 
     /// The refusal of a delivery whose time is over before it begins: it would only end as `expired`.
@@ -94,6 +98,21 @@ package struct Admission: Sendable {
             remedy: noRoomEver
         )
     }
+
+    /// The refusal of a file that the disk has no room for even if the spool were empty.
+    package static func overDisk(_ size: Int64, _ capacity: Int64) -> Refusal {
+        let (file, whole) = sizes(size, capacity)
+        return Refusal(
+            "The file has \(file), the disk of the gateway has room for \(whole) without spool.reserve",
+            code: .noRoom,
+            remedy: noRoomOnDisk
+        )
+    }
+
+    /// What to do about a file that the disk has no room for, whatever leaves the spool.
+    package static let noRoomOnDisk =
+        "Waiting does not help, as nothing in the spool would make room. On the gateway df shows its disk: make room there, or "
+        + "lower spool.reserve"
 
     /// Two sizes that differ, so that a reader sees it.
     private static func sizes(_ left: Int64, _ right: Int64) -> (String, String) {

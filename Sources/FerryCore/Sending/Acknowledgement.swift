@@ -18,6 +18,8 @@ package struct Acknowledgement: Sendable, Equatable {
     package var text: String
     /// Bytes that the spool may hold at all, where there is no room now.
     package var quota: Int64?
+    /// Bytes that it could take if nothing were in it, likewise.
+    package var capacity: Int64?
 
     /// An acknowledgement with every member.
     package init(
@@ -68,6 +70,7 @@ package struct Acknowledgement: Sendable, Equatable {
             text: json["text"]?.string ?? ""
         )
         quota = json["quota"]?.integer
+        capacity = json["capacity"]?.integer
     }
 
     /// The durable bytes of a file of `size`, as far as this message tells.

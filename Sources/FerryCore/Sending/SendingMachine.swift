@@ -49,11 +49,14 @@ package struct SendingMachine: Sendable {
         package var text: String
         /// Whether it would be refused by an empty gateway too.
         package var isForGood: Bool
+        /// Whether the gateway's disk has no room for it, whatever leaves the spool.
+        package var isOverDisk: Bool
 
-        package init(reason: ReasonCode, text: String, isForGood: Bool = false) {
+        package init(reason: ReasonCode, text: String, isForGood: Bool = false, isOverDisk: Bool = false) {
             self.reason = reason
             self.text = text
             self.isForGood = isForGood
+            self.isOverDisk = isOverDisk
         }
     }
 
@@ -235,7 +238,12 @@ package struct SendingMachine: Sendable {
     }
 
     private func refusal(_ ack: Acknowledgement) -> Refusal {
-        Refusal(reason: ack.reason, text: ack.text, isForGood: ack.quota.map { $0 < size } ?? false)
+        Refusal(
+            reason: ack.reason,
+            text: ack.text,
+            isForGood: ack.quota.map { $0 < size } ?? false,
+            isOverDisk: ack.capacity.map { $0 < size } ?? false
+        )
     }
 
     /// An agent that does not know the transfer has no `seq` to compare.

@@ -12,6 +12,8 @@ package struct SpoolUsage: Sendable, Equatable {
     /// The same with what is promised.
     package var room: Int64
     package var quota: Int64
+    /// What the spool could take if nothing were in it.
+    package var capacity: Int64 { used + room }
 }
 
 /// Which transfers a list is to hold.

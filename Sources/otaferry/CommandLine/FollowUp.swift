@@ -100,7 +100,7 @@ struct FollowUp: Sendable {
     }
 
     /// Commands that hints of the agent name, which does not know how it is reached.
-    private static let verbsOfAgent = ["list", "resume", "sync"]
+    private static let verbsOfAgent = ["list", "resume", "status", "sync"]
     /// The same as programs on MQTT know them.
     private static let verbsOnWire = ["limits", "resume"]
 

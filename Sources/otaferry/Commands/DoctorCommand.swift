@@ -93,6 +93,8 @@ struct DoctorCommand: AsyncParsableCommand {
                 files: getuid() == 0 ? .readable : .ignored,
                 over: broker.settings
             )
+            let own = try configuration.load(files: .ignored).broker.username
+            options.agentName = own == effective.broker.username ? nil : own
             let doctor = Doctor(
                 configuration: effective,
                 environment: ProcessInfo.processInfo.environment,

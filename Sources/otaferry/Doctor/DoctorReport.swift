@@ -56,9 +56,12 @@ struct DoctorReport {
             return number == 0 ? nil : "\(number) \(number == 1 ? one : many)"
         }
         let bad = [words(.error, "error", "errors"), words(.warning, "warning", "warnings")].compactMap { $0 }
+        let notes = words(.note, "note", "notes").map { [$0] } ?? []
         let rest = [words(.ok, "check is ok", "checks are ok"), words(.skipped, "was skipped", "were skipped")]
             .compactMap { $0 }.joined(separator: ", ")
-        return [bad.isEmpty ? "Nothing will hurt" : bad.joined(separator: ", "), rest].filter { !$0.isEmpty }
-            .joined(separator: "; ")
+        return [((bad.isEmpty ? ["Nothing will hurt"] : bad) + notes).joined(separator: ", "), rest].filter {
+            !$0.isEmpty
+        }
+        .joined(separator: "; ")
     }
 }

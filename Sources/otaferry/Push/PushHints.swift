@@ -24,6 +24,7 @@ enum PushHints {
             "The transfer \(address) was begun with other details: repeat the command as it was. An operator changes details "
                 + "with otaferry describe and otaferry priority"
         case .noRoom where refusal.isForGood: Admission.noRoomEver
+        case .noRoom where refusal.isOverDisk: Admission.noRoomOnDisk
         case .noRoom: remedy + ". --time-limit waits for room"
         case .tooManyTransfers: remedy + "; --time-limit waits for that"
         case .checksumMismatch:

@@ -94,7 +94,8 @@ struct StatusReport {
         let clock = cloud["clock_offset"]?.offset.flatMap {
             abs($0) < 2 ? nil : "this clock is \(Int(abs($0))) s \($0 > 0 ? "behind" : "ahead")"
         }
-        return [words, age(cloud["last_success"]).map { "last success \($0) ago" }, clock]
+        let success = age(cloud["last_success"]).map { "last success \($0) ago" }
+        return [words, success ?? (words == "reachable" ? "no success yet" : nil), clock]
     }
 
     private var spool: [String?] {

@@ -1,3 +1,6 @@
+import Broker
+import Foundation
+import TestSupport
 import Testing
 
 @testable import Agent
@@ -17,6 +20,38 @@ struct BrokerFileTests {
             #expect(finding.remedy.hasPrefix("Name Mosquitto's configuration with --broker-file"), "\(finding.remedy)")
         }
         #expect(findings(user: 0).contains { $0.grade == .skipped })
+    }
+
+    @Test("The remedy for a refused login names the file that the password comes from")
+    func login() {
+        var configuration = Configuration()
+        #expect(configuration.loginRemedy.contains("is in neither /etc/credstore/otaferry.mqtt-password nor"))
+        configuration.serviceCredentials.mqttPassword = "/run/credentials/otaferry.service/mqtt-password"
+        #expect(configuration.loginRemedy.contains("in /etc/credstore/otaferry.mqtt-password, which the agent gets"))
+        configuration.broker.passwordFile = "/etc/otaferry/password"
+        #expect(configuration.loginRemedy.contains("in /etc/otaferry/password (broker.password-file),"))
+    }
+
+    @Test("A refused login says nothing of the agent where its password may be one that only root sees")
+    func hiddenPassword() throws {
+        let folder = try TemporaryFolder("credstore")
+        try FileManager.default.createDirectory(
+            atPath: folder.file("etc/credstore"),
+            withIntermediateDirectories: true
+        )
+        let file = try folder.write("o", to: "etc/credstore/otaferry.mqtt-password")
+        var examination = BrokerExamination(configuration: Configuration(), isQueueProbed: false)
+        examination.store = CredentialStore(host: HostFiles(root: folder.path))
+        examination.user = 1_000
+        let refused = LinkError(.notAuthorized, "Not authorized")
+        // Root, as which the tests may run, reads it in any case.
+        if getuid() != 0 {
+            try FileManager.default.setAttributes([.posixPermissions: 0], ofItemAtPath: file)
+            #expect(examination.unreachable(refused).grade == .skipped)
+            #expect(examination.unreachable(refused).remedy == "sudo otaferry doctor")
+        }
+        examination.user = 0
+        #expect(examination.unreachable(refused).grade == .error)
     }
 
     @Test("Another user is told to look as root first")

@@ -124,7 +124,69 @@ struct MachineTests {
         #expect(disk.room(facts).map(\.grade) == [grade])
     }
 
+    @Test("Room is not judged by one who does not see how much of it the spool has already")
+    func hiddenSpool() {
+        var facts = DiskExamination.Facts()
+        facts.spoolSize = nil
+        facts.free = 2 << 30
+        #expect(disk.room(facts).map(\.grade) == [.skipped])
+        #expect(disk.room(facts).first?.remedy == "sudo otaferry doctor")
+        facts.free = 10 << 30
+        #expect(disk.room(facts).map(\.grade) == [.ok])
+    }
+
     // MARK: - Rights
+
+    private func set(_ mode: Int, _ file: String) throws {
+        try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: file)
+    }
+
+    @Test("A file that the agent's user cannot read, or whose folder it cannot enter, is closed to it")
+    func agentUser() throws {
+        let agent = AgentUser(name: "otaferry", id: 4_711, groups: [4_712])
+        try write("x", to: "a/otaferry.toml")
+        let (file, parent) = (folder.file("a/otaferry.toml"), folder.file("a"))
+        for folder in [folder.path, parent] { try set(0o755, folder) }
+        try set(0o644, file)
+        #expect(agent.obstacle(reading: file) == nil)
+        try set(0o640, file)
+        #expect(agent.obstacle(reading: file) == file)
+        #expect(AgentUser(name: "otaferry", id: 4_711, groups: [getgid()]).obstacle(reading: file) == nil)
+        try set(0o600, file)
+        #expect(AgentUser(name: "otaferry", id: getuid(), groups: [4_712]).obstacle(reading: file) == nil)
+        try set(0o644, file)
+        try set(0o700, parent)
+        #expect(agent.obstacle(reading: file) == parent)
+        #expect(agent.obstacle(reading: "/nowhere") == nil, "what is not there has its own mistake")
+    }
+
+    @Test("Root is told of a configuration that the agent's user cannot read, with what mends it")
+    func closedConfiguration() throws {
+        let agent = AgentUser(name: "otaferry", id: 4_711, groups: [4_712])
+        let file = try folder.write("gateway = \"gw1\"", to: "otaferry.toml")
+        try set(0o755, folder.path)
+        try set(0o600, file)
+        var loader = ConfigurationLoader(path: file, environment: [:])
+        loader.agent = agent
+        let configuration = try loader.load()
+        var rights = rights
+        rights.configuration = configuration
+        rights.agent = agent
+        let finding = try #require(rights.configurationFiles().first)
+        #expect(finding.check == .configuration && finding.grade == .error)
+        #expect(finding.text == "\(file) is closed to the user otaferry")
+        #expect(finding.remedy == "sudo chown otaferry: \(file), or where it holds no secret: sudo chmod 644 \(file)")
+        loader.files = .examined
+        let error = #expect(throws: ConfigurationError.self) { try loader.load() }
+        #expect(
+            error?.mistakes.map(\.description) == [
+                "\(file): the file is closed to the user otaferry: \(finding.remedy)"
+            ]
+        )
+        try set(0o644, file)
+        #expect(rights.configurationFiles().isEmpty)
+        _ = try loader.load()
+    }
 
     @Test(
         "A secret is for its user alone",
@@ -139,14 +201,14 @@ struct MachineTests {
     private var rights: RightsExamination {
         var rights = RightsExamination(configuration: Configuration())
         rights.store = CredentialStore(host: host)
-        rights.agentUser = nil
+        rights.agent = nil
         return rights
     }
 
     @Test("Root judges for the agent's user")
     func asRoot() {
         var rights = rights
-        rights.agentUser = 4_711
+        rights.agent = AgentUser(name: "otaferry", id: 4_711, groups: [])
         let facts = RightsExamination.FileFacts(isThere: true, mode: 0o600, owner: 0)
         #expect(rights.secret("key", "/etc/otaferry/credentials", facts)?.grade == .error)
         #expect(rights.secret("key", "/etc/credstore/otaferry.aliyun", facts) == nil)
@@ -241,6 +303,40 @@ struct MachineTests {
         #expect(
             ServiceExamination(host: HostFiles(root: "/nowhere"), intake: .init()).findings().map(\.grade) == [.note]
         )
+    }
+
+    @Test("Limits of memory are told as the unit writes them")
+    func memory() throws {
+        try write("[Service]\nMemoryMax=128M", to: "etc/systemd/system/otaferry.service")
+        func text(_ size: String) throws -> String? {
+            var intake = Configuration().intake
+            intake.oneShotMax = try #require(ByteCount(parsing: size))
+            return ServiceExamination(host: host, intake: intake).findings().first { $0.check == .serviceMemory }?.text
+        }
+        #expect(try text("16MiB") == "MemoryMax= is 128M")
+        #expect(try text("64MiB") == "MemoryMax= is 128M, and intake.one-shot-max = 64MiB may need 176M")
+    }
+
+    @Test("The folder of the metrics file has to be there")
+    func metrics() throws {
+        var configuration = Configuration()
+        #expect(rights.metrics().isEmpty)
+        configuration.metrics.textfile = folder.file("none/otaferry.prom")
+        var rights = rights
+        rights.configuration = configuration
+        #expect(rights.metrics().map(\.grade) == [.error])
+        var loader = ConfigurationLoader(
+            settings: ["metrics.textfile=\(folder.file("none/otaferry.prom"))"],
+            environment: [:]
+        )
+        _ = try loader.load()
+        loader.files = .examined
+        let error = #expect(throws: ConfigurationError.self) { try loader.load() }
+        #expect(error?.mistakes.first?.description.contains("expected a file in a folder that is there") == true)
+        rights.configuration.metrics.textfile = folder.file("otaferry.prom")
+        #expect(rights.metrics().map(\.grade) == [.ok])
+        rights.agent = AgentUser(name: "otaferry", id: 4_711, groups: [])
+        #expect(rights.metrics().map(\.grade) == [.error])
     }
 
     // MARK: - Clock

@@ -34,6 +34,31 @@ struct FailureLogTests {
         #expect(lines.all.last == "<5>It works again count=50 duration=0s\n")
     }
 
+    @Test("A full spool is logged when it begins and when there is room again, however often it is seen")
+    func fullSpool() {
+        let lines = Lines()
+        let board = StatusBoard(
+            gateway: HostName.name(from: "gw1"),
+            limits: Configuration().statusLimits,
+            changed: Signal(),
+            logger: log(lines),
+            clockOffset: { nil }
+        )
+        board.solve(.spoolFull)
+        #expect(lines.all.isEmpty)
+        for _ in 0..<5 { board.spoolIsFull() }
+        board.quotaIsUsed(1_000)
+        #expect(lines.all.count == 1)
+        let first = lines.all.first ?? ""
+        #expect(
+            first.hasPrefix("<4>Nothing more is received: no room error=\"The disk of the spool is full"),
+            "\(first)"
+        )
+        #expect(first.contains("hint=\"Make room on its file system"), "\(first)")
+        board.solve(.spoolFull)
+        #expect(lines.all.count == 2 && lines.all.last?.hasPrefix("<5>Firmware is received again") == true)
+    }
+
     @Test("While it goes on it is logged from time to time, with a count")
     func goesOn() {
         let lines = Lines()

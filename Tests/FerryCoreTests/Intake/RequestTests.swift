@@ -332,6 +332,32 @@ struct AdmissionTests {
         #expect(text(room: 0, quota: 59_999_999)?.contains("59999999 (spool.quota)") == true)
     }
 
+    @Test("A refusal for want of room tells whether the quota or the disk is the limit, and whether waiting helps")
+    func limit() {
+        func refusal(_ size: Int64, room: Int64, capacity: Int64) -> Admission.Refusal? {
+            let facts = Admission.Facts(
+                openTransfers: 0,
+                room: room,
+                quota: 100_000_000,
+                capacity: capacity,
+                registeredVersions: []
+            )
+            return Self.admission.refusal(of: Known.request(["name": "x", "size": .integer(size)]), facts: facts)
+        }
+        let disk = refusal(8_000_000, room: 6_800_000, capacity: 6_800_000)
+        #expect(
+            disk?.text == "The file has 8.0 MB, the disk of the gateway has room for 6.8 MB without spool.reserve"
+        )
+        #expect(disk?.code == .noRoom && disk?.remedy.hasPrefix("Waiting does not help") == true)
+        // What is in the spool makes room when it leaves.
+        let full = refusal(8_000_000, room: 1_000_000, capacity: 9_000_000)
+        #expect(full?.text == "The file has 8.0 MB, the spool has room for 1.0 MB on its disk")
+        #expect(full?.remedy.hasPrefix("The spool of the gateway is full until") == true)
+        #expect(refusal(8_000_000, room: 8_000_000, capacity: 8_000_000) == nil)
+        let quota = refusal(8_000_000, room: 1_000_000, capacity: 100_000_000)
+        #expect(quota?.text == "The file has 8.0 MB, the spool has room for 1.0 MB")
+    }
+
     @Test("An empty file is refused: the cloud takes none")
     func empty() { #expect(Self.code(["name": "x", "size": 0]) == .badMetadata) }
 }

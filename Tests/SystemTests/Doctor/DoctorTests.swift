@@ -308,6 +308,24 @@ extension PeopleTests {
             #expect(report.text.contains("topic read otaferry/v1/gw1/state/#"), "\(report.text)")
         }
 
+        @Test("Whoever is not the agent at the broker is not judged as the agent")
+        func asOperator() async throws {
+            let broker = try await broker(
+                acl: "user otaferry\ntopic readwrite otaferry/v1/#\ntopic readwrite $file/#\nuser ci\ntopic read x\n"
+            )
+            let password = try broker.folder.write("c", to: "ci-password")
+            let words = ["--username", "ci", "--password-file", password]
+            let unseen = try await examine(broker: broker, username: "otaferry", ["--broker-file", "/nowhere"] + words)
+            #expect(unseen.grade("broker") == "ok", "\(unseen.text)")
+            for check in ["broker-rights", "broker-file-topics"] {
+                #expect(unseen.grade(check) == "skipped", "\(unseen.text)")
+            }
+            #expect(!unseen.text.contains("Give ci"), "\(unseen.text)")
+            // The access list tells what the agent's user may do.
+            let seen = try await examine(broker: broker, username: "otaferry", words)
+            #expect(seen.grade("broker-rights") == "ok", "\(seen.text)")
+        }
+
         @Test("--broker, --gateway and the like go over what the configuration says, and their mistakes are told")
         func options() async throws {
             let broker = try await MosquittoBroker()

@@ -137,6 +137,19 @@ extension PeopleTests {
             try await expectSound(["check", "metrics"], input: gateway.folder.write(run.text(), to: "metrics"))
         }
 
+        @Test("A cloud that refuses the key is one that answers, and has not done anything yet")
+        func refusedKey() async throws {
+            let gateway = try await Gateway { setup in
+                setup.cloud = { $0.accessKeys = [.init(id: "other", secret: "other")] }
+            }
+            let firmware = TestFirmware(2_000, seed: 7)
+            try await gateway.send("put/pumpctl/1.4.2", firmware.bytes)
+            try await gateway.waitForState(.held, of: firmware.oneShotID) { $0.reasonCode == "credentials" }
+            try await gateway.probe.waitFor(topic: Gateway.root + "/status") {
+                $0.json?["cloud"]?["reachable"]?.bool == true && $0.json?["cloud"]?["last_success"]?.string == nil
+            }
+        }
+
         @Test("The metrics file is there while the agent runs, says when it stops, and rests while nothing happens")
         func textfile() async throws {
             let folder = try TemporaryFolder("metrics")
