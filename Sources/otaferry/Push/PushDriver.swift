@@ -239,7 +239,7 @@ final class PushDriver {
         var ending = Ending(
             .unreachable,
             "No agent of the gateway \(task.route.gateway) answers at \(task.route.url)",
-            hint: AgentAway.remedyOrOther
+            hint: task.route.absenceRemedy
                 + (task.order.timeLimit == nil ? ", --time-limit waits for it" : "")
         )
         ending.isUnanswered = isAgentOnline && connectedAt.map { now - $0 >= Self.agentPatience } == true
