@@ -73,6 +73,11 @@ struct FollowUpTests {
             ("It waits: \(show), \(retry)", "It waits; an operator: \(show), \(retry)"),
             ("A. \(show) tells", "A. An operator: \(show) tells"), ("otaferry push again", "otaferry push again"),
             ("otaferry watch ci/x; \(show) tells", "otaferry watch ci/x; an operator: \(show) tells"),
+            (
+                "Give it another name with \(retry); or delete the other one",
+                "An operator can give it another name with \(retry); or delete the other one"
+            ),
+            ("Wait. Correct it with \(retry)", "Wait. An operator can correct it with \(retry)"),
             ("its operator sees \(show)", "its operator sees \(show)"),
         ] {
             #expect(all.attributed(hint) == words)
