@@ -116,6 +116,8 @@ struct TransferTable {
     private static let leastReason = 10
     /// A reason is worth more than what is more expendable, up to this width.
     private static let wishedReason = 24
+    /// The same in a list, which has more columns.
+    private static let wishedListReason = 16
     private static let gap = 2
 
     let rows: [Row]
@@ -131,7 +133,8 @@ struct TransferTable {
                 // Commands take an id, and not the beginning of every one.
                 column.least = max(column.least, rows.map { Self.leastAddress($0.id) }.max() ?? 0)
             case "FILE": if style == .watch && !areFilesTelling { return nil }
-            case "REASON" where style == .watch && !isMoving:
+            case "REASON" where style == .list: column.least = Self.wishedListReason
+            case "REASON" where !isMoving:
                 column.least = Self.wishedReason
                 column.expendability = 4
             default: break
@@ -274,8 +277,9 @@ struct TransferTable {
                 shrink(&shown, to: limit)
                 return
             }
-            if shown[victim].column.title == "REASON", shown[victim].column.least == wishedReason {
-                shown[victim].column.least = listColumns.last?.least ?? 0
+            let narrowest = listColumns.last?.least ?? 0
+            if shown[victim].column.title == "REASON", shown[victim].column.least > narrowest {
+                shown[victim].column.least = narrowest
             } else {
                 shown.remove(at: victim)
             }
