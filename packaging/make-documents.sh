@@ -23,6 +23,18 @@ completions)
     "$program" --generate-completion-script bash >"$folder/completions/bash/$name"
     "$program" --generate-completion-script zsh >"$folder/completions/zsh/_$name"
     "$program" --generate-completion-script fish >"$folder/completions/fish/$name.fish"
+    # The parser's scripts know no word behind "help".
+    commands=$("$program" --experimental-dump-help | python3 -c '
+import json, sys
+commands = json.load(sys.stdin)["command"].get("subcommands", [])
+print(" ".join(name for command in commands if (name := command["commandName"]) != "help"))')
+    if [[ -n $commands ]]; then
+        sed -i "/^_${name}_help() {/{n;s/:$/__${name}_add_completions -W \$'${commands// /\\\\n}'/}" \
+            "$folder/completions/bash/$name"
+        sed -i "s/^        '\*:subcommands:'$/        '*:subcommands:($commands)'/" "$folder/completions/zsh/_$name"
+        echo "complete -c '$name' -n '__${name}_should_offer_completions_for_positional \"$name help\" -eq 1'" \
+            "-fa '$commands'" >>"$folder/completions/fish/$name.fish"
+    fi
     bash -n "$folder/completions/bash/$name"
     if command -v zsh >/dev/null; then zsh -n "$folder/completions/zsh/_$name"; fi
     if command -v fish >/dev/null; then fish -n "$folder/completions/fish/$name.fish"; fi

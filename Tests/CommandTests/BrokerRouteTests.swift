@@ -38,6 +38,20 @@ struct BrokerRouteTests {
         #expect(try route([]).url == "mqtt://127.0.0.1:1883")
     }
 
+    @Test("Where no agent answers, it is said who named the gateway, but for an option that everybody sees")
+    func gatewayOrigin() throws {
+        func remedy(_ route: BrokerRoute) -> String { String(route.absenceRemedy.dropFirst(AgentAway.remedy.count)) }
+        var configuration = Configuration()
+        configuration.origins["gateway"] = try load("[broker]\nurl = \"mqtts://b:1\"")
+        #expect(try remedy(route(["--gateway", "a"], ["OTAFERRY_GATEWAY": "b"])) == "; --gateway names another")
+        #expect(
+            try remedy(route([], ["OTAFERRY_GATEWAY": "b"]))
+                == "; the name b comes from OTAFERRY_GATEWAY, --gateway names another"
+        )
+        #expect(try remedy(route([], [:], configuration)).contains("from gateway in /etc/o.toml:2, --gateway"))
+        #expect(try remedy(route([])).contains("from this machine, --gateway names another"))
+    }
+
     @Test("The sender is the user at the broker, else the login name")
     func sender() throws {
         #expect(try route([]).sender.text == "erika")

@@ -73,6 +73,11 @@ struct FollowUpTests {
             ("It waits: \(show), \(retry)", "It waits; an operator: \(show), \(retry)"),
             ("A. \(show) tells", "A. An operator: \(show) tells"), ("otaferry push again", "otaferry push again"),
             ("otaferry watch ci/x; \(show) tells", "otaferry watch ci/x; an operator: \(show) tells"),
+            (
+                "Give it another name with \(retry); or delete the other one",
+                "An operator can give it another name with \(retry); or delete the other one"
+            ),
+            ("Wait. Correct it with \(retry)", "Wait. An operator can correct it with \(retry)"),
             ("its operator sees \(show)", "its operator sees \(show)"),
         ] {
             #expect(all.attributed(hint) == words)
@@ -176,6 +181,15 @@ struct FollowUpTests {
         }
         for text in ["7f3c0123456789ab", "ci/7f3c0123456789ab"] {
             #expect(TransferReference(argument: text)?.refusal(of: "purge", computed, followUp) == nil)
+        }
+        for verb in [nil, "purge"] {
+            let short = try #require(TransferReference(argument: "ci/7f3c"))
+            let failure = #expect(throws: CommandClient.Failure.self) {
+                try short.address(among: [computed], remedy: "list shows them all", endingVerb: verb)
+            }
+            let words =
+                verb == nil ? "The beginning of an id has 6 characters at least; " : "purge wants the whole id; "
+            #expect(failure?.hint == words + "list shows them all")
         }
         #expect(TransferReference(argument: "ci/pumpctl-controller")?.refusal(of: "cancel", address, followUp) == nil)
         // A file that its client calls so is whole.

@@ -1,3 +1,4 @@
+import ArgumentParser
 import FerryCore
 import Testing
 
@@ -41,6 +42,26 @@ struct PushHintTests {
         status.reason = Reason(.badSuffix, .permanent, "The suffix is none that the cloud takes")
         let hint = PushHints.hint(for: status, address: address)
         #expect(hint.contains(words), "\(hint)")
+    }
+
+    @Test("A sender under its user name is told the line that the access list lacks, another one that the names differ")
+    func senderRemedy() throws {
+        func remedy(_ arguments: [String]) throws -> String {
+            PushHints.senderRemedy(
+                try BrokerRoute(
+                    options: try BrokerOptions.parse(arguments),
+                    environment: [:],
+                    configuration: nil,
+                    loginName: "erika",
+                    isSending: true
+                )
+            )
+        }
+        let right = try remedy(["--username", "ci"])
+        #expect(right.hasSuffix("lacks: pattern write otaferry/v1/+/in/%u/#"), "\(right)")
+        let other = try remedy(["--username", "ci", "--sender", "lab"])
+        #expect(other.hasPrefix("The sender's name has to be the user name"), "\(other)")
+        #expect(try remedy([]).contains("--username"))
     }
 
     @Test("Damaged bytes are sent again, those that could not be read for a while are tried again")

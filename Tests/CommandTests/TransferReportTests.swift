@@ -64,6 +64,30 @@ struct TransferReportTests {
         #expect(hint.contains(words), "\(hint)")
     }
 
+    @Test(
+        "In a narrow window nothing stands left of where its line begins, and a command stays whole",
+        arguments: [40, 50]
+    )
+    func narrow(columns: Int) {
+        let digest = String(repeating: "0123456789abcdef", count: 4)
+        let id = "pumpctl-controller-main-board-1.4.2-rc1"
+        let document: JSONValue = [
+            "sender": "ci", "id": .string(id), "state": "held", "seq": 1, "sha256": .string(digest),
+            "file": .string(digest + ".bin"), "firmware": ["product": "p"],
+            "cloud": ["request_id": "FF6C6F8F-5B7C-4E3B-9F5A-0123456789AB"],
+            "reason": [
+                "code": "needs-metadata", "class": "operator", "text": "x", "hint": "",
+                "cloud_code": "InvalidParameter.FirmwareNameIsTooLong",
+            ],
+        ]
+        let terminal = Terminal(isInteractive: true, isUnicode: true, hasColor: false, fixedWidth: columns)
+        let lines = TransferReport(state: document, events: []).head(terminal: terminal)
+        for line in lines where !line.contains("ci/") { #expect(ColumnText.width(line) <= columns, "\(lines)") }
+        #expect(lines.contains { $0.hasSuffix("ci/" + id) && $0.hasPrefix(" ") }, "\(lines)")
+        let told = lines.drop { !$0.hasPrefix("SHA-256") }.prefix { $0.hasPrefix("SHA-256") || $0.first == " " }
+        #expect(told.map { $0.dropFirst(14) }.joined() == digest, "\(lines)")
+    }
+
     @Test("A package is named with its number of files")
     func package() {
         #expect(lines(["package": ["id": "spring", "files": 3]]).contains("Package       spring, 3 files"))

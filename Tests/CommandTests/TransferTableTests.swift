@@ -140,7 +140,26 @@ struct TransferTableTests {
         (rows[0].product, rows[0].hasKeyAlone) = ("pumpctl", false)
         let both = TransferTable(rows: rows).lines(columns: 70, terminal: terminal())
         #expect(both[0].contains("PRODUCT") && !both[0].contains("FILE"), "\(both)")
-        #expect(both[1].contains("pumpctl") && both[2].contains("pump.bin"), "\(both)")
+        #expect(both[1].contains("pumpctl") && both[2].contains("a1AbCd"), "\(both)")
+    }
+
+    @Test("In a list what stands in a column belongs there: a reason is cut, and no age is lost", arguments: 40...120)
+    func columnsHold(columns: Int) {
+        var rows = table.rows + TransferTable(states: [state("7f3c0123456789ae", "held", text: "No")], now: now).rows
+        rows[0].age = "59m"
+        let lines = TransferTable(rows: rows).lines(columns: columns, terminal: terminal())
+        guard let end = lines[0].firstRange(of: "AGE")?.upperBound else { return }
+        let place = lines[0].distance(from: lines[0].startIndex, to: end)
+        for (line, row) in zip(lines.dropFirst(), rows) {
+            #expect(line.prefix(place).hasSuffix(" " + row.age), "\(lines)")
+        }
+    }
+
+    @Test("In a list at 80 columns a reason has a column of its own")
+    func reasonIsListed() {
+        let lines = table.lines(columns: 80, terminal: terminal())
+        #expect(lines[0].contains("AGE  REASON") && lines[3].contains("5m  The access key w"), "\(lines)")
+        #expect(!lines[0].contains("SIZE"), "\(lines)")
     }
 
     @Test("While nothing moves, a reason has more room than it needs to begin", arguments: [80, 100])

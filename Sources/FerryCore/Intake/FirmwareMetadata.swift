@@ -18,7 +18,7 @@ package struct FirmwareMetadata: Sendable, Equatable {
     package var signature: String?
     package var package: PackageGroup?
 
-    package enum Kind: String, Sendable { case full, delta }
+    package enum Kind: String, Sendable, CaseIterable { case full, delta }
     package enum SignMethod: String, Sendable {
         case md5 = "MD5"
         case sha256 = "SHA256"

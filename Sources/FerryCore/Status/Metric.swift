@@ -74,6 +74,12 @@ package struct Metric: Sendable {
             let state = status["state"]?.string
             return Self.agentStates.map { Sample(label: ("state", $0), value: $0 == state ? 1 : 0) }
         },
+        number(
+            "answers",
+            .gauge,
+            "1 where the agent answers, 0 where it does not; from otaferry status alone",
+            "answers"
+        ),
         number("start_time_seconds", .gauge, "When the agent started, in seconds since 1970", "since"),
         Metric("problem", .gauge, "1 while the agent has the problem") { status in
             guard let list = status["problems"]?.array else { return [] }

@@ -29,6 +29,12 @@ extension BrokerRoute {
         return "\(url) (from \(origin))"
     }
 
+    /// What a person can do where no agent answers: it may also be that another gateway was meant.
+    var absenceRemedy: String {
+        AgentAway.remedy + (gatewayOrigin.map { "; the name \(gateway) comes from \($0), " } ?? "; ")
+            + "--gateway names another"
+    }
+
     /// How the files for TLS are named by who said them; where nobody did by their options.
     var tlsNames: TLSTrouble.Names {
         let broker =

@@ -10,6 +10,8 @@ struct BrokerRoute: Sendable {
     /// Who said it.
     var origin: Origin
     var gateway: Name
+    /// Who said its name; nil: the option.
+    var gatewayOrigin: String?
     var sender: Name
     /// Who named the files for TLS.
     var tlsOrigins: [TLSFile: TLSOrigin] = [:]
@@ -52,6 +54,11 @@ struct BrokerRoute: Sendable {
                 try Self.name(text, options.gateway == nil ? "OTAFERRY_GATEWAY" : "--gateway")
             }
             ?? configuration?.gateway ?? HostName.asName()
+        if options.gateway == nil {
+            let configured = configuration?.origins["gateway"].map { "gateway in \($0)" }
+            gatewayOrigin =
+                environment["OTAFERRY_GATEWAY"]?.isEmpty == false ? "OTAFERRY_GATEWAY" : configured ?? "this machine"
+        }
 
         // The configuration's own user is the agent's; a person who names another broker or user gets no password of it.
         let username = said(options.username, "OTAFERRY_USERNAME")

@@ -72,11 +72,18 @@ struct FollowUp: Sendable {
             }
             let before = hint[..<name.lowerBound]
             let command = hint[name.lowerBound...]
+            if before.hasSuffix(" with ") { return "\(Self.ofOperator(before))\(command)" }
             if before.hasSuffix(": ") { return "\(before.dropLast(2)); an operator: \(command)" }
             let isBeginning = before.isEmpty || before.hasSuffix(". ")
             return "\(before)\(isBeginning ? "An" : "an") operator: \(command)"
         }
         return hint
+    }
+
+    /// `An operator can give it another name with `: what a hint says to do, up to the command, as something for others.
+    private static func ofOperator(_ hint: Substring) -> String {
+        let begin = hint.ranges(of: ". ").last?.upperBound ?? hint.startIndex
+        return "\(hint[..<begin])An operator can \(hint[begin...].prefix(1).lowercased())\(hint[begin...].dropFirst())"
     }
 
     /// `otaferry describe ci/7f3c --version VERSION --gateway gw2`

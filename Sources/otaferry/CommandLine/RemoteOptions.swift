@@ -55,10 +55,9 @@ struct RemoteOptions: ParsableArguments {
         done: String
     ) async throws {
         try await perform { (client) throws(CommandClient.Failure) in
-            let address = try await reference.resolve(client, sender: namedSender)
-            if Self.endingVerbs.contains(verb),
-                let refusal = reference.refusal(of: verb, address, client.route.followUp)
-            {
+            let endingVerb = Self.endingVerbs.contains(verb) ? verb : nil
+            let address = try await reference.resolve(client, sender: namedSender, endingVerb: endingVerb)
+            if let endingVerb, let refusal = reference.refusal(of: endingVerb, address, client.route.followUp) {
                 throw refusal
             }
             let members = members.merging(address.members) { $1 }
@@ -108,6 +107,10 @@ struct RemoteOptions: ParsableArguments {
                     guard error.code == ReasonCode.needsMetadata.rawValue else { throw error }
                     throw try await Self.completed(error, client, address)
                 }
+            case "not-final" where verb == "purge":
+                var failure = error
+                failure.hint += ": \(client.route.followUp.command("cancel", address))"
+                throw failure
             default: throw error
             }
         }

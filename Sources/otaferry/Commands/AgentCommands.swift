@@ -39,7 +39,32 @@ struct Resume: AsyncParsableCommand {
             try await remote.command("resume", reference, done: "goes on")
         } else {
             try await remote.command("resume", done: "Publication goes on")
+            guard !remote.json else { return }
+            try await remote.perform { (client) throws(CommandClient.Failure) in
+                if let text = Self.text(ofPaused: try await List.states(client), client.route.followUp) {
+                    Console.complain(text)
+                }
+            }
         }
+    }
+}
+
+extension Resume {
+    /// So many commands are written out.
+    private static let commandsLimit = 5
+
+    /// What stays paused after all were resumed, with the commands that let it go on; nil where nothing does.
+    static func text(ofPaused states: [JSONValue], _ followUp: FollowUp) -> String? {
+        let paused = states.filter { TransferStatus(json: $0).map { $0.isPaused && !$0.state.isFinal } ?? false }
+        guard !paused.isEmpty else { return nil }
+        let commands = paused.prefix(commandsLimit).map { state in
+            followUp.command("resume", "\(state["sender"]?.string ?? "")/\(state["id"]?.string ?? "")")
+        }
+        let rest = paused.count > commandsLimit ? ["\(followUp.command("list")) shows them all"] : []
+        let count =
+            paused.count == 1
+            ? "1 transfer stays paused by itself" : "\(paused.count) transfers stay paused by themselves"
+        return "\(count): " + (commands + rest).joined(separator: "; ")
     }
 }
 

@@ -30,7 +30,8 @@ struct List: AsyncParsableCommand {
 
     func run() async throws {
         try await remote.perform { (client) throws(CommandClient.Failure) in
-            let (states, next, isPaused) = try await read(client)
+            let filter = filter.members(sender: remote.namedSender?.text)
+            let (states, next, isPaused) = try await Self.read(client, filter: filter, limit: limit)
             if remote.json {
                 Console.answer(["states": .array(states), "next": next, "paused": .bool(isPaused)])
                 return
@@ -51,10 +52,16 @@ struct List: AsyncParsableCommand {
         }
     }
 
-    private func read(_ client: CommandClient) async throws(CommandClient.Failure) -> (
-        states: [JSONValue], next: JSONValue, isPaused: Bool
-    ) {
-        let filter = filter.members(sender: remote.namedSender?.text)
+    /// Of all transfers that there are.
+    static func states(_ client: CommandClient) async throws(CommandClient.Failure) -> [JSONValue] {
+        try await read(client, filter: [:], limit: nil).states
+    }
+
+    private static func read(
+        _ client: CommandClient,
+        filter: [String: JSONValue],
+        limit: Int?
+    ) async throws(CommandClient.Failure) -> (states: [JSONValue], next: JSONValue, isPaused: Bool) {
         // A list that may grow while it is read is read upwards.
         let order = limit == nil ? "oldest" : "newest"
         let limit = limit ?? .max

@@ -119,8 +119,9 @@ struct Push: AsyncParsableCommand {
     /// The last line with `--json`.
     static func report(_ ending: PushDriver.Ending) {
         Console.answer([
-            "event": "end", "exit": .integer(Int64(ending.exit.rawValue)), "text": .string(ending.text),
-            "hint": .string(ending.hint),
+            "event": "end", "exit": .integer(Int64(ending.exit.rawValue)),
+            "code": .text((ending.code ?? (ending.exit == .notAllowed ? .notAllowed : nil))?.rawValue),
+            "text": .string(ending.text), "hint": .string(ending.hint), "transfers": .array(ending.transfers),
         ])
     }
 

@@ -42,8 +42,10 @@ struct StatusCommand: AsyncParsableCommand {
         if json {
             Console.answer(isSilent ? .object((status.object ?? [:]).merging(["answers": false]) { $1 }) : status)
         } else if metrics {
-            // The text has its line's end.
-            Terminal.write(Metric.text(of: status, gateway: route.gateway.text), for: .program)
+            // Of one that could not be asked nothing is known. The text has its line's end.
+            let answers: JSONValue = pulse?.isAnswering == true ? true : isSilent ? false : .null
+            let told = JSONValue.object((status.object ?? [:]).merging(["answers": answers]) { $1 })
+            Terminal.write(Metric.text(of: told, gateway: route.gateway.text), for: .program)
         } else {
             let terminal = Terminal.standardOutput(environment: ProcessInfo.processInfo.environment)
             var report = StatusReport(status: status, gateway: route.gateway.text, now: .now())

@@ -27,8 +27,16 @@ struct Delivery {
     var hasSent = false
     /// Whether the broker lets us read its state.
     var hasSeenState = false
-    /// Whether the agent was asked what it has of the file.
-    var hasAskedForOld = false
+    /// Whether the agent was asked over this connection what it has of the file.
+    var isAsked = false
+    /// Whether it had something before this push; nil until it said so.
+    var wasThere: Bool?
+    /// Whether `init` went out.
+    var isBegun = false
+    /// Whether the agent takes the file, or has it.
+    var isAdmitted = false
+    /// Whether the agent has forgotten it, as this push asked.
+    var isTakenBack = false
     /// The file as it was when its content was last known to be what is sent.
     var stamp: FirmwareSource.Stamp
     /// Whether the agent has found other bytes than were announced, or than came before.
@@ -86,6 +94,23 @@ struct Delivery {
         return latest?.state ?? told
     }
 
+    /// Whether all that the agent has of it is what the `init` of this push has opened.
+    var isForgettable: Bool {
+        if case .refused = machine.phase, !isAdmitted { return false }
+        return wasThere == false && isBegun && !isDelivered && machine.received == 0
+    }
+
+    /// What became of it, for programs.
+    var outcome: JSONValue {
+        let isReceiving = isAdmitted && isBegun && !isTakenBack && machine.phase != .away
+        let state = state ?? (isReceiving ? .receiving : nil)
+        return [
+            "id": .string(file.address.id.text), "sender": .string(file.address.sender.text),
+            "file": .string(file.source.name), "state": .text(state?.rawValue),
+            "firmware_id": .text(state == .registered ? latest?.firmwareID : nil),
+        ]
+    }
+
     /// Bytes that the cloud has of it.
     var uploaded: Int64 {
         switch state {
@@ -129,7 +154,7 @@ struct Delivery {
     mutating func take(_ ack: Acknowledgement, at now: Duration) {
         machine.acknowledged(ack, at: now)
         switch machine.phase {
-        case .open, .delivered: refusedWords = nil
+        case .open, .delivered: (refusedWords, isAdmitted) = (nil, true)
         case .away, .opening, .refused: break
         }
         if hasSent, [.checksumMismatch, .conflict].contains(ack.reason) { isDoubted = true }

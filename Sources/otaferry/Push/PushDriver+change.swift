@@ -53,7 +53,7 @@ extension PushDriver {
         let address = deliveries[index].file.address
         let again = "The same command sends the file as it is now"
         let left =
-            takeBack(index)
+            takeBack([index])
             ? "Nothing of it is published, and the gateway has forgotten what had come"
             : "Nothing of it is published. What had come waits on the gateway until it expires or is cancelled: "
                 + task.route.followUp.command("cancel", address)
@@ -62,30 +62,37 @@ extension PushDriver {
 
     /// Without a name of its own a package is named after the content of all its files: those that are stored wait in
     /// vain, and a sender cannot take back what is stored.
-    private func siblings(of index: Int) -> String {
+    func siblings(of index: Int) -> String {
         guard task.order.package == nil else { return "" }
-        let stored = deliveries.indices.filter { $0 != index && deliveries[$0].isDelivered }
+        let stored = deliveries.indices.filter { other in
+            guard other != index else { return false }
+            return deliveries[other].state.map { !$0.isFinal } ?? (deliveries[other].machine.received > 0)
+        }
         guard !stored.isEmpty else { return "" }
         let commands = stored.map { task.route.followUp.command("cancel", deliveries[$0].file.address) }
         return "The other files of the package that came wait there in vain: " + commands.joined(separator: ", ")
     }
 
-    /// Asks the gateway to forget what it has of the file.
+    /// Asks the gateway to forget what it has of these files.
     ///
     /// - Returns: whether it has.
-    private func takeBack(_ index: Int) -> Bool {
+    func takeBack(_ indexes: [Int]) -> Bool {
         guard isConnected else { return false }
-        publish("abort", [], index)
+        var waiting: [String] = []
+        for index in indexes {
+            publish("abort", [], index)
+            waiting.append(deliveries[index].topics.acknowledgement)
+        }
         heardAt = now
         while isConnected, !Interruption.isRequested, now - heardAt < Self.takingBackPatience {
             for item in mailbox.take(waiting: .milliseconds(100)) {
                 switch item {
                 case .message(let message):
                     heardAt = now
-                    guard message.topic == deliveries[index].topics.acknowledgement,
-                        let ack = Acknowledgement(payload: message.payload), ack.state == nil, ack.reason == .ok
+                    guard let ack = Acknowledgement(payload: message.payload), ack.state == nil, ack.reason == .ok
                     else { continue }
-                    return true
+                    waiting.removeAll { $0 == message.topic }
+                    if waiting.isEmpty { return true }
                 // The bytes before it are still on their way.
                 case .event(.acknowledged): heardAt = now
                 case .event(.lost), .event(.refused): isConnected = false

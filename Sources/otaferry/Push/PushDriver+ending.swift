@@ -25,7 +25,8 @@ extension PushDriver {
         return Ending(
             .done,
             reachedText(reached.first { $0.state != .registered } ?? last),
-            hint: held.map { ColumnText.printable(PushHints.sentences([$0.text, $0.hint])) } ?? ""
+            hint: held.map { ColumnText.printable(PushHints.sentences([$0.text, $0.hint])) } ?? "",
+            code: held?.code
         )
     }
 
@@ -40,20 +41,22 @@ extension PushDriver {
             guard now - since >= Self.refusalPause else { return nil }
             deliveries[index].refusedAt = nil
             deliveries[index].beginAnew()
-            if isConnected && isAgentOnline { reachAgent() }
+            if mayReachAgent { reachAgent() }
             return nil
         }
         let text = FirmwareOptionNames.inOptions(ColumnText.printable(refusal.text))
+        let hint = PushHints.hint(
+            for: refusal,
+            address: deliveries[index].file.address,
+            isPackage: deliveries.count > 1 || task.order.package != nil,
+            isSigned: task.order.isSigned,
+            task.route.followUp
+        )
         return Ending(
             refusal.reason == .notAllowed ? .notAllowed : .failed,
             name(index) + "Refused (\(refusal.reason.rawValue))\(text.isEmpty ? "" : ": \(text)")",
-            hint: PushHints.hint(
-                for: refusal,
-                address: deliveries[index].file.address,
-                isPackage: deliveries.count > 1 || task.order.package != nil,
-                isSigned: task.order.isSigned,
-                task.route.followUp
-            )
+            hint: PushHints.sentences([hint, isTemporary ? "" : siblings(of: index)]),
+            code: refusal.reason
         )
     }
 
@@ -63,7 +66,17 @@ extension PushDriver {
         case ended(Ending)
     }
 
+    /// Whether the acknowledgement said that it is registered, and the state message with the firmware's id is behind it: of
+    /// who may read no states nothing is known to come.
+    private func isStateDue(_ status: TransferStatus, _ index: Int) -> Bool {
+        guard status.state == .registered, !status.isWhole, !isBlind else { return false }
+        let since = deliveries[index].endedAt ?? now
+        deliveries[index].endedAt = since
+        return now - since < Self.statePatience
+    }
+
     private func judge(_ status: TransferStatus, _ index: Int) -> Judgement {
+        guard !isStateDue(status, index) else { return .goesOn }
         announce(status, index)
         switch task.order.goal.verdict(on: status.state, because: status.reason?.code) {
         case .goesOn: return .goesOn
@@ -91,7 +104,8 @@ extension PushDriver {
                     .failed,
                     name(index) + Self.words(for: status.state) + " (\(reason.code.rawValue)): "
                         + ColumnText.printable(reason.text),
-                    hint: PushHints.hint(for: status, address: address, task.route.followUp)
+                    hint: PushHints.hint(for: status, address: address, task.route.followUp),
+                    code: reason.code
                 )
             )
         }

@@ -23,11 +23,18 @@ final class PushDriver {
         var hint = ""
         /// No answer came of an agent that says it is online; asking it tells more.
         var isUnanswered = false
+        /// Whether it said something else meanwhile.
+        var isAgentAlive = false
+        /// The word for a refusal, or for what a transfer waits for.
+        var code: ReasonCode?
+        /// What became of each file, for programs.
+        var transfers: [JSONValue] = []
 
-        init(_ exit: ProgramExit, _ text: String, hint: String = "") {
+        init(_ exit: ProgramExit, _ text: String, hint: String = "", code: ReasonCode? = nil) {
             self.exit = exit
             self.text = text
             self.hint = hint
+            self.code = code
         }
     }
 
@@ -40,8 +47,12 @@ final class PushDriver {
     /// An agent that is asked answers sooner: while a file is sent, and the broker has all of it that went out, it is asked
     /// every five seconds.
     private static let silencePatience = Duration.seconds(12)
+    /// The first question is asked again this often.
+    private static let questionInterval = Duration.seconds(5)
     /// The agent's reason for an end comes right behind its acknowledgement.
     static let reasonPatience = Duration.seconds(1)
+    /// After a restart of the broker the agent says every state again, one after the other.
+    static let statePatience = Duration.seconds(2)
     /// The agent is asked for the state this often, in case a message of it was lost …
     private static let watchInterval = Duration.seconds(15)
     /// … and this often where the broker does not let us read states.
@@ -70,6 +81,11 @@ final class PushDriver {
     private var agentState: String?
     private var outlook = AgentOutlook()
     private var hasHeardAgent = false
+    /// Whether the agent has said something since this connection began that was not an answer.
+    private var isAgentAlive = false
+    /// Since when there has been no broker, and no agent behind it.
+    private var brokerLostAt: Duration?
+    private var agentLostAt: Duration?
     /// When something of the agent came last.
     var heardAt = Duration.zero
     private var handedOver: [Int64: Int] = [:]
@@ -95,12 +111,23 @@ final class PushDriver {
     }
 
     /// The file that is sent now: the first that is not settled.
-    private var current: Int? { deliveries.firstIndex { !$0.isSettled } }
+    var current: Int? { deliveries.firstIndex { !$0.isSettled } }
 
     var now: Duration { ContinuousClock.now - started }
 
     /// Runs to the end.
     func run() -> Ending {
+        var ending = deliver()
+        let isTakenBack = [.failed, .unreachable, .notAllowed].contains(ending.exit)
+        if isTakenBack { takeBackBegun() }
+        if ending.exit != .done {
+            ending.code = ending.code ?? deliveries.lazy.compactMap(\.latest?.reason).first?.code
+        }
+        ending.transfers = deliveries.map(\.outcome)
+        return ending
+    }
+
+    private func deliver() -> Ending {
         while true {
             if Interruption.isRequested { return interrupted() }
             for item in mailbox.take(waiting: .milliseconds(100)) {
@@ -134,6 +161,7 @@ final class PushDriver {
     private func connected() -> Ending? {
         isConnected = true
         connectedAt = now
+        brokerLostAt = nil
         if isAgentOnline { reachAgent() }
         return nil
     }
@@ -141,8 +169,11 @@ final class PushDriver {
     private func lost(_ error: LinkError) -> Ending? {
         let wasConnected = connectedAt != nil
         isConnected = false
+        brokerLostAt = brokerLostAt ?? now
+        agentLostAt = nil
         lastLoss = error
         agentState = nil
+        isAgentAlive = false
         handedOver = [:]
         handedOverBytes = 0
         loseAgent()
@@ -174,6 +205,7 @@ final class PushDriver {
                 deliveries[index].take(status, at: now)
             }
         case deliveries[index].topics.progress:
+            isAgentAlive = true
             if let json = try? JSONValue(parsing: message.payload) { deliveries[index].take(progress: json) }
         default:
             if let ack = Acknowledgement(payload: message.payload) { return take(ack, index) }
@@ -183,34 +215,24 @@ final class PushDriver {
 
     private func takeStatus(_ payload: [UInt8]) {
         let before = isAgentOnline
+        // The first one of a connection is what the broker kept.
+        isAgentAlive = isAgentAlive || agentState != nil
         let status = try? JSONValue(parsing: payload)
         agentState = status?["state"]?.string
         outlook = AgentOutlook(status: status)
         if isAgentOnline && !before && isConnected { reachAgent() }
         if !isAgentOnline && before { loseAgent() }
+        agentLostAt = isAgentOnline ? nil : agentLostAt ?? now
     }
 
     private func take(_ ack: Acknowledgement, _ index: Int) -> Ending? {
         hasHeardAgent = true
-        if task.order.mustResume && index == 0 && !deliveries[index].hasAskedForOld {
-            let lacking: String? =
-                switch ack.state {
-                case nil: "Nothing of this transfer has begun"
-                case .cancelled: "Nothing is left of this transfer: it was cancelled"
-                case .expired: "Nothing is left of this transfer: it has expired"
-                default: nil
-                }
-            if let lacking {
-                return Ending(.failed, lacking, hint: "Without --resume the file is sent from its beginning")
-            }
-            deliveries[index].hasAskedForOld = true
-            deliveries[index].machine.agentReached()
-            return nil
-        }
+        guard deliveries[index].wasThere != nil else { return takeFirst(ack, index) }
         let wasSettled = deliveries[index].isSettled
         deliveries[index].take(ack, at: now)
+        postponeWhatIsTooMany(index)
         // The next one's turn.
-        if !wasSettled && deliveries[index].isSettled && isConnected && isAgentOnline { reachAgent() }
+        if !wasSettled && deliveries[index].isSettled && mayReachAgent { reachAgent() }
         return nil
     }
 
@@ -239,10 +261,11 @@ final class PushDriver {
         var ending = Ending(
             .unreachable,
             "No agent of the gateway \(task.route.gateway) answers at \(task.route.url)",
-            hint: AgentAway.remedyOrOther
+            hint: task.route.absenceRemedy
                 + (task.order.timeLimit == nil ? ", --time-limit waits for it" : "")
         )
         ending.isUnanswered = isAgentOnline && connectedAt.map { now - $0 >= Self.agentPatience } == true
+        ending.isAgentAlive = isAgentAlive
         return ending
     }
 
@@ -251,32 +274,40 @@ final class PushDriver {
 
     var isAgentOnline: Bool { agentState == "online" || agentState == "degraded" }
 
-    func reachAgent() {
-        guard let current else { return }
-        deliveries[current].begunAt = deliveries[current].begunAt ?? now
-        if task.order.mustResume && current == 0 && !deliveries[current].hasAskedForOld {
-            publish("query", [], current)
-        } else {
-            deliveries[current].machine.agentReached()
-        }
+    /// Whether the agent is there, as far as can be known: who may not read its status asks it.
+    var mayReachAgent: Bool {
+        guard isConnected, let connectedAt else { return false }
+        return isAgentOnline || agentState == nil && now - connectedAt >= Self.statusPatience
     }
 
     private func loseAgent() {
-        for index in deliveries.indices { deliveries[index].machine.agentLost() }
+        for index in deliveries.indices {
+            deliveries[index].isAsked = false
+            deliveries[index].machine.agentLost()
+        }
     }
 
     // MARK: - What goes out
 
     private func pump() throws(SourceFileError) {
-        guard let current else { return }
-        while handedOverBytes < Self.handedOverLimit, let action = deliveries[current].machine.next(at: now) {
-            let file = deliveries[current].file
+        guard areAdmitted else {
+            for index in deliveries.indices where !deliveries[index].isAdmitted { try pump(index) }
+            return
+        }
+        if let current { try pump(current) }
+    }
+
+    private func pump(_ index: Int) throws(SourceFileError) {
+        while handedOverBytes < Self.handedOverLimit, let action = deliveries[index].machine.next(at: now) {
+            let file = deliveries[index].file
             switch action {
-            case .initialize: publish("init", file.document.encoded, current)
-            case .send(let order, let range): try send(order, range, current)
-            case .finish: publish("fin/\(file.source.size)/\(file.digest)", [], current)
-            case .query: publish("query", [], current)
-            case .abort: publish("abort", [], current)
+            case .initialize:
+                deliveries[index].isBegun = true
+                publish("init", file.document.encoded, index)
+            case .send(let order, let range): try send(order, range, index)
+            case .finish: publish("fin/\(file.source.size)/\(file.digest)", [], index)
+            case .query: publish("query", [], index)
+            case .abort: publish("abort", [], index)
             }
         }
     }
@@ -328,17 +359,16 @@ final class PushDriver {
     private func checkTimes() -> Ending? {
         if let limit = task.order.timeLimit, now >= limit {
             if !hasHeardAgent { return isConnected ? noAgent() : unreachable() }
-            return Ending(.notYet, "The time limit came first", hint: leavingHint)
-        }
-        if isConnected, let connectedAt, !hasHeardAgent {
-            if agentState == nil, now - connectedAt >= Self.statusPatience, let current,
-                deliveries[current].machine.phase == .away
-            {
-                reachAgent()
-            }
-            if now - connectedAt >= Self.agentPatience && task.order.timeLimit == nil { return noAgent() }
+            return Ending(.notYet, "The time limit came first\(absence)", hint: leavingHint)
         }
         guard isConnected else { return nil }
+        if mayReachAgent { reachAgent(isAgain: false) }
+        if let connectedAt, !hasHeardAgent, now - connectedAt >= Self.agentPatience, task.order.timeLimit == nil {
+            return noAgent()
+        }
+        for index in deliveries.indices where deliveries[index].isAsked && deliveries[index].wasThere == nil {
+            if now - deliveries[index].askedAt >= Self.questionInterval { ask(index) }
+        }
         for index in deliveries.indices where deliveries[index].isDelivered {
             let interval = deliveries[index].hasSeenState ? Self.watchInterval : Self.blindWatchInterval
             guard now - deliveries[index].askedAt >= interval else { continue }
@@ -346,6 +376,18 @@ final class PushDriver {
             publish("query", [], index)
         }
         return nil
+    }
+
+    /// Who has been away, and for how long.
+    private var absence: String {
+        let away: (who: String, since: Duration)? =
+            brokerLostAt.map { ("the broker", $0) } ?? agentLostAt.map { ("the agent", $0) }
+        return away.map { "; \($0.who) has been away for \((now - $0.since).components.seconds) s" }
+            ?? (isAgentSilent ? "; nothing has come of the agent for \((now - heardAt).components.seconds) s" : "")
+    }
+
+    private var isAgentSilent: Bool {
+        isConnected && hasHeardAgent && handedOverBytes == 0 && now - heardAt >= Self.silencePatience
     }
 
     private func unreachable() -> Ending {
@@ -357,8 +399,7 @@ final class PushDriver {
         let surroundings = PushProgress.Surroundings(
             isConnected: isConnected,
             isAgentAway: connectedAt != nil && !isAgentOnline && agentState != nil,
-            isAgentSilent: isConnected && hasHeardAgent && handedOverBytes == 0
-                && now - heardAt >= Self.silencePatience,
+            isAgentSilent: isAgentSilent,
             isBlind: isBlind,
             outlook: outlook
         )

@@ -69,13 +69,21 @@ enum PushHints {
     /// What a sender can do whom the broker does not let publish under its name.
     static func senderRemedy(_ route: BrokerRoute) -> String {
         let rule = "The sender's name has to be the user name at the broker, unless its ACL says otherwise"
-        if route.access.username != nil { return rule + ": --sender names another" }
+        if let name = route.access.username {
+            guard name != route.sender.text else {
+                return "It is the user name at the broker, so its access list lacks: " + deliveryRight
+            }
+            return rule + ": --sender names another"
+        }
         guard route.hasCertificate else { return rule + ": --username and --password-file say who you are" }
         guard let name = route.access.certificateName(.commonName), Name(name) != nil else {
             return rule + ". It may take that from the certificate: --sender names it"
         }
         return rule + ". Where it takes that from the certificate: --sender \(name)"
     }
+
+    /// The line of an access list that lets senders deliver.
+    private static let deliveryRight = "pattern write otaferry/v1/+/in/%u/#"
 
     /// The line of an access list that lets a sender read the agent's answers.
     static func answerRight(_ route: BrokerRoute) -> String {
@@ -103,13 +111,14 @@ enum PushHints {
                 "\(agent) answers commands, but nothing comes on \(route.root)/out/\(route.sender)",
                 hint: "The broker's access list keeps its answers \(right)"
             )
-        case .forbidden:
+        case .forbidden where ending.isAgentAlive:
             .init(
                 .notAllowed,
-                "\(agent) says that it is online, but no answer of it comes",
-                hint: "The broker's access list may keep answers \(right). Else it hangs. \(AgentAway.remedy)"
+                "\(agent) says how it is, but no answer of it comes",
+                hint: "The broker's access list keeps its answers \(right)"
             )
-        case .silent, nil:
+        // One that hangs, and one whose answers the broker drops, look the same to whom it does not let ask.
+        case .forbidden, .silent, nil:
             .init(
                 .unreachable,
                 "\(agent) says that it is online, and does not answer",

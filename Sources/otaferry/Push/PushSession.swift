@@ -20,14 +20,19 @@ enum PushSession {
             if let problem = PushOrder.problem(withNames: sources.map(\.name)) {
                 return Result(ending: .init(.usage, problem, hint: "Nothing was sent"))
             }
+            // What is about the file alone is known before it is read.
+            for source in sources {
+                let named: JSONValue = ["name": .string(source.name)]
+                guard let problem = PushOrder.problem(ofFile: named, size: source.size) else { continue }
+                return Result(ending: .init(.failed, problem, hint: "Nothing was sent"))
+            }
             // By name, so that the order on the command line makes no difference.
             sources.sort { $0.name < $1.name }
             let files = try prepare(sources, order, route, &display)
             for file in files {
                 guard let problem = PushOrder.problem(with: file.document, size: file.source.size) else { continue }
                 display.finish()
-                let isOfFile = PushOrder.problem(ofFile: file.document, size: file.source.size) != nil
-                return Result(ending: .init(isOfFile ? .failed : .usage, problem, hint: "Nothing was sent"))
+                return Result(ending: .init(.usage, problem, hint: "Nothing was sent"))
             }
             introduce(files, order, route, &display)
             return try deliver(PushDriver.Task(order: order, files: files, route: route), display)

@@ -11,6 +11,8 @@ struct TransferStatus: Sendable, Equatable {
     var nextAttempt: WallTime?
     var isPaused = false
     var firmwareID: String?
+    /// Whether a `state` message said so.
+    var isWhole = false
 
     /// What an acknowledgement says of it, where that is all we may read.
     var told = ""
@@ -49,6 +51,7 @@ struct TransferStatus: Sendable, Equatable {
         nextAttempt = json["cloud"]?["next_attempt"]?.string.flatMap(WallTime.init(iso8601:))
         isPaused = json["paused"]?.bool ?? false
         firmwareID = json["cloud"]?["firmware_id"]?.string
+        isWhole = true
     }
 
     /// Whether an attempt is under way, and the reason is that of the one before.

@@ -2,6 +2,4 @@
 enum AgentAway {
     /// How to look what became of it.
     static let remedy = "On the gateway: systemctl status otaferry, journalctl -u otaferry"
-    /// The same where it may also be that another gateway was meant.
-    static let remedyOrOther = remedy + "; --gateway names another"
 }

@@ -41,6 +41,9 @@ enum AgentPulse: Sendable, Equatable {
         }
     }
 
+    /// Whether it was there when it was asked.
+    var isAnswering: Bool { if case .answers = self { true } else { false } }
+
     /// Whether an agent that says it is online is not to be believed.
     var isBroken: Bool { self == .absent || self == .silent }
 
@@ -80,7 +83,7 @@ enum AgentPulse: Sendable, Equatable {
             return CommandClient.Failure(
                 exit: .unreachable,
                 text: "No agent has said anything for the gateway \(route.gateway) at \(route.url)",
-                hint: AgentAway.remedyOrOther
+                hint: route.absenceRemedy
             )
         case .silent, nil:
             // Where there was no time to ask nothing is known of an answer.
@@ -88,7 +91,7 @@ enum AgentPulse: Sendable, Equatable {
                 exit: .unreachable,
                 text: "No agent has said anything for the gateway \(route.gateway) at \(route.url)"
                     + (pulse == nil ? "" : ", and none answers"),
-                hint: AgentAway.remedyOrOther
+                hint: route.absenceRemedy
                     + ". The broker's ACL may also keep its word from \(route.account): \(line)"
                     + (pulse == .silent ? ", topic read \(route.root)/res/#" : "")
             )

@@ -171,7 +171,7 @@ struct CommandClient: Sendable {
                 fail(
                     .unreachable,
                     "No agent of the gateway \(route.gateway) answers at \(route.url)",
-                    AgentAway.remedyOrOther,
+                    route.absenceRemedy,
                     .noListener
                 )
             case .acknowledged, .hasRoomAgain: break

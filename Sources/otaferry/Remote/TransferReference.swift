@@ -40,7 +40,13 @@ struct TransferReference: ExpressibleByArgument, Sendable {
     }
 
     /// The transfer that is meant, asking the agent where the sender is not named or the id cut short.
-    func resolve(_ client: CommandClient, sender: Name?) async throws(CommandClient.Failure) -> TransferAddress {
+    ///
+    /// - Parameter endingVerb: a command that cannot be taken back, where it is for one.
+    func resolve(
+        _ client: CommandClient,
+        sender: Name?,
+        endingVerb: String? = nil
+    ) async throws(CommandClient.Failure) -> TransferAddress {
         let sender = try self.sender(sender)
         if let address = TransferAddress(parsing: text), try await Self.isKnown(address, client) { return address }
         var found: [TransferAddress] = []
@@ -58,7 +64,8 @@ struct TransferReference: ExpressibleByArgument, Sendable {
             }
             after = page["next"] ?? .null
         } while after != .null
-        return try address(among: found, remedy: "\(client.route.followUp.command("list")) shows them all")
+        let remedy = "\(client.route.followUp.command("list")) shows them all"
+        return try address(among: found, remedy: remedy, endingVerb: endingVerb)
     }
 
     /// Whose transfers may be meant; nil: anybody's.
@@ -73,8 +80,14 @@ struct TransferReference: ExpressibleByArgument, Sendable {
 
     /// The one of these that is meant.
     ///
-    /// - Parameter remedy: what tells of those that there are.
-    func address(among found: [TransferAddress], remedy: String) throws(CommandClient.Failure) -> TransferAddress {
+    /// - Parameters:
+    ///   - remedy: what tells of those that there are.
+    ///   - endingVerb: as for `resolve`.
+    func address(
+        among found: [TransferAddress],
+        remedy: String,
+        endingVerb: String? = nil
+    ) throws(CommandClient.Failure) -> TransferAddress {
         let whole = TransferAddress(parsing: text)
         if let whole, found.contains(whole) { return whole }
         let id = whole?.id.text ?? text
@@ -82,13 +95,15 @@ struct TransferReference: ExpressibleByArgument, Sendable {
         switch cut.map({ $0.matches(among: ofSender) }) ?? Self.matches(id, among: ofSender) {
         case .one(let address): return address
         case .none:
+            let isTooShort = id.utf8.count < Self.shortestBeginning && id.utf8.allSatisfy(Self.isHexadecimal)
+            let rule =
+                endingVerb.map { "\($0) wants the whole id; " }
+                ?? (isTooShort ? "The beginning of an id has \(Self.shortestBeginning) characters at least; " : "")
             throw CommandClient.Failure(
                 exit: .failed,
                 code: ReasonCode.unknownTransfer.rawValue,
                 text: "No transfer is called \(ColumnText.printable(typed))",
-                hint: id.utf8.count < Self.shortestBeginning && id.utf8.allSatisfy(Self.isHexadecimal)
-                    ? "The beginning of an id has \(Self.shortestBeginning) characters at least; \(remedy)"
-                    : remedy
+                hint: rule + remedy
             )
         case .several(let addresses):
             throw CommandClient.Failure(

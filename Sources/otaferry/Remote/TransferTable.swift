@@ -82,11 +82,11 @@ struct TransferTable {
         Column("VERSION", { row, _ in row.version }, expendability: 2, least: 7),
         // It is there only where all have room, or nothing else tells which file it is.
         Column("FILE", { row, _ in row.file }, expendability: 1, least: 12),
-        Column("SIZE", { row, _ in row.size }, right: true, expendability: 5, least: 7),
+        Column("SIZE", { row, _ in row.size }, right: true, expendability: 7, least: 7),
         Column("STATE", { row, _ in row.stateText }, expendability: 0, least: 11),
-        Column("DONE", { row, _ in row.progress }, right: true, expendability: 6, least: 4),
+        Column("DONE", { row, _ in row.progress }, right: true, expendability: 5, least: 4),
         Column("AGE", { row, _ in row.age }, right: true, expendability: 4, least: 3),
-        Column("REASON", { row, _ in row.reason }, expendability: 7, least: 12),
+        Column("REASON", { row, _ in row.reason }, expendability: 6, least: 12),
     ]
 
     private static let barWidth = 16
@@ -105,17 +105,19 @@ struct TransferTable {
         listColumns[6].wide(4, expendability: 1),
         Column("RATE", { row, _ in row.rate }, right: true, expendability: 4, least: 9).wide(9),
         Column("LEFT", { row, _ in row.remaining }, right: true, expendability: 5, least: 5).wide(5),
-        listColumns[7].wide(3, expendability: 8), listColumns[8].wide(12),
+        listColumns[7].wide(3, expendability: 8), listColumns[8].wide(12, expendability: 7),
     ]
     /// The name of a file takes the place of these where they are empty and there is no column for it.
     private static let nameTitles: Set<String> = ["PRODUCT", "VERSION"]
     /// What is filled while a transfer moves.
     private static let movementTitles: Set<String> = ["PROGRESS", "DONE", "RATE", "LEFT"]
-    /// In a window without room for reasons one takes the place of these, which are empty in its row.
+    /// While it is watched in a window without room for reasons, one takes the place of these, which are empty in its row.
     private static let spillTitles = movementTitles.union(["AGE"])
     private static let leastReason = 10
     /// A reason is worth more than what is more expendable, up to this width.
     private static let wishedReason = 24
+    /// The same in a list, which has more columns.
+    private static let wishedListReason = 16
     private static let gap = 2
 
     let rows: [Row]
@@ -131,7 +133,8 @@ struct TransferTable {
                 // Commands take an id, and not the beginning of every one.
                 column.least = max(column.least, rows.map { Self.leastAddress($0.id) }.max() ?? 0)
             case "FILE": if style == .watch && !areFilesTelling { return nil }
-            case "REASON" where style == .watch && !isMoving:
+            case "REASON" where style == .list: column.least = Self.wishedListReason
+            case "REASON" where !isMoving:
                 column.least = Self.wishedReason
                 column.expendability = 4
             default: break
@@ -165,7 +168,6 @@ struct TransferTable {
             }
             Self.fit(&shown, to: limit)
         }
-        let isFileHidden = style == .list && !shown.contains { $0.column.title == "FILE" }
         let titles = Self.line(shown.map { Self.cell($0.column.title, $0.column, $0.width, terminal) })
         return [style == .list ? titles : terminal.faint(titles)]
             + rows.map { row in
@@ -178,7 +180,7 @@ struct TransferTable {
                         name = nil
                         continue
                     }
-                    if let limit, Self.spillTitles.contains(column.title),
+                    if style == .watch, let limit, Self.spillTitles.contains(column.title),
                         let reason = Self.spilledReason(
                             row,
                             shown,
@@ -189,8 +191,7 @@ struct TransferTable {
                         cells.append(reason)
                         break
                     }
-                    let isKeyHidden = column.title == "PRODUCT" && isFileHidden && row.hasKeyAlone && !row.file.isEmpty
-                    let text = Self.cell(isKeyHidden ? row.file : column.text(row, terminal), column, width, terminal)
+                    let text = Self.cell(column.text(row, terminal), column, width, terminal)
                     let isColored = column.title == "STATE" || column.title == "PROGRESS"
                     cells.append(isColored ? row.color.map { terminal.colored(text, $0) } ?? text : text)
                 }
@@ -276,8 +277,9 @@ struct TransferTable {
                 shrink(&shown, to: limit)
                 return
             }
-            if shown[victim].column.title == "REASON", shown[victim].column.least == wishedReason {
-                shown[victim].column.least = listColumns.last?.least ?? 0
+            let narrowest = listColumns.last?.least ?? 0
+            if shown[victim].column.title == "REASON", shown[victim].column.least > narrowest {
+                shown[victim].column.least = narrowest
             } else {
                 shown.remove(at: victim)
             }

@@ -105,11 +105,17 @@ struct Terminal: Sendable {
             let margin = String(repeating: " ", count: min(columns, Self.margin))
             let title = head.trimmingTrailingBlanks
             return (title.isEmpty ? [] : [title])
-                + ColumnText.broken(text, to: max(1, width - margin.count)).map { margin + $0 }
+                + Self.pieces(of: text, width: max(1, width - margin.count)).map { margin + $0 }
         }
-        return ColumnText.broken(text, to: room).enumerated().map { index, piece in
+        return Self.pieces(of: text, width: room).enumerated().map { index, piece in
             (index == 0 ? head : String(repeating: " ", count: columns)) + piece
         }
+    }
+
+    /// A long word is broken too, but not in a command, which is to be pasted.
+    private static func pieces(of text: String, width: Int) -> [String] {
+        let pieces = ColumnText.broken(text, to: width)
+        return text.contains("otaferry ") ? pieces : pieces.flatMap { ColumnText.chunks(of: $0, width: width) }
     }
 
     /// Who reads what is written.
@@ -236,6 +242,19 @@ extension ColumnText {
             }
         }
         return lines + [line]
+    }
+
+    /// The text in pieces of at most so many columns.
+    static func chunks(of text: String, width limit: Int) -> [String] {
+        var chunks = [""]
+        var used = 0
+        for character in text {
+            let columns = width(character)
+            if used + columns > limit, used > 0 { (used, chunks) = (0, chunks + [""]) }
+            used += columns
+            chunks[chunks.count - 1].append(character)
+        }
+        return chunks
     }
 
     /// What stands behind a figure, with a blank between them.

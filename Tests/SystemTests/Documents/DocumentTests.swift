@@ -153,7 +153,7 @@ extension PeopleTests {
             let script = """
                 source "$1"
                 function_name=$(complete -p otaferry | sed 's/.*-F \\([^ ]*\\).*/\\1/')
-                for words in "doc" "doctor --offl"; do
+                for words in "doc" "doctor --offl" "help li" "push --type d" "describe --type fu"; do
                     COMP_LINE="otaferry $words" COMP_WORDS=(otaferry $words)
                     COMP_CWORD=$((${#COMP_WORDS[@]} - 1)) COMP_POINT=${#COMP_LINE}
                     COMPREPLY=()
@@ -165,7 +165,14 @@ extension PeopleTests {
                 "bash",
                 ["-c", script, "bash", folder.file("completions/bash/otaferry")]
             )
-            #expect(bash.lines() == ["doctor", "--offline"], "\(bash.text()) \(bash.text(.errors))")
+            let zsh = try String(contentsOfFile: folder.file("completions/zsh/_otaferry"), encoding: .utf8)
+            #expect(zsh.contains("'*:subcommands:(run check doctor status push list"))
+            let fish = try String(contentsOfFile: folder.file("completions/fish/otaferry.fish"), encoding: .utf8)
+            #expect(fish.contains(#"otaferry help" -eq 1' -fa 'run check doctor status push list"#))
+            #expect(
+                bash.lines() == ["doctor", "--offline", "list limits", "delta", "full"],
+                "\(bash.text()) \(bash.text(.errors))"
+            )
         }
     }
 }

@@ -65,6 +65,35 @@ extension PeopleTests {
             #expect(try await person.run(["list"]).text(.errors).isEmpty)
         }
 
+        @Test("resume for all names what stays paused by itself; purge of one that waits the command that ends it")
+        func stayPaused() async throws {
+            let gateway = try await Gateway { $0.settings["upload.window"] = Gateway.windowElsewhere }
+            let person = Person(gateway: gateway)
+            let firmware = [TestFirmware(1_000), TestFirmware(2_000, version: "1.4.3", seed: 4)]
+            for one in firmware {
+                try await gateway.send("put/pumpctl/\(one.version)", one.bytes)
+                try await gateway.waitForState(.stored, of: one.oneShotID)
+            }
+            let none = try await person.run(["resume"])
+            #expect(none.ending == .exited(0) && none.text(.errors).isEmpty, "\(none.story)")
+            let address = "ci/\(firmware[0].oneShotID)"
+            _ = try await person.run(["pause", address])
+            let one = try await person.run(["resume"])
+            #expect(
+                one.text(.errors).contains("1 transfer stays paused by itself: otaferry resume \(address)\n"),
+                "\(one.story)"
+            )
+            _ = try await person.run(["pause", "ci/\(firmware[1].oneShotID)"])
+            let both = try await person.run(["resume"])
+            #expect(
+                both.text(.errors).contains("2 transfers stay paused by themselves: otaferry resume"),
+                "\(both.story)"
+            )
+            let purge = try await person.run(["purge", address])
+            #expect(purge.ending == .exited(1), "\(purge.story)")
+            #expect(purge.text(.errors).contains("Cancel it first: otaferry cancel \(address)"), "\(purge.story)")
+        }
+
         @Test("cancel and purge take no id that a table has cut, and name the whole one; others do")
         func cutIDs() async throws {
             let gateway = try await Gateway.waiting(with: firmware)

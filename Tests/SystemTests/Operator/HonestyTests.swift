@@ -21,6 +21,9 @@ extension PeopleTests {
             #expect(status.text().contains("journalctl -u otaferry"), "\(status.story)")
             let json = try await person.run(["status", "--json"])
             #expect(json.text().contains("\"answers\":false"), "\(json.story)")
+            let metrics = try await person.run(["status", "--metrics"])
+            #expect(metrics.ending == .exited(1), "\(metrics.story)")
+            #expect(metrics.text().contains("otaferry_answers{gateway=\"gw1\"} 0\n"), "\(metrics.story)")
             let watch = try person.atTerminal(["watch"], columns: 80)
             try await watch.waitForText("gw1  not answering")
             try await watch.waitForText("The agent does not answer")
@@ -31,6 +34,8 @@ extension PeopleTests {
             try watch.interrupt()
             try await watch.program.waitForExit()
             #expect(try await person.run(["status"]).ending == .exited(0))
+            let well = try await person.run(["status", "--metrics"])
+            #expect(well.text().contains("otaferry_answers{gateway=\"gw1\"} 1\n"), "\(well.story)")
         }
 
         @Test("Where no answer comes the right to read answers is named as a cause too")

@@ -141,9 +141,74 @@ extension PeopleTests {
             #expect(Set(objects.prefix(3).compactMap { $0["package"]?["id"]?.string }).count == 1)
             #expect(objects.last?["event"]?.string == "end" && objects.last?["exit"]?.integer == 0)
             #expect(objects.contains { $0["state"]?.string == "registered" && $0["firmware_id"]?.string != nil })
+            #expect(objects.last?.object?["code"] == .null, "\(push.story)")
+            let id = await gateway.cloud.firmware.first?.id
+            let transfers = objects.last?["transfers"]?.array ?? []
+            #expect(transfers.map { $0["id"] } == objects.prefix(3).map { $0["id"] }, "\(push.story)")
+            #expect(transfers.compactMap { $0["file"]?.string } == names.sorted(), "\(push.story)")
+            for transfer in transfers {
+                #expect(transfer["state"]?.string == "registered" && transfer["firmware_id"]?.string == id)
+            }
             let missing = try await person.run(words(["/nonexistent.bin"], ["--json"]))
             let end = try JSONValue(parsing: Array((missing.lines().last ?? "").utf8))
             #expect(missing.ending == .exited(1) && end["exit"]?.integer == 1, "\(missing.story)")
+        }
+
+        @Test("Of one that is registered the firmware's id is told, also where the state comes behind the answer")
+        func registeredLate() async throws {
+            let gateway = try await Gateway()
+            let person = Person(gateway: gateway)
+            let words = try person.push(TestFirmware(10_000)) + ["--json"]
+            let first = try await person.run(words)
+            #expect(first.ending == .exited(0), "\(first.story)")
+            let state = try gateway.registeredState()
+            let address = "ci/\(state["id"]?.string ?? "")"
+            let kept = "\(Gateway.root)/state/\(address)"
+            // As after a restart of a broker that forgets, until the agent has said its states again.
+            try await gateway.probe.publish(kept, [], retained: true)
+            let before = gateway.probe.messages(on: "\(Gateway.root)/out/\(address)/ack").count
+            let again = try person.start(words)
+            try await gateway.probe.waitFor(topic: "\(Gateway.root)/out/\(address)/ack", skipping: before) {
+                $0.json?["state"]?.string == "registered"
+            }
+            try await gateway.probe.publish(kept, state.encoded, retained: true)
+            #expect(try await again.waitForExit() == .exited(0), "\(again.story)")
+            let objects = try again.lines().map { try JSONValue(parsing: Array($0.utf8)) }
+            let id = await gateway.cloud.firmware.first?.id
+            #expect(objects.last { $0["event"]?.string == "state" }?["firmware_id"]?.string == id, "\(again.story)")
+            #expect(objects.last?["transfers"]?.array?.first?["firmware_id"]?.string == id, "\(again.story)")
+        }
+
+        @Test("A file over the cloud's limit is refused by its size, without being read")
+        func tooLarge() async throws {
+            let gateway = try await Gateway { $0.isStarted = false }
+            let file = try gateway.folder.write([], to: "large.bin")
+            // A hole: reading it would take an hour.
+            #expect(truncate(file, 4 << 40) == 0)
+            let push = try await Person(gateway: gateway).run(words([file]), [:])
+            #expect(push.ending == .exited(1), "\(push.story)")
+            #expect(push.text(.errors).contains("the cloud takes at most"), "\(push.story)")
+        }
+
+        @Test("Where broker or agent vanish on the way, the time limit says who, and for how long")
+        func vanished() async throws {
+            let gateway = try await Gateway()
+            let person = Person(gateway: gateway)
+            let gate = Gate()
+            gateway.cloud.setFault(.postObject, .holdUpload(afterBytes: 1, gate))
+            defer { gate.open() }
+            let words = try person.push(TestFirmware(3_000_000), ["--time-limit", "6s"])
+            let push = try person.start(words)
+            try await push.waitForLine { $0.contains("received as") }
+            try await gateway.kill()
+            #expect(try await push.waitForExit() == .exited(75), "\(push.story)")
+            #expect(push.text(.errors).contains(/first; the agent has been away for \d s/), "\(push.story)")
+            try await gateway.start()
+            let other = try person.start(words)
+            try await other.waitForLine { $0.contains("has this file already") }
+            try await gateway.broker.stop()
+            #expect(try await other.waitForExit() == .exited(75), "\(other.story)")
+            #expect(other.text(.errors).contains(/first; the broker has been away for \d s/), "\(other.story)")
         }
 
         // MARK: - Signatures
