@@ -48,6 +48,19 @@ extension Configuration {
         return serviceCredentials.aliyun ?? cloud.credentials.file
     }
 
+    /// A hint about the access key, with the file that it is in.
+    package func named(credentialsHint hint: String) -> String {
+        guard cloud.credentials.source == .file else { return hint }
+        let words = "the credentials file"
+        guard credentialsFile == serviceCredentials.aliyun else {
+            return hint.replacing(words, with: "\(words) \(credentialsFile)")
+        }
+        // The service manager hands it over at the start alone.
+        let path = CredentialStore.path("aliyun")
+        return hint.replacing("; it is read again by itself", with: "")
+            .replacing(words, with: "\(words) \(path) (then: sudo systemctl restart otaferry)")
+    }
+
     /// The product that a sender calls by this alias; nil where none is listed.
     package func product(alias: String) -> Product? { products.first { $0.alias.text == alias } }
 }

@@ -117,7 +117,8 @@ struct CloudExamination: Sendable {
             .error,
             error.reason.text,
             why: "nothing reaches the cloud while it lasts",
-            remedy: error.reason.hasOwnHint ? error.reason.hint : "The key needs the right \(right)"
+            remedy: error.reason.hasOwnHint
+                ? configuration.named(credentialsHint: error.reason.hint) : "The key needs the right \(right)"
         )
     }
 

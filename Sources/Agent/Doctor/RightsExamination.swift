@@ -194,6 +194,17 @@ struct RightsExamination: Sendable {
             ? [Finding(.secrets, .ok, "Passwords and keys are readable for their user alone")] : findings
     }
 
+    /// Who has chosen no file for the access key is led to the one that the documents name.
+    private static func missing(_ key: String, _ path: String, isChosen: Bool) -> String {
+        guard key == "cloud.credentials.file", !isChosen else {
+            return "sudo install -o otaferry -g otaferry -m 600 /dev/null \(path), then fill it"
+        }
+        let place = CredentialStore.path("aliyun")
+        return "Put the access key into \(place), as in docs/first-day.md: sudo install -d -m 700 "
+            + "\(DiskExamination.parent(of: place)); sudo install -m 600 FILE \(place); "
+            + "sudo systemctl restart otaferry. Or into \(path), which belongs to the user otaferry"
+    }
+
     func secret(_ key: String, _ path: String, _ facts: FileFacts) -> Finding? {
         if !facts.isThere && store.isHidden {
             return Finding(
@@ -209,7 +220,7 @@ struct RightsExamination: Sendable {
                 .error,
                 "\(path) (\(key)) is not there",
                 why: "without it the agent cannot log in",
-                remedy: "sudo install -o otaferry -g otaferry -m 600 /dev/null \(path), then fill it"
+                remedy: Self.missing(key, path, isChosen: configuration.origins[key] != nil)
             )
         }
         guard !isClosed(facts) else {

@@ -93,7 +93,7 @@ final class StatusBoard: Sendable {
         self.clockOffset = clockOffset
         // It is looked for every few seconds, and may last for days.
         roomLog = logger.map {
-            FailureLog($0, "Nothing more is received: no room", "Firmware is received again", interval: .seconds(3_600))
+            FailureLog($0, "The spool is full", "The spool has room again", interval: .seconds(3_600))
         }
     }
 

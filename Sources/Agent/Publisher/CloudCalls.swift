@@ -7,6 +7,8 @@ struct CloudCalls: Sendable {
     let pacer: CallPacer
     let clock: ServerClock
     let board: StatusBoard
+    /// Completes a hint about the access key.
+    var nameCredentials: @Sendable (String) -> String = { $0 }
 
     /// A call that did not succeed.
     enum Failure: Error, Sendable {
@@ -108,7 +110,9 @@ struct CloudCalls: Sendable {
             if error.httpStatus != nil { board.cloudFailed(isReachable: true) }
         default: board.cloudFailed(isReachable: true)
         }
-        board.report(.cloud, error.reason.text, hint: error.reason.hasOwnHint ? error.reason.hint : "")
+        var reason = error.reason
+        if reason.code == .credentials { reason.hint = nameCredentials(reason.hint) }
+        board.report(.cloud, reason.text, hint: reason.hasOwnHint ? reason.hint : "")
         let remedy: PublicationFailure.Remedy =
             switch error.disposition {
             case .retry(let floor): .retry(floor: floor)
@@ -118,7 +122,7 @@ struct CloudCalls: Sendable {
             case .fail: .fail
             }
         var failure = PublicationFailure(
-            reason: error.reason,
+            reason: reason,
             remedy: remedy,
             requestID: error.requestID,
             pause: pause

@@ -93,7 +93,14 @@ extension Configuration {
     ) -> (calls: CloudCalls, http: HTTPClient) {
         let (client, http) = cloudClient(clock: clock, environment: environment, logger: logger)
         let pacer = CallPacer(callsPerSecond: quota.callsPerSecond)
-        return (CloudCalls(client: client, pacer: pacer, clock: clock, board: board), http)
+        let calls = CloudCalls(
+            client: client,
+            pacer: pacer,
+            clock: clock,
+            board: board,
+            nameCredentials: { [self] in named(credentialsHint: $0) }
+        )
+        return (calls, http)
     }
 
     /// The client of the cloud's calls, and what it sends with.

@@ -32,6 +32,23 @@ struct BrokerFileTests {
         #expect(configuration.loginRemedy.contains("in /etc/otaferry/password (broker.password-file),"))
     }
 
+    @Test("A hint about the access key names the file that it comes from, and when that is read")
+    func accessKey() {
+        var configuration = Configuration()
+        let hint = "Correct the credentials file; it is read again by itself"
+        #expect(
+            configuration.named(credentialsHint: hint)
+                == "Correct the credentials file /etc/otaferry/credentials; it is read again by itself"
+        )
+        configuration.serviceCredentials.aliyun = "/run/credentials/otaferry.service/aliyun"
+        #expect(
+            configuration.named(credentialsHint: hint)
+                == "Correct the credentials file /etc/credstore/otaferry.aliyun (then: sudo systemctl restart otaferry)"
+        )
+        configuration.cloud.credentials.source = .chain
+        #expect(configuration.named(credentialsHint: hint) == hint)
+    }
+
     @Test("A refused login says nothing of the agent where its password may be one that only root sees")
     func hiddenPassword() throws {
         let folder = try TemporaryFolder("credstore")

@@ -240,6 +240,8 @@ struct MachineTests {
     func missingSecret() throws {
         let absent = RightsExamination.facts(file: folder.file("none"))
         #expect(rights.secret("key", "/f", absent)?.grade == .error)
+        let key = rights.secret("cloud.credentials.file", "/f", absent)?.remedy ?? ""
+        #expect(key.hasPrefix("Put the access key into /etc/credstore/otaferry.aliyun,"), "\(key)")
         let facts = RightsExamination.FileFacts(isThere: true, mode: 0o600, isUsable: false, failure: "no")
         #expect(rights.secret("key", "/f", facts)?.grade == .error)
     }
