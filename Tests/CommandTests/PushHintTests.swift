@@ -64,6 +64,27 @@ struct PushHintTests {
         #expect(try remedy([]).contains("--username"))
     }
 
+    @Test("Where no answer comes, that is a question of rights only where something else of the agent does")
+    func unanswered() throws {
+        let route = try BrokerRoute(
+            options: try BrokerOptions.parse(["--username", "ci"]),
+            environment: [:],
+            configuration: nil,
+            loginName: nil
+        )
+        for (pulse, isAlive, exit) in [
+            (.answers, false, .notAllowed), (.forbidden, true, .notAllowed), (.forbidden, false, .unreachable),
+            (.silent, true, .unreachable), (nil, false, .unreachable), (.absent, false, .unreachable),
+        ] as [(AgentPulse?, Bool, ProgramExit)] {
+            var ending = PushDriver.Ending(.unreachable, "No agent")
+            ending.isAgentAlive = isAlive
+            ending.transfers = [["id": "x"]]
+            let told = PushHints.unanswered(ending, pulse, route)
+            #expect(told.exit == exit && told.transfers == ending.transfers, "\(told)")
+            #expect(told.hint.contains("pattern read otaferry/v1/+/out/%u/#") == (pulse != .absent), "\(told)")
+        }
+    }
+
     @Test("Damaged bytes are sent again, those that could not be read for a while are tried again")
     func damaged() throws {
         let address = try #require(TransferAddress(parsing: "ci/x"))

@@ -104,28 +104,31 @@ enum PushHints {
     ) -> PushDriver.Ending {
         let agent = "The agent of \(route.gateway)"
         let right = "from \(route.account): \(answerRight(route))"
-        return switch pulse {
-        case .answers:
-            .init(
-                .notAllowed,
-                "\(agent) answers commands, but nothing comes on \(route.root)/out/\(route.sender)",
-                hint: "The broker's access list keeps its answers \(right)"
-            )
-        case .forbidden where ending.isAgentAlive:
-            .init(
-                .notAllowed,
-                "\(agent) says how it is, but no answer of it comes",
-                hint: "The broker's access list keeps its answers \(right)"
-            )
-        // One that hangs, and one whose answers the broker drops, look the same to whom it does not let ask.
-        case .forbidden, .silent, nil:
-            .init(
-                .unreachable,
-                "\(agent) says that it is online, and does not answer",
-                hint: AgentAway.remedy + ". The broker's access list may also keep answers \(right)"
-            )
-        case .absent: ending
-        }
+        var told: PushDriver.Ending =
+            switch pulse {
+            case .answers:
+                .init(
+                    .notAllowed,
+                    "\(agent) answers commands, but nothing comes on \(route.root)/out/\(route.sender)",
+                    hint: "The broker's access list keeps its answers \(right)"
+                )
+            case .forbidden where ending.isAgentAlive:
+                .init(
+                    .notAllowed,
+                    "\(agent) says how it is, but no answer of it comes",
+                    hint: "The broker's access list keeps its answers \(right)"
+                )
+            // One that hangs, and one whose answers the broker drops, look the same to whom it does not let ask.
+            case .forbidden, .silent, nil:
+                .init(
+                    .unreachable,
+                    "\(agent) says that it is online, and does not answer",
+                    hint: AgentAway.remedy + ". The broker's access list may also keep answers \(right)"
+                )
+            case .absent: ending
+            }
+        told.transfers = ending.transfers
+        return told
     }
 
     /// One after the other, whether or not each brings its own full stop.
