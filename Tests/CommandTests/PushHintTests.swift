@@ -73,7 +73,8 @@ struct PushHintTests {
             loginName: nil
         )
         for (pulse, isAlive, exit) in [
-            (.answers(isStatusNew: false), false, .notAllowed), (.forbidden, true, .notAllowed), (.forbidden, false, .unreachable),
+            (.answers(isStatusNew: false), false, .notAllowed), (.forbidden, true, .notAllowed),
+            (.forbidden, false, .unreachable),
             (.silent, true, .unreachable), (nil, false, .unreachable), (.absent, false, .unreachable),
         ] as [(AgentPulse?, Bool, ProgramExit)] {
             var ending = PushDriver.Ending(.unreachable, "No agent")

@@ -59,7 +59,11 @@ package struct Admission: Sendable {
         if let registered = facts.registeredVersions.first, let checksum = request.checksum,
             !facts.registeredVersions.contains(checksum)
         {
-            return Self.versionExists(registered)
+            guard facts.registeredVersions.count > 1 else { return Self.versionExists(registered) }
+            return Refusal(
+                "This version is registered with \(facts.registeredVersions.count) files, none of which has these bytes",
+                code: .versionExists
+            )
         }
         if let (name, holder) = facts.takenName {
             return Refusal(

@@ -320,6 +320,22 @@ struct AdmissionTests {
         #expect(code == Self.against[first].code)
     }
 
+    @Test("A version of several files is not told by the digest of one of them")
+    func versionOfSeveral() {
+        func refusal(_ registered: Set<Digest>) -> Admission.Refusal? {
+            let request = Known.request([
+                "name": "x", "size": 9, "checksum": .string(Known.digest(7).hex),
+                "firmware": ["product": "pumpctl", "version": "1"],
+            ])
+            let facts = Admission.Facts(openTransfers: 0, room: 1_000, registeredVersions: registered)
+            return Self.admission.refusal(of: request, facts: facts)
+        }
+        #expect(refusal([Known.digest(1)])?.text.contains(Known.digest(1).hex) == true)
+        let several = refusal([Known.digest(1), Known.digest(2)])
+        #expect(several?.code == .versionExists && several?.text.contains("2 files") == true, "\(several?.text ?? "")")
+        #expect(refusal([Known.digest(1), Known.digest(7)]) == nil)
+    }
+
     @Test("A file that is a little too large is seen to be larger than the room")
     func littleRoom() {
         func text(room: Int64, quota: Int64) -> String? {
